@@ -1,0 +1,5 @@
+//! The consensus library of qBTC.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
