@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod codec;
 pub mod units;
 pub mod hash;
+pub mod header;
 
 #[cfg(test)]
 mod testing;

@@ -143,7 +143,7 @@ mod tests {
     use crate::testing::test;
     use alloc::string::ToString;
 
-    /// From Bitcoin Core, src/test/arith_uint256_tests.cpp, `bignum_SetCompact`: bits, value, bits again.
+    /// From `bignum_SetCompact` in Bitcoin Core's src/test: bits, value, bits again.
     #[test]
     fn compact_vectors_of_bitcoin_core() {
         for (bits, value, again) in [
