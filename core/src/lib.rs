@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod codec;
 pub mod units;
 pub mod hash;
+pub mod crypto;
 pub mod header;
 
 #[cfg(test)]
