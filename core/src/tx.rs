@@ -1,0 +1,102 @@
+//! Transactions: plain data and its ids.
+//!
+//! Whether a transaction is valid is decided in [`crate::verify`].
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::hash::{ChainId, Txid, Wtxid, tagged};
+use crate::lock::{Lock, Witness};
+use crate::units::{Amount, Height};
+
+/// A transaction: what it does, and what shows that it may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// What the transaction does.
+    pub body: TxBody,
+    /// One for each distinct address that is spent from, in the order in which the inputs first name them.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { TxBody::INPUTS_MAX }>")]
+    pub witnesses: Vec<Witness>,
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxBody {
+    /// The format of the rest; [`TxBody::VERSION`].
+    pub version: u8,
+    /// The coins that are spent.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { TxBody::INPUTS_MAX }>")]
+    pub inputs: Vec<OutPoint>,
+    /// The coins that are made.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { TxBody::OUTPUTS_MAX }>")]
+    pub outputs: Vec<TxOut>,
+    /// The lowest height of a block that may hold this transaction.
+    pub lock_height: Height,
+    /// The greatest height of a block that may hold this transaction; 0 for none.
+    pub expiry_height: Height,
+}
+
+/// Names an output of an earlier transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OutPoint {
+    /// The transaction, or the coinbase.
+    pub txid: Txid,
+    /// The output's place in it, from 0.
+    pub index: u32,
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TxOut {
+    /// How much money.
+    pub amount: Amount,
+    /// What it is locked to.
+    pub lock: Lock,
+}
+
+impl Transaction {
+    /// The id without witnesses.
+    #[must_use]
+    pub fn txid(&self) -> Txid {
+        self.body.txid()
+    }
+
+    /// The id with witnesses.
+    #[must_use]
+    pub fn wtxid(&self) -> Wtxid {
+        Wtxid::from_bytes(codec::sha256d(self))
+    }
+}
+
+impl TxBody {
+    /// The only version so far.
+    pub const VERSION: u8 = 1;
+    /// The most inputs that any chain's size limits leave room for.
+    pub const INPUTS_MAX: usize = 1 << 17;
+    /// The most outputs that any chain's size limits leave room for.
+    pub const OUTPUTS_MAX: usize = 1 << 17;
+
+    /// The id of the transaction.
+    #[must_use]
+    pub fn txid(&self) -> Txid {
+        Txid::from_bytes(codec::sha256d(self))
+    }
+
+    /// The 32 bytes that each key of each witness signs, with an empty FIPS 204 context.
+    ///
+    /// The tag keeps this apart from all else that is signed; the chain id stops replay on another chain; the spent outputs,
+    /// in the order of the inputs, stop anybody from lying to a signer about the fee.
+    #[must_use]
+    pub fn sighash(&self, chain: &ChainId, spent: &[TxOut]) -> [u8; 32] {
+        sighash(chain, &self.txid(), spent)
+    }
+}
+
+/// [`TxBody::sighash`], where the id is known already.
+#[must_use]
+pub fn sighash(chain: &ChainId, txid: &Txid, spent: &[TxOut]) -> [u8; 32] {
+    let spent = tagged("qbtc/spent", &[&codec::encode(spent)]);
+    tagged("qbtc/sighash", &[chain.as_bytes(), txid.as_bytes(), &spent])
+}
