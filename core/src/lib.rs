@@ -13,7 +13,10 @@ pub mod codec;
 pub mod units;
 pub mod hash;
 pub mod crypto;
+pub mod lock;
+pub mod tx;
 pub mod header;
+pub mod block;
 
 #[cfg(test)]
 mod testing;

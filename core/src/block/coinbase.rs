@@ -167,7 +167,19 @@ mod tests {
 
     #[test]
     fn layout_is_the_documented_one() {
-        let expected = ["01", "01020304", "04030201", &"07".repeat(32), "05", "6d696e6572", "01", "80e497d012", "00", &"09".repeat(32)].concat();
+        let expected = [
+            "01",
+            "01020304",
+            "04030201",
+            &"07".repeat(32),
+            "05",
+            "6d696e6572",
+            "01",
+            "80e497d012",
+            "00",
+            &"09".repeat(32),
+        ]
+        .concat();
         assert_eq!(hex::encode(sample().to_bytes()), expected);
         assert_eq!(Coinbase::from_bytes(&sample().to_bytes()), Ok(sample()));
     }

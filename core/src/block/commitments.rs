@@ -24,8 +24,12 @@ impl Commitments {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let roots =
-            [self.witness_root.as_bytes(), self.filter_hash.as_bytes(), self.history_root.as_bytes(), self.utxo_root.as_bytes()];
+        let roots = [
+            self.witness_root.as_bytes(),
+            self.filter_hash.as_bytes(),
+            self.history_root.as_bytes(),
+            self.utxo_root.as_bytes(),
+        ];
         for (place, root) in bytes.chunks_exact_mut(32).zip(roots) {
             place.copy_from_slice(root);
         }

@@ -66,7 +66,10 @@ pub enum ConditionsError {
         found: usize,
     },
     /// A threshold that nobody or anybody could meet, or with too many keys.
-    #[error("a threshold of {required} of {keys} keys: expected 1 to the number of keys, which is at most {}", Condition::KEYS_MAX)]
+    #[error(
+        "a threshold of {required} of {keys} keys: expected 1 to the number of keys, which is at most {}",
+        Condition::KEYS_MAX
+    )]
     Threshold {
         /// Signatures required.
         required: u8,

@@ -72,7 +72,8 @@ impl AddressTree {
         }
         let mut leaves: Vec<_> = alternatives.into_iter().map(|leaf| (leaf, Path::default())).collect();
         // Each node carries the range of leaves under it; neighbours are joined until one is left.
-        let mut level: Vec<_> = leaves.iter().enumerate().map(|(at, (leaf, _))| (leaf.leaf_hash(), at..at + 1)).collect();
+        let mut level: Vec<_> =
+            leaves.iter().enumerate().map(|(at, (leaf, _))| (leaf.leaf_hash(), at..at + 1)).collect();
         while level.len() > 1 {
             level = level
                 .chunks(2)

@@ -14,5 +14,3 @@ pub use height::Height;
 pub use target::{CompactBits, Target, TargetError};
 pub use time::BlockTime;
 pub use work::Work;
-
-pub(crate) use primitive_types::U256;
