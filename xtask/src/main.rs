@@ -1,2 +1,67 @@
-//! The commands of `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: the build's own commands. docs/building.md tells what each is for.
+#![allow(clippy::print_stdout, reason = "printing is what a command line does")]
+
+mod bench;
+mod counts;
+mod debian;
+mod fuzz;
+mod process;
+mod setup;
+mod test;
+mod toolchain;
+mod tools;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::workspace::Workspace;
+
+const ENVIRONMENT: &str = "\
+Environment:
+  QBTC_CACHE        Where tools are cached [default: ~/.cache/qbtc]
+  QBTC_NO_RUSTUP=1  Keeps rustup from downloading anything
+  CARGO_TARGET_DIR  Where cargo builds, as everywhere";
+
+/// The build's own commands
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = ENVIRONMENT)]
+enum Cli {
+    /// Finds or installs what the other commands need; does nothing where all is there
+    Setup,
+    /// Runs every check: format, lints, tests natively and on wasm32, documentation, short fuzzing
+    Test(test::Options),
+    /// Measures the criterion benches, natively
+    Bench(bench::Options),
+    /// Builds the packages that compile to wasm32 in release and prints their sizes
+    Wasm,
+    /// Runs the fuzz targets of tests/fuzz
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    process::install_signal_handler()?;
+    let workspace = Workspace::find()?;
+    match cli {
+        Cli::Setup => setup::run(&workspace)?,
+        Cli::Test(options) => return test::run(&workspace, &options),
+        Cli::Bench(options) => bench::run(&workspace, &options)?,
+        Cli::Wasm => wasm::run(&workspace)?,
+        Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

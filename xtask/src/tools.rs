@@ -1,0 +1,128 @@
+//! What the steps need beyond a compiler: each found, else installed, each at a pinned version.
+//!
+//! Every function here is idempotent, is quick when nothing is to do, and returns one line that says what is there.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::debian;
+use crate::process::{output_of, run_logged};
+use crate::toolchain::{Toolchain, WASM_TARGET, has_rustup};
+use crate::workspace::Workspace;
+
+/// The version of cargo-fuzz that is installed and used.
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// The oldest Node that runs the wasm tests.
+const NODE_MIN: u32 = 18;
+
+/// Finds a toolchain that builds for wasm32, or installs one.
+///
+/// # Errors
+/// If none can be had; the error says what to do by hand.
+pub(crate) fn wasm_toolchain(workspace: &Workspace) -> Result<Toolchain> {
+    if let Some(toolchain) = present_wasm_toolchain(workspace) {
+        return Ok(toolchain);
+    }
+    if may_use_rustup() {
+        let mut add = Toolchain::Default.command("rustup");
+        add.args(["target", "add", WASM_TARGET]).current_dir(&workspace.root);
+        // An offline machine falls through to the next way; should that fail too, the error below names this one.
+        let _ = run_logged(&mut add, &workspace.log("rustup-target"));
+    }
+    if present_wasm_toolchain(workspace).is_none() && debian::can_install() {
+        debian::install_wasm_toolchain(workspace)?;
+    }
+    present_wasm_toolchain(workspace).with_context(|| {
+        format!(
+            "no toolchain here builds for {WASM_TARGET}. Either run `rustup target add {WASM_TARGET}`, or, on Debian 12 or \
+             newer, run `cargo xtask setup` as root, which installs one with apt (docs/building.md)"
+        )
+    })
+}
+
+fn present_wasm_toolchain(workspace: &Workspace) -> Option<Toolchain> {
+    [Toolchain::Default, Toolchain::DEBIAN].into_iter().find(|toolchain| toolchain.builds_wasm(workspace))
+}
+
+/// Whether rustup may download: it is there, and `QBTC_NO_RUSTUP=1` does not say otherwise.
+fn may_use_rustup() -> bool {
+    env::var_os("QBTC_NO_RUSTUP").is_none_or(|value| value != "1") && has_rustup()
+}
+
+/// Finds Node, or installs Debian's.
+///
+/// # Errors
+/// If there is no Node of a sufficient version.
+pub(crate) fn node(workspace: &Workspace) -> Result<String> {
+    if output_of(Command::new("node").arg("--version")).is_none() && debian::can_install() {
+        debian::install(workspace, &["nodejs"])?;
+    }
+    let version = output_of(Command::new("node").arg("--version")).with_context(|| {
+        format!("Node {NODE_MIN} or newer runs the wasm tests, and `node` is not on PATH: install it")
+    })?;
+    let major = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    ensure!(major >= NODE_MIN, "`node` is {version}: the wasm tests need {NODE_MIN} or newer");
+    Ok(version)
+}
+
+/// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
+///
+/// # Errors
+/// If they do not build.
+pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.tools().join(format!("wasm-bindgen-{}", workspace.locked_version("wasm-bindgen")?));
+    let names = ["wasm-bindgen", "wasm-bindgen-test-runner"];
+    if names.iter().all(|name| folder.join(name).is_file()) {
+        return Ok(folder);
+    }
+    let mut build = workspace.cargo(&Toolchain::Default);
+    build.args(["build", "--locked", "--package", "xtask-tools"]);
+    run_logged(&mut build, &workspace.log("xtask-tools")).context("wasm-bindgen does not build")?;
+    fs::create_dir_all(&folder)?;
+    // Copied to a name of its own first: a reader never meets half a program.
+    let fresh = folder.join(format!("new-{}", std::process::id()));
+    fs::copy(workspace.target.join("debug/xtask-tools"), &fresh)?;
+    for name in names {
+        link(&fresh, &folder.join(name))?;
+    }
+    fs::remove_file(&fresh)?;
+    Ok(folder)
+}
+
+fn link(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_file(to)?;
+    }
+    fs::hard_link(from, to).with_context(|| format!("cannot link {}", to.display()))
+}
+
+/// Returns the toolchain that fuzzing needs, and puts cargo-fuzz in the cache; the second is its program.
+///
+/// # Errors
+/// If there is no nightly toolchain, or cargo-fuzz does not build.
+pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Result<(Toolchain, PathBuf)> {
+    if Toolchain::NIGHTLY.version().is_none() && may_use_rustup() {
+        let mut install = Toolchain::Default.command("rustup");
+        install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+        run_logged(&mut install, &workspace.log("rustup-nightly"))?;
+    }
+    if Toolchain::NIGHTLY.version().is_none() {
+        bail!("fuzzing needs a nightly toolchain: run `rustup toolchain install nightly --profile minimal`");
+    }
+    let folder = workspace.tools().join(format!("cargo-fuzz-{CARGO_FUZZ}"));
+    let program = folder.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        let mut install = workspace.cargo(&Toolchain::Default);
+        install.args(["install", "--locked", "--debug", &format!("cargo-fuzz@{CARGO_FUZZ}"), "--root"]).arg(&folder);
+        run_logged(&mut install, &workspace.log("cargo-fuzz")).context("cargo-fuzz does not build")?;
+    }
+    let mut version = Command::new(&program);
+    version.args(["fuzz", "--version"]).stderr(Stdio::null());
+    ensure!(output_of(&mut version).is_some(), "{} does not run: remove it and repeat", program.display());
+    Ok((Toolchain::NIGHTLY, program))
+}
