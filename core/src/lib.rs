@@ -17,6 +17,7 @@ pub mod lock;
 pub mod tx;
 pub mod header;
 pub mod block;
+pub mod commit;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,3 @@
+//! What blocks commit to: each commitment with the proof that goes with it.
+
+pub mod mmr;
