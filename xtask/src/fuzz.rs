@@ -75,7 +75,8 @@ pub(crate) fn run_short(workspace: &Workspace) -> Result<usize> {
 
 fn repeat(target: &str) -> String {
     format!(
-        "the fuzz target {target} failed; the input is under tests/fuzz/artifacts/{target}, which `cargo xtask fuzz {target}` reads first"
+        "the fuzz target {target} failed; inputs that make it fail are kept in tests/fuzz/artifacts/{target}, and \
+         `cargo xtask fuzz {target}` tries them first"
     )
 }
 

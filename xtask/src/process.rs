@@ -21,7 +21,7 @@ static RUNNING: AtomicI32 = AtomicI32::new(0);
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// How long a child that was asked to stop may take before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The status with which a shell reports a program that was interrupted.
 const INTERRUPTED: i32 = 130;
@@ -42,16 +42,14 @@ fn end_group(group: i32) {
     }
     let group = Pid::from_raw(group);
     let asked = Instant::now();
-    let mut signal = Signal::SIGTERM;
     // An error means that no process of the group is left.
-    while killpg(group, signal).is_ok() {
-        thread::sleep(Duration::from_millis(20));
+    while killpg(group, Signal::SIGTERM).is_ok() {
         if asked.elapsed() > GRACE {
-            signal = Signal::SIGKILL;
-        }
-        if asked.elapsed() > GRACE * 2 {
+            // What remains now is stuck, or dead and not yet collected by its parent: more waiting helps neither.
+            let _ = killpg(group, Signal::SIGKILL);
             return;
         }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
