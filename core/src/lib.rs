@@ -17,6 +17,7 @@ pub mod lock;
 pub mod tx;
 pub mod header;
 pub mod block;
+pub mod pow;
 pub mod commit;
 
 #[cfg(test)]

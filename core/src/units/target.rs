@@ -33,6 +33,8 @@ pub enum TargetError {
 impl Target {
     /// The easiest target: every hash meets it.
     pub const MAX: Self = Self(U256::MAX);
+    /// The hardest target: 1.
+    pub const MIN: Self = Self(U256::one());
 
     /// The target that the bits stand for.
     ///
