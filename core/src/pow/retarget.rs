@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Vectors of a second implementation with unbounded integers, which agrees with the specification's twelve published runs
-    /// (tests/vectors/aserti3_2d.py).
+    /// (`tests/vectors/aserti3_2d.py`).
     #[test]
     fn asert_vectors() {
         let rows = include_str!("../../../tests/vectors/aserti3_2d.txt").lines().filter(|line| !line.starts_with('#'));
@@ -204,7 +204,7 @@ mod tests {
         Retarget::new(rule, 600, limit, BlockTime(1_231_006_505), limit).unwrap()
     }
 
-    /// Bitcoin's own changes of difficulty, and the artificial one, from pow_tests.cpp of Bitcoin Core: first time, last height,
+    /// Bitcoin's own changes of difficulty, and the artificial one, from `pow_tests.cpp` of Bitcoin Core: first time, last height,
     /// time and bits, next bits.
     #[test]
     fn interval_vectors_of_bitcoin() {
