@@ -7,11 +7,15 @@
 //! Plain data and hashes. Whether the conditions hold is decided in [`crate::verify`].
 
 mod address;
+mod address_prefix;
+mod address_text;
 mod condition;
 mod tree;
 mod witness;
 
 pub use address::Address;
+pub use address_prefix::{AddressPrefix, AddressPrefixError};
+pub use address_text::AddressTextError;
 pub use condition::{Condition, Conditions, ConditionsError};
 pub use tree::{AddressTree, Path, TreeError};
 pub use witness::{IndexedSignature, Proof, Witness};
