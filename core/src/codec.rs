@@ -194,8 +194,8 @@ where
     deserializer.deserialize_seq(Elements::<T, MAX>(PhantomData))
 }
 
-/// Byte strings: a length and the bytes as they are; hex where people read it. `#[serde(with = "codec::bytes")]` for a bound of
-/// [`bytes::BYTES_MAX`], or `deserialize_with = "codec::bytes::deserialize::<_, MAX>"` for a closer one.
+/// Byte strings: a length and the bytes as they are; hex where people read it.
+/// `#[serde(serialize_with = "codec::bytes::serialize", deserialize_with = "codec::bytes::deserialize::<_, MAX>")]`.
 pub mod bytes {
     use super::*;
     use alloc::boxed::Box;

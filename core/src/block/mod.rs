@@ -4,7 +4,7 @@
 //! unmodified miner's `submitblock` concatenates. The leaves of its merkle tree are the coinbase's id, the commitments' id, and
 //! the txids. By construction a [`Block`] has exactly one coinbase and exactly one set of commitments.
 //!
-//! Whether a block is valid is decided in [`crate::verify`].
+//! Whether a block is valid is decided in `verify`.
 
 mod coinbase;
 mod commitments;
@@ -12,7 +12,7 @@ mod compact_size;
 
 pub use coinbase::{Coinbase, CoinbaseError};
 pub use commitments::Commitments;
-pub use compact_size::{read_compact_size, write_compact_size};
+pub use compact_size::{CompactSizeError, read_compact_size, write_compact_size};
 
 use alloc::vec::Vec;
 

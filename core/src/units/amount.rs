@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An amount in quanta; 1 QBTC is 10^8 quanta.
 ///
-/// Holds 0 ..= [`Amount::MAX`]. How much money may exist on a chain is a smaller number of its spec
-/// ([`crate::spec::ChainSpec`]); this range only guarantees that sums of two amounts never overflow a `u64`.
+/// Holds 0 ..= [`Amount::MAX`]. How much money may exist on a chain is a smaller number of its spec; this range only
+/// guarantees that sums of two amounts never overflow a `u64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(u64);
 

@@ -9,7 +9,7 @@
 //!   undoes one by putting the old ones back.
 //! - *A proof is a replay.* Whoever starts from no peaks, appends some blocks one by one and the ranges between them as whole
 //!   subtrees, ends with the true peaks. Before each block the peaks at hand are those of the history up to its parent, so that
-//!   the block's own commitment is checked against them at no extra bytes ([`BlockProof`], [`crate::commit::flyclient`]).
+//!   the block's own commitment is checked against them at no extra bytes ([`BlockProof`], and by the sampled proof).
 //! - *Nothing is ever rewritten.* Nodes in the order of their making form an append-only list, which a full node keeps as flat
 //!   records to make proofs from, and cuts to [`nodes_len`] to undo blocks.
 //!
