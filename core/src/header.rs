@@ -1,6 +1,6 @@
 //! The block header: Bitcoin's own 80 bytes, so that every sha256d miner and pool works unchanged.
 //!
-//! Plain data. Whether a header is valid is decided in `verify`.
+//! Plain data. Whether a header is valid is decided in [`crate::verify`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

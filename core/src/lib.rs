@@ -19,6 +19,9 @@ pub mod header;
 pub mod block;
 pub mod pow;
 pub mod commit;
+pub mod spec;
+pub mod utxo;
+pub mod verify;
 
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,6 @@
 //! Transactions: plain data and its ids.
 //!
-//! Whether a transaction is valid is decided in `verify`.
+//! Whether a transaction is valid is decided in [`crate::verify`].
 
 use alloc::vec::Vec;
 

@@ -4,7 +4,7 @@
 //! unmodified miner's `submitblock` concatenates. The leaves of its merkle tree are the coinbase's id, the commitments' id, and
 //! the txids. By construction a [`Block`] has exactly one coinbase and exactly one set of commitments.
 //!
-//! Whether a block is valid is decided in `verify`.
+//! Whether a block is valid is decided in [`crate::verify`].
 
 mod coinbase;
 mod commitments;

@@ -4,7 +4,7 @@
 //! must all hold. A [`Witness`] shows one alternative, its path to the root, and what its conditions ask for. There is one kind
 //! of spendable output and one format of address.
 //!
-//! Plain data and hashes. Whether the conditions hold is decided in `verify`.
+//! Plain data and hashes. Whether the conditions hold is decided in [`crate::verify`].
 
 mod address;
 mod address_prefix;
