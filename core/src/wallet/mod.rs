@@ -1,0 +1,13 @@
+//! The wallet's logic: words, keys, addresses, coins, payments and the files that keep them.
+//!
+//! Pure like the rest of core. Entropy, coins, blocks and heights come in as arguments, so the command line and the browser run
+//! the same wallet; keeping secrets out of logs and on disk only encrypted is their part. Types that hold secrets wipe them when
+//! dropped and have neither `Debug` nor `Serialize`.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`mnemonic`] | BIP 39 words and the seed they stand for |
+//! | [`derivation`] | from that seed to the seed of each key |
+
+pub mod derivation;
+pub mod mnemonic;
