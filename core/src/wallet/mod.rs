@@ -8,6 +8,10 @@
 //! |---|---|
 //! | [`mnemonic`] | BIP 39 words and the seed they stand for |
 //! | [`derivation`] | from that seed to the seed of each key |
+//! | [`layout`] | which keys stand in each address |
+//! | [`keystore`] | the encrypted file |
 
 pub mod derivation;
+pub mod keystore;
+pub mod layout;
 pub mod mnemonic;
