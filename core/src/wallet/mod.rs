@@ -11,6 +11,7 @@
 //! | [`layout`] | which keys stand in each address |
 //! | [`keystore`] | the encrypted file |
 
+pub mod address_book;
 pub mod derivation;
 pub mod keystore;
 pub mod layout;
