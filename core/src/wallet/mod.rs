@@ -9,10 +9,15 @@
 //! | [`mnemonic`] | BIP 39 words and the seed they stand for |
 //! | [`derivation`] | from that seed to the seed of each key |
 //! | [`layout`] | which keys stand in each address |
+//! | [`address_book`] | receive and change addresses, the gap limit |
+//! | [`ledger`] | coins, balance, history |
+//! | [`account`] | both, and blocks applied to them |
 //! | [`keystore`] | the encrypted file |
 
+pub mod account;
 pub mod address_book;
 pub mod derivation;
 pub mod keystore;
 pub mod layout;
+pub mod ledger;
 pub mod mnemonic;
