@@ -12,12 +12,16 @@
 //! | [`address_book`] | receive and change addresses, the gap limit |
 //! | [`ledger`] | coins, balance, history |
 //! | [`account`] | both, and blocks applied to them |
+//! | [`size`] | the exact size of a transaction before it is signed |
+//! | [`coin_selection`] | which coins a payment spends |
 //! | [`keystore`] | the encrypted file |
 
 pub mod account;
 pub mod address_book;
+pub mod coin_selection;
 pub mod derivation;
 pub mod keystore;
 pub mod layout;
 pub mod ledger;
 pub mod mnemonic;
+pub mod size;
