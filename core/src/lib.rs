@@ -22,6 +22,7 @@ pub mod commit;
 pub mod spec;
 pub mod utxo;
 pub mod verify;
+pub mod chain;
 pub mod wallet;
 
 #[cfg(test)]

@@ -204,6 +204,14 @@ impl CheckedBlock {
         self.size_bytes
     }
 
+    /// The genesis block, which is valid by definition.
+    pub(super) fn genesis(spec: &ChainSpec) -> Self {
+        let Block { header, coinbase, commitments, .. } = spec.genesis().clone();
+        let (id, coinbase_id, transactions) = (header.id(), coinbase.id(), Vec::new());
+        let size_bytes = check_size(&coinbase, &transactions, u32::MAX).expect("a coinbase is below 4 GiB");
+        Self { header, id, coinbase, coinbase_id, commitments, transactions, size_bytes }
+    }
+
     /// The block as plain data.
     #[must_use]
     pub fn to_block(&self) -> Block {

@@ -26,6 +26,6 @@ pub use block::{BlockError, CheckedBlock, assemble_block, check_block};
 pub use cache::VerifiedCache;
 pub use header::{CheckedHeader, HeaderContext, HeaderError, check_header};
 pub use resolve::{ResolveError, ResolvedTx, SpendError, resolve_transaction};
-pub use resolve_block::{BlockContext, ResolvedBlock, VerifiedBlock, resolve_block};
+pub use resolve_block::{BlockContext, ResolvedBlock, VerifiedBlock, genesis_block, resolve_block};
 pub use transaction::{CheckedTx, TxError, check_transaction};
 pub use witness::WitnessError;

@@ -65,6 +65,17 @@ pub fn resolve_block<V: CoinView>(
     Ok(ResolvedBlock { block, height, transactions, diff: changes.into_diff(), filter, fees })
 }
 
+/// The genesis block with its effects: valid by definition, of no signatures and no fees.
+#[must_use]
+pub fn genesis_block(spec: &ChainSpec) -> VerifiedBlock {
+    let block = CheckedBlock::genesis(spec);
+    let outputs = &block.coinbase().outputs;
+    let diff = BlockDiff::new(Height::GENESIS, block.coinbase_id(), outputs).expect(IDS_ARE_UNIQUE).into_diff();
+    let filter = block_filter(&block.header().parent, outputs.iter(), core::iter::empty());
+    let (height, transactions, fees) = (Height::GENESIS, Vec::new(), Amount::ZERO);
+    VerifiedBlock(ResolvedBlock { block, height, transactions, diff, filter, fees })
+}
+
 /// Why a [`BlockDiff`] takes every resolved transaction: its coins come from the overlay of that very diff, and two
 /// transactions with one id would spend the same coins, the second time in vain.
 const IDS_ARE_UNIQUE: &str = "resolved transactions spend coins that are there, and ids are unique";
