@@ -95,6 +95,12 @@ impl MemoryCoins {
     }
 }
 
+impl FromIterator<(OutPoint, Coin)> for MemoryCoins {
+    fn from_iter<I: IntoIterator<Item = (OutPoint, Coin)>>(coins: I) -> Self {
+        Self(coins.into_iter().collect())
+    }
+}
+
 impl CoinView for MemoryCoins {
     type Error = Infallible;
 
