@@ -23,6 +23,7 @@ pub mod spec;
 pub mod utxo;
 pub mod verify;
 pub mod chain;
+pub mod mempool;
 pub mod wallet;
 
 #[cfg(test)]

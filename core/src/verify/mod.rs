@@ -26,6 +26,8 @@ pub use block::{BlockError, CheckedBlock, assemble_block, check_block};
 pub use cache::VerifiedCache;
 pub use header::{CheckedHeader, HeaderContext, HeaderError, check_header};
 pub use resolve::{ResolveError, ResolvedTx, SpendError, resolve_transaction};
+pub(crate) use resolve_block::block_filter;
 pub use resolve_block::{BlockContext, ResolvedBlock, VerifiedBlock, genesis_block, resolve_block};
+pub(crate) use transaction::check_outputs;
 pub use transaction::{CheckedTx, TxError, check_transaction};
 pub use witness::WitnessError;

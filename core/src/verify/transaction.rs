@@ -173,7 +173,7 @@ fn check_inputs(inputs: &[OutPoint]) -> Result<(), TxError> {
 }
 
 /// The rules of outputs, a coinbase's included.
-pub(super) fn check_outputs(outputs: &[TxOut], rules: &Consensus) -> Result<(), TxError> {
+pub(crate) fn check_outputs(outputs: &[TxOut], rules: &Consensus) -> Result<(), TxError> {
     // Rule: there is an output.
     if outputs.is_empty() {
         return Err(TxError::NoOutputs);
