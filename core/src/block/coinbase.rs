@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::NODE_PREIMAGE_BYTES;
 use crate::codec::{self, CodecError};
 use crate::hash::{BlockHash, ChainId, Txid, sha256d};
 use crate::tx::TxOut;
@@ -58,6 +59,9 @@ pub enum CoinbaseError {
         /// Bytes found.
         found: usize,
     },
+    /// It could pass for an inner node of a merkle tree.
+    #[error("coinbase of exactly {NODE_PREIMAGE_BYTES} bytes")]
+    MerkleNodeSize,
 }
 
 impl Coinbase {
@@ -117,10 +121,7 @@ impl Coinbase {
         }
         let (extra, rest) = rest.split_at_checked(extra_length).ok_or(truncated)?;
         let (Outputs(outputs), rest) = codec::decode_prefix(rest).map_err(CoinbaseError::Outputs)?;
-        let length = bytes.len() - rest.len();
-        if length < Self::BYTES_MIN {
-            return Err(CoinbaseError::TooShort { found: length });
-        }
+        check_length(bytes.len() - rest.len())?;
         let mut height = [0; 4];
         height.copy_from_slice(&fixed[5..9]);
         let mut parent = [0; 32];
@@ -135,11 +136,31 @@ impl Coinbase {
         Ok((coinbase, rest))
     }
 
+    /// Checks the length of the bytes: what [`Coinbase::from_bytes`] has checked, for one that was put together here.
+    ///
+    /// # Errors
+    /// [`CoinbaseError::TooShort`], [`CoinbaseError::MerkleNodeSize`].
+    pub fn check_length(&self) -> Result<(), CoinbaseError> {
+        check_length(self.to_bytes().len())
+    }
+
     /// The id: sha256d of the bytes. Its outputs are spent under this id.
     #[must_use]
     pub fn id(&self) -> Txid {
         Txid::from_bytes(sha256d(&self.to_bytes()))
     }
+}
+
+fn check_length(found: usize) -> Result<(), CoinbaseError> {
+    // Rule: a coinbase has at least 60 bytes.
+    if found < Coinbase::BYTES_MIN {
+        return Err(CoinbaseError::TooShort { found });
+    }
+    // Rule: no leaf of the merkle tree has a preimage of 64 bytes (CVE-2017-12842).
+    if found == NODE_PREIMAGE_BYTES {
+        return Err(CoinbaseError::MerkleNodeSize);
+    }
+    Ok(())
 }
 
 /// A bounded list of outputs.
@@ -209,5 +230,10 @@ mod tests {
         assert_eq!(Coinbase::from_bytes(&shortest.to_bytes()), Ok(shortest.clone()));
         let too_short = Coinbase { extra: [0; 16].into(), ..shortest };
         assert_eq!(Coinbase::from_bytes(&too_short.to_bytes()), Err(CoinbaseError::TooShort { found: 59 }));
+        for (extra, expected) in [(20, Ok(())), (21, Err(CoinbaseError::MerkleNodeSize)), (22, Ok(()))] {
+            let coinbase = Coinbase { extra: alloc::vec![0; extra].into(), ..too_short.clone() };
+            assert_eq!(coinbase.check_length(), expected);
+            assert_eq!(Coinbase::from_bytes(&coinbase.to_bytes()).map(|_| ()), expected);
+        }
     }
 }

@@ -21,6 +21,11 @@ use crate::hash::{BlockHash, Txid};
 use crate::header::Header;
 use crate::tx::Transaction;
 
+/// What an inner node of the merkle tree is hashed from, in bytes. Bytes of that length could be a leaf and a node at once
+/// (CVE-2017-12842), so no leaf's may have it.
+pub const NODE_PREIMAGE_BYTES: usize = 64;
+const _: () = assert!(Commitments::BYTES != NODE_PREIMAGE_BYTES, "commitments are a leaf");
+
 /// A block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {

@@ -17,13 +17,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::block::{Coinbase, Commitments};
+use crate::block::{Coinbase, Commitments, NODE_PREIMAGE_BYTES};
 use crate::codec;
 use crate::hash::{MerkleRoot, sha256d};
 use crate::tx::TxBody;
-
-/// The length of what is hashed into an inner node. No leaf may be made of so many bytes.
-pub const NODE_PREIMAGE_BYTES: usize = 64;
 
 /// Two siblings of a tree are equal, though both are really present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::header::HeaderError;
 use super::resolve::SpendError;
 use super::transaction::{CheckedTx, TxError, check_outputs, check_transaction};
-use crate::block::{Block, Coinbase, Commitments, write_compact_size};
+use crate::block::{Block, Coinbase, CoinbaseError, Commitments, write_compact_size};
 use crate::commit::merkle::{self, DuplicateNodes};
 use crate::crypto::CryptoError;
 use crate::hash::{BlockHash, FilterHash, HistoryRoot, MerkleRoot, Txid, UtxoRoot, WitnessRoot};
@@ -81,6 +81,9 @@ pub enum BlockError {
         /// The header's.
         expected: BlockHash,
     },
+    /// A coinbase that cannot be one.
+    #[error(transparent)]
+    Coinbase(#[from] CoinbaseError),
     /// The coinbase's outputs.
     #[error("coinbase: {0}")]
     CoinbaseOutputs(TxError),
@@ -307,6 +310,8 @@ fn check_commitments(commitments: &Commitments, transactions: &[Arc<CheckedTx>])
 }
 
 fn check_coinbase(coinbase: &Coinbase, header: &Header, spec: &ChainSpec) -> Result<(), BlockError> {
+    // Rule: the coinbase has a length that a coinbase can have. Decoding checks it too; this one may have been put together.
+    coinbase.check_length()?;
     // Rule: the coinbase carries the tag of this chain.
     let expected = Coinbase::chain_tag(&spec.chain_id());
     if coinbase.chain_tag != expected {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::block::NODE_PREIMAGE_BYTES;
 use crate::codec;
 use crate::hash::{Txid, Wtxid};
 use crate::lock::Lock;
@@ -36,7 +37,7 @@ pub enum TxError {
         limit: u32,
     },
     /// Its body could pass for an inner node of a merkle tree.
-    #[error("transaction with a body of exactly 64 bytes")]
+    #[error("transaction with a body of exactly {NODE_PREIMAGE_BYTES} bytes")]
     MerkleNodeSize,
     /// It spends nothing.
     #[error("transaction without inputs")]
@@ -147,7 +148,7 @@ fn check_body(body: &TxBody, rules: &Consensus) -> Result<(), TxError> {
         return Err(TxError::Version { found: body.version });
     }
     // Rule: no leaf of the merkle tree has a preimage of 64 bytes (CVE-2017-12842).
-    if codec::encoded_len(body) == 64 {
+    if codec::encoded_len(body) == NODE_PREIMAGE_BYTES {
         return Err(TxError::MerkleNodeSize);
     }
     // Rule: expiry, where there is one, is not below the lock.
