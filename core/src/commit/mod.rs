@@ -3,4 +3,3 @@
 pub mod filter;
 pub mod merkle;
 pub mod mmr;
-pub mod flyclient;

@@ -34,24 +34,28 @@ pub(super) fn plan(graph: &Graph, tx: &ResolvedTx, policy: &Policy, floor: FeeRa
         return Err(AdmitError::SpendsReplaced { txid: graph.entry(*parent).txid() });
     }
     // An ancestor that is replaced takes its descendants along, so it is enough to have looked at the parents.
-    let ancestors = graph.with_ancestors(&parents);
-    check_relatives(graph, tx, &ancestors, &replaced, policy)?;
+    let ancestors = check_relatives(graph, tx, &replaced, policy)?;
     let mut plan = Plan { replaced, ..Plan::default() };
     make_room(graph, tx, &ancestors, policy.pool_bytes_max, &mut plan)?;
     Ok(plan)
 }
 
-/// Checks the limits on ancestors and descendants, which bound every walk through the pool.
+/// Checks the limits on ancestors and descendants, which bound every walk through the pool, and returns the ancestors.
 pub(super) fn check_relatives(
     graph: &Graph,
     tx: &ResolvedTx,
-    ancestors: &BTreeSet<Sequence>,
     replaced: &BTreeSet<Sequence>,
     policy: &Policy,
-) -> Result<(), AdmitError> {
+) -> Result<BTreeSet<Sequence>, AdmitError> {
     let own = Package::of(tx);
+    let parents = graph.parents_of(tx.tx().body());
+    // Policy: the number of ancestors. The parents alone first: a transaction may name thousands, each with ancestors of its own.
+    let found = u32::try_from(parents.len()).unwrap_or(u32::MAX).saturating_add(1);
+    if found > policy.ancestors_max {
+        return Err(AdmitError::Ancestors { found, limit: policy.ancestors_max });
+    }
+    let ancestors = graph.with_ancestors(&parents);
     let above = ancestors.iter().fold(own, |sum, ancestor| sum.plus(graph.entry(*ancestor).own()));
-    // Policy: the number of ancestors.
     if above.count > policy.ancestors_max {
         return Err(AdmitError::Ancestors { found: above.count, limit: policy.ancestors_max });
     }
@@ -59,8 +63,8 @@ pub(super) fn check_relatives(
     if above.size_bytes > policy.ancestor_bytes_max {
         return Err(AdmitError::AncestorBytes { found: above.size_bytes, limit: policy.ancestor_bytes_max });
     }
-    let leaving = leaving_descendants(graph, ancestors, replaced);
-    for sequence in ancestors {
+    let leaving = leaving_descendants(graph, &ancestors, replaced);
+    for sequence in &ancestors {
         let ancestor = graph.entry(*sequence);
         let below = ancestor.descendants().plus(own).minus(leaving.get(sequence).copied().unwrap_or_default());
         // Policy: the number of each ancestor's descendants.
@@ -74,7 +78,7 @@ pub(super) fn check_relatives(
             return Err(AdmitError::DescendantBytes { ancestor: ancestor.txid(), found, limit });
         }
     }
-    Ok(())
+    Ok(ancestors)
 }
 
 /// What each of the ancestors loses of its descendants.

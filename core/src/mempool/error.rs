@@ -73,9 +73,9 @@ pub enum AdmitError {
         least: FeeRate,
     },
     /// Too many unconfirmed transactions must be mined with it.
-    #[error("transaction with {found} unconfirmed ancestors, itself included, exceeds the limit of {limit}")]
+    #[error("transaction with at least {found} unconfirmed ancestors, itself included, exceeds the limit of {limit}")]
     Ancestors {
-        /// Transactions found.
+        /// Transactions found until the search was given up.
         found: u32,
         /// Transactions allowed.
         limit: u32,

@@ -119,7 +119,7 @@ impl Mempool {
         self.height
     }
 
-    /// Counts the changes of the pool: as long as it stays the same, so do templates and estimates.
+    /// Counts the changes of the pool: as long as it stays the same, so do templates.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

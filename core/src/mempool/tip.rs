@@ -67,7 +67,7 @@ impl Mempool {
     /// Follows the chain, and returns what left the pool and what left the chain without coming back to the pool.
     ///
     /// The coins are those at the new tip. `run` verifies signatures as in [`crate::verify::ResolvedBlock::verify`]; it is called
-    /// only after a reorg, and only for transactions that the cache has forgotten.
+    /// only after a reorg, and only for transactions that the cache has forgotten: it should have room for a full pool.
     ///
     /// # Errors
     /// If the coins cannot be read; then the pool is as it was and no longer fits the tip.
@@ -226,8 +226,7 @@ impl<V: CoinView> Rebuild<'_, V> {
         }
         drop(jobs);
         resolved.remember(cache);
-        let ancestors = graph.with_ancestors(&graph.parents_of(tx.body()));
-        if let Err(error) = check_relatives(graph, &resolved, &ancestors, &BTreeSet::new(), policy) {
+        if let Err(error) = check_relatives(graph, &resolved, &BTreeSet::new(), policy) {
             return Ok(Err(RemovalReason::Relatives(error)));
         }
         graph.insert(resolved, arrival);

@@ -64,6 +64,27 @@ fn a_child_that_pays_protects_its_parent_and_a_cheap_one_does_no_harm() {
     invariants::check(&world);
 }
 
+/// One that needs the room of two: the cheap child goes, then what is really cheap, not the parent that the child makes look so.
+#[test]
+fn a_parent_is_not_judged_by_a_cheap_child() {
+    let mut world = room_for(3);
+    let fair = simple(1, 3_000);
+    let cheap_child = child(&fair, &Owner::new(1), 200);
+    let cheaper = simple(2, 2_000);
+    for tx in [&fair, &cheap_child, &cheaper] {
+        world.add(tx);
+    }
+    let owner = Owner::large(7, 1_000);
+    let outpoint = world.endow(1, &owner);
+    let payment = Payment::new().from(outpoint, &owner);
+    let size = u64::from(payment.clone().to(&owner, COIN / 2).build().size_bytes());
+    let large = payment.to(&owner, COIN - 20 * size).build();
+    let removed = world.submit(&large).unwrap();
+    assert_eq!(reasons(removed), [&cheap_child, &cheaper].map(|tx| (tx.txid(), RemovalReason::Evicted)));
+    assert!(world.contains(&fair));
+    invariants::check(&world);
+}
+
 #[test]
 fn a_package_goes_whole() {
     let mut world = room_for(3);

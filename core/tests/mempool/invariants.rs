@@ -1,10 +1,11 @@
 //! What must hold of every pool after every call, counted anew from what the pool shows.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qbtc_core::hash::Txid;
-use qbtc_core::mempool::{MempoolEntry, Package};
+use qbtc_core::mempool::{MempoolEntry, Package, TemplateTx};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::utxo::CoinView;
@@ -119,10 +120,11 @@ pub(crate) fn check_template(world: &World) {
     let block = world.solve(&template);
     assert!(block.to_bytes().len() as u64 <= u64::from(template.size_bytes()));
     assert!(template.size_bytes() <= world.spec.consensus().limits.block_bytes);
-    assert_eq!(
-        block.leaves()[2..],
-        template.transactions().iter().map(qbtc_core::mempool::TemplateTx::txid).collect::<Vec<_>>()
-    );
+    let ids: Vec<_> = template.transactions().iter().map(TemplateTx::txid).collect();
+    assert_eq!(block.leaves()[2..], ids);
+    if world.pool.size_bytes() < u64::from(world.spec.consensus().limits.block_bytes) / 2 {
+        assert_eq!(ids, greedy(world));
+    }
     let verified = world.verify(block);
     assert_eq!(verified.fees(), template.fees());
     let subsidy = world.spec.consensus().subsidy(world.pool.height());
@@ -133,4 +135,35 @@ pub(crate) fn check_template(world: &World) {
             .iter()
             .all(|tx| world.pool.entry(&tx.txid()).is_some_and(|entry| Arc::ptr_eq(entry.tx(), tx.tx())))
     );
+}
+
+/// What a template should hold if all fits, found the slow way: again and again the package with the highest rate.
+fn greedy(world: &World) -> Vec<Txid> {
+    let pool = &world.pool;
+    let mut left: BTreeMap<Txid, &MempoolEntry> = pool.entries().map(|entry| (entry.txid(), entry)).collect();
+    let mut chosen = Vec::new();
+    while !left.is_empty() {
+        let package = |entry: &MempoolEntry| {
+            let mut package = BTreeSet::from([entry.txid()]);
+            let mut open = vec![entry.txid()];
+            while let Some(txid) = open.pop() {
+                let parents = pool.parents(left[&txid]).map(MempoolEntry::txid);
+                let waiting: Vec<_> = parents.filter(|parent| left.contains_key(parent)).collect();
+                open.extend(waiting.into_iter().filter(|parent| package.insert(*parent)));
+            }
+            package
+        };
+        let rate = |package: &BTreeSet<Txid>| {
+            let fees: u64 = package.iter().map(|txid| left[txid].fee().quanta()).sum();
+            let size: u64 = package.iter().map(|txid| u64::from(left[txid].size_bytes())).sum();
+            fees * 1_000 / size
+        };
+        let first_of_best = left.values().map(|entry| (package(entry), entry.sequence()));
+        let best = first_of_best.max_by_key(|(package, sequence)| (rate(package), Reverse(*sequence))).unwrap().0;
+        let mut best: Vec<_> = best.into_iter().collect();
+        best.sort_by_key(|txid| (left[txid].ancestors().count, left[txid].sequence()));
+        left.retain(|txid, _| !best.contains(txid));
+        chosen.extend(best);
+    }
+    chosen
 }

@@ -80,3 +80,13 @@ fn defaults_fit_together() {
     assert!(policy.ancestor_bytes_max < policy.pool_bytes_max);
     assert!(u64::from(policy.tx_bytes_max) > SPEND_BYTES);
 }
+
+/// As it stands in a node's configuration: what is left out keeps its default, what is unknown is refused.
+#[test]
+fn text() {
+    let policy: Policy = toml::from_str("relay_fee_rate_min = 2_000\nage_max_s = 3_600").unwrap();
+    let expected = Policy { relay_fee_rate_min: rate(2_000), age_max_s: 3_600, ..Policy::default() };
+    assert_eq!(policy, expected);
+    assert_eq!(toml::from_str::<Policy>(&toml::to_string(&expected).unwrap()).unwrap(), expected);
+    assert!(toml::from_str::<Policy>("max_age_s = 3_600").is_err());
+}

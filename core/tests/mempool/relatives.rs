@@ -38,6 +38,25 @@ fn bytes_of_ancestors() {
     assert_eq!(world.submit(&txs[2]), Err(AdmitError::AncestorBytes { found: bytes, limit: bytes - 1 }));
 }
 
+/// Parents count before their own ancestors are looked for.
+#[test]
+fn number_of_parents() {
+    let gather = |parents: u32| {
+        let mut world = World::new();
+        let mut payment = Payment::new();
+        for number in 0..parents {
+            let parent = simple(number, 5_000);
+            world.add(&parent);
+            payment = payment.from(output(&parent, 0), &Owner::new(number));
+        }
+        let taken = world.submit(&payment.to(&Owner::new(0), COIN / 2).build());
+        invariants::check(&world);
+        taken
+    };
+    assert_eq!(gather(24), Ok(vec![]));
+    assert_eq!(gather(30), Err(AdmitError::Ancestors { found: 31, limit: 25 }));
+}
+
 /// One payment with many outputs, and a child for each.
 fn fan(number: u32, children: u32) -> (Arc<CheckedTx>, Vec<Arc<CheckedTx>>) {
     let owner = Owner::new(number);

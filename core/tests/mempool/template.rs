@@ -6,10 +6,12 @@ use qbtc_core::block::{Block, Coinbase};
 use qbtc_core::hash::sha256d;
 use qbtc_core::lock::Lock;
 use qbtc_core::mempool::{CoinbaseParts, EXTRANONCE_BYTES, Payout, Solution, TemplateError};
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, BlockTime, Height};
 use qbtc_core::verify::{CheckedTx, TxError, check_block};
 
+use crate::support;
 use crate::test;
 use crate::world::{COIN, Owner, Payment, World, child, output, quanta, simple};
 use crate::{invariants, world};
@@ -215,16 +217,31 @@ fn parts_and_branch_make_the_root_as_stratum_has_it() {
     assert_eq!(Block::from_bytes(&submitted, 1 << 20).unwrap(), template.block(&solution));
 }
 
-/// A miner of the `coinbase/append` kind lengthens the free bytes to as many as there may be.
+/// A miner of the `coinbase/append` kind lengthens the free bytes to as many as there may be. Small blocks and small payments, so that
+/// the room that is left takes every size.
 #[test]
 fn a_full_block_leaves_room_to_append_to_the_coinbase() {
-    let world = full_world();
-    let template = world.template();
-    let solution = Solution { version: 1, time: template.time_min(), nonce: 0, extranonce: [0; 12] };
-    let mut block = template.block(&solution);
-    block.coinbase.extra = vec![0xab; Coinbase::EXTRA_BYTES_MAX].into();
+    let mut world = World::new();
+    let text = support::spec_text().replace("tx_bytes = 1_048_576", "tx_bytes = 16384");
+    let text = text.replace("block_bytes = 4_194_304", "block_bytes = 32768");
+    world.spec = ChainSpec::from_toml(&text).unwrap();
     let limit = world.spec.consensus().limits.block_bytes;
-    assert!(block.to_bytes().len() <= usize::try_from(limit).unwrap());
+    assert_eq!(limit, 32_768);
+    (0..300).for_each(|number| world.add(&simple(number, 5_000)));
+    let address = Owner::new(1).address();
+    let share = TxOut { amount: quanta(1_000), lock: Lock::Address(address) };
+    let solution = Solution { version: 1, time: world.now, nonce: 0, extranonce: [0; 12] };
+    let mut least_left = limit;
+    for shares in 30..60 {
+        let payout = Payout { outputs: vec![share.clone(); shares], ..Payout::to(address) };
+        let template = world.pool.template(&world.context(), &payout, &world.spec).unwrap();
+        assert!(template.transactions().len() < 300, "the block is full");
+        let mut block = template.block(&solution);
+        block.coinbase.extra = vec![0xab; Coinbase::EXTRA_BYTES_MAX].into();
+        let bytes = u32::try_from(block.to_bytes().len()).unwrap();
+        least_left = least_left.min(limit.checked_sub(bytes).expect("the appended block is within the limit"));
+    }
+    assert!(least_left < 20, "the room is used: {least_left} bytes are left");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use qbtc_core::verify::{CheckedTx, SpendError, VerifiedCache, check_transaction}
 
 use crate::invariants;
 use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, coin, reasons, simple};
+use crate::world::{COIN, Owner, Payment, World, child, coin, rate, reasons, simple};
 
 #[test]
 fn what_a_block_holds_leaves_and_what_depends_on_it_stays() {
@@ -116,6 +116,20 @@ fn a_reorg_brings_transactions_back_before_their_children() {
     invariants::check_template(&world);
 }
 
+#[test]
+fn transactions_of_several_blocks_come_back_in_the_order_of_the_chain() {
+    let mut world = World::new();
+    let parent = simple(1, 5_000);
+    let dependent = child(&parent, &Owner::new(1), 5_000);
+    for tx in [&parent, &dependent] {
+        let block = world.block_of(&[Arc::clone(tx)]);
+        world.connect(block);
+    }
+    assert_eq!(world.reorganize(2, |_| vec![]), []);
+    assert_eq!(world.pool.entry(&dependent.txid()).unwrap().ancestors().count, 2);
+    invariants::check(&world);
+}
+
 /// Blocks may also be taken back without any in their place.
 #[test]
 fn a_tip_that_is_taken_back_brings_all_of_it_back() {
@@ -211,6 +225,7 @@ fn what_comes_back_keeps_the_limits() {
     let removed = world.reorganize(1, |_| vec![]);
     // The child pays for its parent too: together they are the cheapest package.
     assert_eq!(reasons(removed), [&txs[1], &free].map(|tx| (tx.txid(), RemovalReason::Evicted)));
+    assert!(world.pool.fee_rate_min(world.now) > rate(1_000), "the floor rises above what was evicted");
     invariants::check(&world);
 }
 
