@@ -84,7 +84,8 @@ fn fold_level_from(nodes: &mut Vec<[u8; 32]>, skipped: usize) -> Result<(), Dupl
     Ok(())
 }
 
-fn parent(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+/// The hash of two siblings.
+pub(super) fn parent(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     let mut preimage = [0; NODE_PREIMAGE_BYTES];
     preimage[..32].copy_from_slice(left);
     preimage[32..].copy_from_slice(right);

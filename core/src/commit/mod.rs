@@ -3,3 +3,4 @@
 pub mod filter;
 pub mod merkle;
 pub mod mmr;
+pub mod flyclient;

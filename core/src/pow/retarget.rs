@@ -130,6 +130,18 @@ impl Retarget {
         }
     }
 
+    /// The rule.
+    #[must_use]
+    pub const fn difficulty(&self) -> Difficulty {
+        self.difficulty
+    }
+
+    /// The time between blocks that the rule aims at, in seconds.
+    #[must_use]
+    pub const fn spacing_s(&self) -> u32 {
+        self.spacing_s
+    }
+
     /// The easiest target.
     #[must_use]
     pub const fn limit(&self) -> Target {

@@ -43,6 +43,10 @@ impl Work {
     pub(crate) const fn from_u256(value: U256) -> Self {
         Self(value)
     }
+
+    pub(crate) const fn to_u256(self) -> U256 {
+        self.0
+    }
 }
 
 impl From<u64> for Work {

@@ -39,6 +39,14 @@ impl Span {
         self.start + self.len()
     }
 
+    /// The two halves, or `None` for a leaf.
+    #[must_use]
+    pub(crate) fn halves(self) -> Option<(Self, Self)> {
+        let level = self.level.checked_sub(1)?;
+        let left = Self { start: self.start, level };
+        Some((left, Self { start: left.end(), level }))
+    }
+
     /// The place of its node in the append-only list.
     #[must_use]
     pub(crate) fn position(self) -> u64 {
@@ -83,5 +91,12 @@ mod tests {
         assert_eq!(parents, [2, 5, 6, 9]);
         let lengths: Vec<u64> = (0..=7).map(nodes_len).collect();
         assert_eq!(lengths, [0, 1, 3, 4, 7, 8, 10, 11]);
+    }
+
+    #[test]
+    fn halves_tile_the_whole() {
+        let (left, right) = Span { start: 8, level: 3 }.halves().unwrap();
+        assert_eq!((left.start, left.end(), right.start, right.end()), (8, 12, 12, 16));
+        assert_eq!(Span { start: 8, level: 0 }.halves(), None);
     }
 }
