@@ -14,6 +14,7 @@
 //! | [`account`] | both, and blocks applied to them |
 //! | [`size`] | the exact size of a transaction before it is signed |
 //! | [`coin_selection`] | which coins a payment spends |
+//! | [`partial`] | a transaction on its way through several signers |
 //! | [`keystore`] | the encrypted file |
 
 pub mod account;
@@ -24,4 +25,8 @@ pub mod keystore;
 pub mod layout;
 pub mod ledger;
 pub mod mnemonic;
+pub mod partial;
 pub mod size;
+
+#[cfg(test)]
+mod checks;
