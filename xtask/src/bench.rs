@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: the criterion benches of the workspace, natively and for a named processor.
+//! `cargo xtask bench`: the benches of the workspace, natively for a named processor, or on wasm32 under Node.
 
 use anyhow::{Result, ensure};
 
 use crate::process::run_shown;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, WASM_TARGET};
+use crate::tools;
 use crate::workspace::Workspace;
 
 /// What `cargo xtask bench` is asked for.
@@ -16,9 +17,15 @@ pub(crate) struct Options {
     #[arg(long, default_value = DEFAULT_CPU)]
     cpu: String,
     /// Runs each bench once, without measuring: to see that they work.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wasm")]
     test: bool,
+    /// Runs, on wasm32 under Node, the benches that are written for it too.
+    #[arg(long, conflicts_with = "cpu")]
+    wasm: bool,
 }
+
+/// The benches of core that compile to wasm32, where criterion does not and wasm-bindgen-test stands in for it.
+const WASM_BENCHES: &[&str] = &["history"];
 
 const DEFAULT_CPU: &str = if cfg!(target_arch = "x86_64") { "x86-64-v3" } else { "generic" };
 
@@ -27,6 +34,26 @@ const DEFAULT_CPU: &str = if cfg!(target_arch = "x86_64") { "x86-64-v3" } else {
 /// # Errors
 /// If this machine cannot run code for the chosen processor, or a bench does not build or fails.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.wasm { run_wasm(workspace, options) } else { run_native(workspace, options) }
+}
+
+fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
+    tools::node(workspace)?;
+    let runner = tools::wasm_bindgen(workspace)?.join("wasm-bindgen-test-runner");
+    let mut cargo = workspace.cargo(&tools::wasm_toolchain(workspace)?);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    // Without this the runner gives up after 20 seconds, and a bench may take longer to prepare.
+    cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "600");
+    cargo.args(["bench", "--locked", "--target", WASM_TARGET, "--package", "qbtc-core"]);
+    for bench in WASM_BENCHES {
+        cargo.args(["--bench", bench]);
+    }
+    cargo.arg("--").args(&options.filter);
+    println!("benches on wasm32");
+    run_shown(&mut cargo)
+}
+
+fn run_native(workspace: &Workspace, options: &Options) -> Result<()> {
     #[cfg(target_arch = "x86_64")]
     ensure!(
         options.cpu != "x86-64-v3" || std::is_x86_feature_detected!("avx2"),

@@ -14,7 +14,7 @@
 //! that no single lucky block stands for many.
 //!
 //! A proof says that work was done under the header rules. That transactions are valid it does not say, nor can it tell apart two
-//! chains that both have their work. What is sampled and what that is worth: `docs/decisions/`, "History sampling".
+//! chains that both have their work. What is sampled, and what that is worth: docs/decisions/0003-history-sampling.md.
 
 mod growth;
 mod headers;

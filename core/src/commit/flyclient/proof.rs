@@ -77,6 +77,12 @@ impl SampledProof {
     pub fn samples(&self) -> usize {
         self.samples.len()
     }
+
+    /// The number of subtrees that stand for the blocks that are not shown.
+    #[must_use]
+    pub fn subtrees(&self) -> usize {
+        self.subtrees.len()
+    }
 }
 
 impl Opening {
