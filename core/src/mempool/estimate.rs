@@ -25,6 +25,9 @@ const BLOCKS_KEPT: usize = 144;
 const _: () = assert!(BLOCKS_KEPT > ESTIMATE_BLOCKS_MAX as usize);
 /// A block is full from this share of its limit on, in percent: what is left may be too small for the next package.
 const FULL_PERCENT: u64 = 90;
+/// The share of a full block's bytes that must have been in the pool, in percent: what was never seen here, as while a node catches up,
+/// says nothing about what had to be paid.
+const KNOWN_PERCENT: u64 = 50;
 /// The share of a full block's bytes, from the cheapest, that does not count, in percent: what a miner may have taken as a favour.
 const CHEAPEST_PERCENT: u64 = 5;
 /// In how many of all starts a transaction should have been mined in time, in percent.
@@ -64,8 +67,9 @@ pub enum EstimateError {
 /// What the recent blocks took.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Estimator {
-    /// What a transaction had to pay to get into each block; zero where there was room. The latest last.
-    entry_rates: VecDeque<FeeRate>,
+    /// What a transaction had to pay to get into each block; zero where there was room, `None` where nobody here can tell. The
+    /// latest last.
+    entry_rates: VecDeque<Option<FeeRate>>,
 }
 
 impl Mempool {
@@ -116,11 +120,11 @@ impl Mempool {
         self.estimator.record(rate);
     }
 
-    /// What a transaction had to pay to get into a block.
-    fn entry_rate(&self, block: &CheckedBlock, spec: &ChainSpec) -> FeeRate {
+    /// What a transaction had to pay to get into a block; `None` if too little of a full block was in the pool.
+    fn entry_rate(&self, block: &CheckedBlock, spec: &ChainSpec) -> Option<FeeRate> {
         let full_bytes = u64::from(spec.consensus().limits.block_bytes) * FULL_PERCENT / 100;
         if u64::from(block.size_bytes()) < full_bytes {
-            return FeeRate::ZERO;
+            return Some(FeeRate::ZERO);
         }
         let mut mined: Vec<_> = block.transactions().iter().filter_map(|tx| self.graph.by_txid(&tx.txid())).collect();
         mined.sort_unstable();
@@ -129,19 +133,24 @@ impl Mempool {
             .map(|selected| (selected.package_rate, u64::from(self.graph.entry(selected.sequence).size_bytes())))
             .collect();
         rates.sort_unstable();
-        let mut ignored_bytes = rates.iter().map(|(_, size_bytes)| size_bytes).sum::<u64>() * CHEAPEST_PERCENT / 100;
-        for (rate, size_bytes) in rates {
-            match ignored_bytes.checked_sub(size_bytes) {
-                Some(left) => ignored_bytes = left,
-                None => return rate,
-            }
+        let known_bytes = rates.iter().map(|(_, size_bytes)| size_bytes).sum::<u64>();
+        if known_bytes < u64::from(block.size_bytes()) * KNOWN_PERCENT / 100 {
+            return None;
         }
-        FeeRate::ZERO
+        let mut ignored_bytes = known_bytes * CHEAPEST_PERCENT / 100;
+        let counts = |(_, size_bytes): &(FeeRate, u64)| match ignored_bytes.checked_sub(*size_bytes) {
+            Some(left) => {
+                ignored_bytes = left;
+                false
+            }
+            None => true,
+        };
+        rates.into_iter().find(counts).map(|(rate, _)| rate)
     }
 }
 
 impl Estimator {
-    fn record(&mut self, entry_rate: FeeRate) {
+    fn record(&mut self, entry_rate: Option<FeeRate>) {
         if self.entry_rates.len() == BLOCKS_KEPT {
             self.entry_rates.pop_front();
         }
@@ -156,9 +165,9 @@ impl Estimator {
     fn rate(&self, blocks: u32) -> FeeRate {
         let Ok(blocks) = usize::try_from(blocks) else { return FeeRate::ZERO };
         let rates: Vec<_> = self.entry_rates.iter().copied().collect();
-        // From each start the cheapest block of those in time is enough.
+        // From each start the cheapest block of those in time is enough, as far as anything is known of them.
         let mut enough: Vec<_> =
-            rates.windows(blocks).map(|in_time| in_time.iter().copied().min().unwrap_or_default()).collect();
+            rates.windows(blocks).filter_map(|in_time| in_time.iter().flatten().min().copied()).collect();
         enough.sort_unstable();
         let place = (enough.len() * SUCCESS_PERCENT).div_ceil(100);
         place.checked_sub(1).map_or(FeeRate::ZERO, |last| enough[last])
@@ -178,25 +187,37 @@ mod tests {
     fn the_cheapest_block_in_time_is_enough_from_most_starts() {
         let mut estimator = Estimator::default();
         assert_eq!(estimator.rate(1), FeeRate::ZERO);
-        (1..=20).for_each(|block| estimator.record(rate(block)));
+        (1..=20).for_each(|block| estimator.record(Some(rate(block))));
         // Of 20 starts, 17 are 85 percent.
         assert_eq!(estimator.rate(1), rate(17));
         // 19 starts; from the 17th of them the cheaper of two blocks is the 17th.
         assert_eq!(estimator.rate(2), rate(17));
         assert_eq!(estimator.rate(20), rate(1));
         assert_eq!(estimator.rate(21), FeeRate::ZERO);
-        estimator.record(FeeRate::ZERO);
+        estimator.record(Some(FeeRate::ZERO));
         assert_eq!(estimator.rate(21), FeeRate::ZERO);
+    }
+
+    #[test]
+    fn what_is_not_known_does_not_count() {
+        let mut estimator = Estimator::default();
+        estimator.record(Some(rate(7)));
+        (0..50).for_each(|_| estimator.record(None));
+        assert_eq!(estimator.rate(1), rate(7));
+        assert_eq!(estimator.rate(2), rate(7));
+        estimator.record(Some(rate(3)));
+        // Of 51 starts two tell something.
+        assert_eq!(estimator.rate(2), rate(7));
     }
 
     #[test]
     fn memory_is_bounded_and_a_reorg_forgets() {
         let mut estimator = Estimator::default();
-        (0..1_000).for_each(|block| estimator.record(rate(block)));
+        (0..1_000).for_each(|block| estimator.record(Some(rate(block))));
         assert_eq!(estimator.entry_rates.len(), BLOCKS_KEPT);
-        assert_eq!(estimator.entry_rates.back(), Some(&rate(999)));
+        assert_eq!(estimator.entry_rates.back(), Some(&Some(rate(999))));
         estimator.forget(3);
-        assert_eq!(estimator.entry_rates.back(), Some(&rate(996)));
+        assert_eq!(estimator.entry_rates.back(), Some(&Some(rate(996))));
         estimator.forget(1_000);
         assert!(estimator.entry_rates.is_empty());
     }

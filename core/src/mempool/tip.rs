@@ -85,8 +85,8 @@ impl Mempool {
             self.height = height;
             change.connected.iter().flat_map(|block| self.connect(block, spec)).collect()
         } else {
-            let rebuilt = Rebuild { change, taken: change.taken(), height, coins, spec, removed: Vec::new() };
-            let (graph, removed) = rebuilt.run(self, cache, now, &mut run)?;
+            let rebuild = Rebuild { change, taken: change.taken(), height, coins, spec, removed: Vec::new() };
+            let (graph, removed) = rebuild.finish(self, cache, now, &mut run)?;
             self.estimator.forget(change.disconnected.len());
             change.connected.iter().for_each(|block| self.record_block(block.block(), spec));
             self.height = height;
@@ -170,7 +170,7 @@ struct Rebuild<'a, V> {
 }
 
 impl<V: CoinView> Rebuild<'_, V> {
-    fn run(
+    fn finish(
         mut self,
         pool: &mut Mempool,
         cache: &mut VerifiedCache,
@@ -195,14 +195,14 @@ impl<V: CoinView> Rebuild<'_, V> {
                 continue;
             }
             let arrival = arrival.unwrap_or_else(|| pool.arrival(now));
-            if let Err(reason) = self.add(&mut graph, &tx, arrival, &pool.policy, cache, run)? {
+            if let Some(reason) = self.add(&mut graph, &tx, arrival, &pool.policy, cache, run)? {
                 self.removed.push(Removal { tx, reason });
             }
         }
         Ok((graph, self.removed))
     }
 
-    /// Adds one transaction. The fee floor is not asked: a miner, or this pool, has taken it once. The limits on relatives are.
+    /// Adds one transaction, or says why not. The fee floor is not asked: a miner, or this pool, has taken it once. The limits on relatives are.
     fn add(
         &self,
         graph: &mut Graph,
@@ -211,26 +211,26 @@ impl<V: CoinView> Rebuild<'_, V> {
         policy: &super::Policy,
         cache: &mut VerifiedCache,
         run: &mut impl FnMut(&[SignatureJob<'_>]) -> Result<(), (usize, CryptoError)>,
-    ) -> Result<Result<(), RemovalReason>, V::Error> {
+    ) -> Result<Option<RemovalReason>, V::Error> {
         let view = MempoolView::unspent(graph, self.coins, self.height);
         let resolved = match resolve_transaction(tx, self.height, &view, cache, self.spec) {
             Ok(resolved) => resolved,
             Err(ResolveError::View(error)) => return Err(error),
-            Err(ResolveError::Invalid(error)) => return Ok(Err(self.reason(error))),
+            Err(ResolveError::Invalid(error)) => return Ok(Some(self.reason(error))),
         };
         let jobs = resolved.jobs();
         if !jobs.is_empty()
             && let Err((_, error)) = run(&jobs)
         {
-            return Ok(Err(RemovalReason::Signature(error)));
+            return Ok(Some(RemovalReason::Signature(error)));
         }
         drop(jobs);
         resolved.remember(cache);
         if let Err(error) = check_relatives(graph, &resolved, &BTreeSet::new(), policy) {
-            return Ok(Err(RemovalReason::Relatives(error)));
+            return Ok(Some(RemovalReason::Relatives(error)));
         }
         graph.insert(resolved, arrival);
-        Ok(Ok(()))
+        Ok(None)
     }
 
     fn reason(&self, error: SpendError) -> RemovalReason {

@@ -102,3 +102,28 @@ fn what_recent_blocks_took_counts_even_if_nothing_waits() {
     world.reorganize(6, |_| vec![]);
     assert_eq!(estimate(&world, 1), full);
 }
+
+/// While a node catches up, blocks are full of what it never saw: they do not count as if there had been room in them.
+#[test]
+fn blocks_full_of_strangers_tell_nothing() {
+    let mut world = World::with_small_blocks();
+    let pair = |world: &mut World, number: u32, fee: u64| {
+        let owners = [Owner::large(2 * number, 14_900), Owner::large(2 * number + 1, 14_900)];
+        [0, 1].map(|part: usize| {
+            let outpoint = world.endow(2 * number + u32::try_from(part).unwrap(), &owners[part]);
+            Payment::new().from(outpoint, &owners[part]).to(&owners[part], COIN - fee).build()
+        })
+    };
+    let known = pair(&mut world, 0, 1_000_000);
+    known.iter().for_each(|tx| world.add(tx));
+    let paid = world.pool.entry(&known[0].txid()).unwrap().fee_rate();
+    world.mine();
+    let expected = FeeEstimate { rate: paid, basis: EstimateBasis::RecentBlocks };
+    assert_eq!(estimate(&world, 1), expected);
+    for number in 1..12 {
+        let strangers = pair(&mut world, number, 500_000);
+        let block = world.block_of(&strangers);
+        world.connect(block);
+        assert_eq!(estimate(&world, 1), expected);
+    }
+}

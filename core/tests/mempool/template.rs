@@ -6,12 +6,10 @@ use qbtc_core::block::{Block, Coinbase};
 use qbtc_core::hash::sha256d;
 use qbtc_core::lock::Lock;
 use qbtc_core::mempool::{CoinbaseParts, EXTRANONCE_BYTES, Payout, Solution, TemplateError};
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, BlockTime, Height};
 use qbtc_core::verify::{CheckedTx, TxError, check_block};
 
-use crate::support;
 use crate::test;
 use crate::world::{COIN, Owner, Payment, World, child, output, quanta, simple};
 use crate::{invariants, world};
@@ -221,12 +219,8 @@ fn parts_and_branch_make_the_root_as_stratum_has_it() {
 /// the room that is left takes every size.
 #[test]
 fn a_full_block_leaves_room_to_append_to_the_coinbase() {
-    let mut world = World::new();
-    let text = support::spec_text().replace("tx_bytes = 1_048_576", "tx_bytes = 16384");
-    let text = text.replace("block_bytes = 4_194_304", "block_bytes = 32768");
-    world.spec = ChainSpec::from_toml(&text).unwrap();
+    let mut world = World::with_small_blocks();
     let limit = world.spec.consensus().limits.block_bytes;
-    assert_eq!(limit, 32_768);
     (0..300).for_each(|number| world.add(&simple(number, 5_000)));
     let address = Owner::new(1).address();
     let share = TxOut { amount: quanta(1_000), lock: Lock::Address(address) };

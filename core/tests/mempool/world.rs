@@ -185,6 +185,16 @@ impl World {
         }
     }
 
+    /// A world whose blocks have at most 32,768 bytes.
+    pub(crate) fn with_small_blocks() -> Self {
+        let text = support::spec_text().replace("tx_bytes = 1_048_576", "tx_bytes = 16384");
+        let text = text.replace("block_bytes = 4_194_304", "block_bytes = 32768");
+        let mut world = Self { spec: ChainSpec::from_toml(&text).unwrap(), ..Self::new() };
+        assert_eq!(world.spec.consensus().limits.block_bytes, 32_768);
+        world.tip = world.spec.genesis().id();
+        world
+    }
+
     /// Gives an owner a coin that was always there.
     pub(crate) fn endow(&mut self, index: u32, owner: &Owner) -> OutPoint {
         self.endow_address(index, owner.address()).0
