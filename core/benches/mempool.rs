@@ -8,12 +8,12 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use qbtc_core::crypto::{PublicKey, Scheme, Signature};
 use qbtc_core::hash::{BlockHash, HistoryRoot, Txid};
 use qbtc_core::lock::{Address, AddressTree, Conditions, Lock, Proof, Witness};
-use qbtc_core::mempool::{BlockTemplate, Mempool, Payout, Policy, Solution, TemplateContext};
+use qbtc_core::mempool::{BlockTemplate, Mempool, Payout, Policy, Solution, TemplateContext, TipChange};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
 use qbtc_core::units::{Amount, BlockTime, Height};
 use qbtc_core::utxo::{Coin, MemoryCoins};
-use qbtc_core::verify::{CheckedTx, VerifiedCache, check_transaction};
+use qbtc_core::verify::{BlockContext, CheckedTx, VerifiedBlock, VerifiedCache, check_transaction, resolve_block};
 
 const PAYMENTS: u32 = 5_000;
 const COIN: u64 = 1_000_000_000;
@@ -33,7 +33,7 @@ fn output(address: Address, quanta: u64) -> TxOut {
 impl Payments {
     /// Payments with change, of one key each; every so many of them spend the change of the one before.
     fn new(chained: u32) -> Self {
-        let spec = ChainSpec::main();
+        let spec = ChainSpec::dev();
         let scheme = Scheme::default();
         let mut coins = Vec::new();
         let mut txs: Vec<Arc<CheckedTx>> = Vec::new();
@@ -91,6 +91,53 @@ impl Payments {
     }
 }
 
+/// The template's block, with the work of the dev chain done and its signatures taken for good.
+fn solve(payments: &Payments, template: &BlockTemplate, cache: &VerifiedCache) -> VerifiedBlock {
+    let solution = |nonce| Solution { version: 0x2000_0000, time: template.time_min(), nonce, extranonce: [0; 12] };
+    let has_work = |nonce: &u32| {
+        let header = template.header(&solution(*nonce));
+        payments.spec.consensus().pow.check_work(&header).is_ok()
+    };
+    let nonce = (0..).find(has_work).expect("one in 65,000 hashes meets the target");
+    let block = template.checked_block(&solution(nonce), &payments.spec).expect("a template's block");
+    let context = BlockContext { height: Height(1), history_root: HistoryRoot::ZERO };
+    let resolved = resolve_block(block, &context, &payments.coins, cache, &payments.spec).expect("a template's block");
+    resolved.verify(|_| Ok(())).expect("nothing is verified")
+}
+
+fn tip(criterion: &mut Criterion) {
+    let payments = Payments::new(1);
+    let pool = payments.fill();
+    let mut cache = VerifiedCache::new(2 * PAYMENTS as usize);
+    let block = solve(&payments, &payments.template(&pool), &cache);
+    let mut coins = payments.coins.clone();
+    coins.apply(block.diff()).expect("the block's coins are there");
+    let connected = std::slice::from_ref(&block);
+    let mut mined = pool.clone();
+    let change = TipChange { disconnected: &[], connected };
+    let connect = |pool: &mut Mempool, cache: &mut VerifiedCache| {
+        pool.move_tip(&change, &coins, cache, &payments.spec, NOW, |_| Ok(())).expect("coins in memory")
+    };
+    connect(&mut mined, &mut cache);
+    let left = [block.block().clone()];
+    let change_back = TipChange { disconnected: &left, connected: &[] };
+    let mut group = criterion.benchmark_group("mempool");
+    group.sample_size(10);
+    group.bench_function("connect a full block", |bencher| {
+        let mut cache = cache.clone();
+        bencher.iter_batched_ref(|| pool.clone(), |pool| connect(pool, &mut cache), BatchSize::LargeInput);
+    });
+    group.bench_function("take a full block back, 4,400 payments waiting", |bencher| {
+        let mut cache = cache.clone();
+        bencher.iter_batched_ref(
+            || mined.clone(),
+            |pool| pool.move_tip(&change_back, &payments.coins, &mut cache, &payments.spec, NOW, |_| Ok(())),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
 fn mempool(criterion: &mut Criterion) {
     let payments = Payments::new(1);
     let pool = payments.fill();
@@ -122,5 +169,5 @@ fn mempool(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, mempool);
+criterion_group!(benches, mempool, tip);
 criterion_main!(benches);
