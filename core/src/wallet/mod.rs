@@ -14,11 +14,14 @@
 //! | [`account`] | both, and blocks applied to them |
 //! | [`size`] | the exact size of a transaction before it is signed |
 //! | [`coin_selection`] | which coins a payment spends |
+//! | [`builder`] | payments |
+//! | [`replacement`] | fee bump and cancellation |
 //! | [`partial`] | a transaction on its way through several signers |
 //! | [`keystore`] | the encrypted file |
 
 pub mod account;
 pub mod address_book;
+pub mod builder;
 pub mod coin_selection;
 pub mod derivation;
 pub mod keystore;
@@ -26,6 +29,7 @@ pub mod layout;
 pub mod ledger;
 pub mod mnemonic;
 pub mod partial;
+pub mod replacement;
 pub mod size;
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ pub struct SelectionRequest<'a> {
     pub fee: FeeRule,
     /// What spending the change will cost one day. Change of no more than that is left to the miner: it is worth nothing.
     pub change_spend_fee: Amount,
+    /// The least change: less is left to the miner, since nodes would not relay it.
+    pub change_min: Amount,
     /// The largest transaction, in bytes.
     pub bytes_max: u64,
     /// The coins.

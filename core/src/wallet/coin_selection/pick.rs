@@ -232,14 +232,14 @@ impl Pick<'_> {
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.excess()?;
         let left = self.amount.checked_sub(self.pool.request.target)?;
-        let spend_fee = self.pool.request.change_spend_fee;
+        let SelectionRequest { change_spend_fee: spend_fee, change_min, .. } = *self.pool.request;
         let outcome = |change: Option<Amount>, size_bytes: u64| {
             let fee = left.saturating_sub(change.unwrap_or(Amount::ZERO));
             let later = if change.is_some() { spend_fee.quanta() } else { 0 };
             let cost = u128::from(fee.quanta()) + u128::from(later);
             Outcome { change, fee, size_bytes, cost }
         };
-        match self.change(left).filter(|(change, _)| *change > spend_fee) {
+        match self.change(left).filter(|(change, _)| *change > spend_fee && *change >= change_min) {
             Some((change, size_bytes)) => Some(outcome(Some(change), size_bytes)),
             None => Some(outcome(None, self.shape.bytes())),
         }

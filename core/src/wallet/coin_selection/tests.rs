@@ -53,6 +53,7 @@ fn request(groups: &[CoinGroup], target: u64, fee_rate: FeeRate) -> SelectionReq
         base: payment(target),
         fee: FeeRule::of_rate(fee_rate),
         change_spend_fee: fee_rate.fee(WITNESS + 33).unwrap(),
+        change_min: Amount::ZERO,
         bytes_max: TX_MAX,
         groups,
         immature: quanta(11),
@@ -213,6 +214,7 @@ fn everything_worth_spending_is_spent_at_once() {
         target: Amount::ZERO,
         base: TxShape::new(&[], Height::GENESIS, Height::GENESIS),
         change_spend_fee: Amount::ZERO,
+        change_min: Amount::ZERO,
         ..request(&groups, 0, rate(1_000))
     };
     let selection = select_all(&request).unwrap();
