@@ -18,4 +18,4 @@ pub use change_set::ChangeSet;
 pub use header_tree::{Base, BaseError, HeaderNode, HeaderTree, InsertError, Inserted, Status, TreeError};
 pub use path::Path;
 pub use reorg::{ChainStore, Inconsistency, ReorgError, reorg};
-pub use state::ChainState;
+pub use state::{ChainState, NoBlocks};

@@ -34,8 +34,11 @@ impl ChainState {
         Self { tip: header.id(), height: Height::GENESIS, history }
     }
 
-    /// The chain that ends in this block, whose history is that of all blocks up to it.
-    pub(super) fn new(tip: BlockHash, history: Peaks) -> Result<Self, NoBlocks> {
+    /// The chain that ends in this block, whose history is that of all blocks up to it: as a store or a history proof knows it.
+    ///
+    /// # Errors
+    /// [`NoBlocks`] for an empty history.
+    pub fn new(tip: BlockHash, history: Peaks) -> Result<Self, NoBlocks> {
         let height = Height(history.blocks()).previous().ok_or(NoBlocks)?;
         Ok(Self { tip, height, history })
     }

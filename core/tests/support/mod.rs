@@ -22,6 +22,7 @@ use qbtc_core::units::{Amount, BlockTime, Height, Target};
 use qbtc_core::utxo::{Coin, CoinView, MemoryCoins};
 
 #[cfg(not(target_arch = "wasm32"))]
+#[allow(unused_imports, reason = "benches have no tests")]
 pub use core::prelude::v1::test;
 #[cfg(target_arch = "wasm32")]
 pub use wasm_bindgen_test::wasm_bindgen_test as test;
