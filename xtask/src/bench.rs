@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use crate::figures;
 use crate::process::run_shown;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::tools;
@@ -32,7 +33,8 @@ const DEFAULT_CPU: &str = if cfg!(target_arch = "x86_64") { "x86-64-v3" } else {
 /// Runs the benches.
 ///
 /// # Errors
-/// If this machine cannot run code for the chosen processor, or a bench does not build or fails.
+/// If this machine cannot run code for the chosen processor, or a bench does not build or fails. A figure that is missed is no
+/// error.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.wasm { run_wasm(workspace, options) } else { run_native(workspace, options) }
 }
@@ -70,5 +72,6 @@ fn run_native(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     cargo.args(&options.filter);
     println!("benches for {}; results under {}", options.cpu, target.join("criterion").display());
-    run_shown(&mut cargo)
+    run_shown(&mut cargo)?;
+    if options.test { Ok(()) } else { figures::print(&target.join("criterion")) }
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod counts;
 mod debian;
+mod figures;
 mod fuzz;
 mod process;
 mod setup;
