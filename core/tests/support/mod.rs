@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "it is a module of several test crates")]
 
+pub mod random;
+
 use std::collections::HashMap;
 
 use qbtc_core::block::{Block, Coinbase, Commitments};
