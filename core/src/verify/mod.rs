@@ -31,3 +31,4 @@ pub use resolve_block::{BlockContext, ResolvedBlock, VerifiedBlock, genesis_bloc
 pub(crate) use transaction::check_outputs;
 pub use transaction::{CheckedTx, TxError, check_transaction};
 pub use witness::WitnessError;
+pub(crate) use witness::{check_witness, signature_jobs};

@@ -84,7 +84,7 @@ pub enum WitnessError {
 }
 
 /// Checks everything about a witness but that its signatures verify, and returns the height from which it holds.
-pub(super) fn check_witness(
+pub(crate) fn check_witness(
     witness: &Witness,
     address: Address,
     height: Height,
@@ -175,7 +175,7 @@ fn check_threshold(
 }
 
 /// The signatures of a witness that [`check_witness`] has passed, each with its key.
-pub(super) fn signature_jobs(witness: &Witness, message: [u8; 32]) -> impl Iterator<Item = SignatureJob<'_>> {
+pub(crate) fn signature_jobs(witness: &Witness, message: [u8; 32]) -> impl Iterator<Item = SignatureJob<'_>> {
     let conditions = witness.conditions.iter().filter(|condition| condition.needs_proof());
     conditions.zip(&witness.proofs).flat_map(move |(condition, proof)| {
         let single = match (condition, proof) {

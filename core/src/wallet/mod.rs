@@ -17,6 +17,7 @@
 //! | [`builder`] | payments |
 //! | [`replacement`] | fee bump and cancellation |
 //! | [`partial`] | a transaction on its way through several signers |
+//! | [`message`] | texts signed for an address |
 //! | [`keystore`] | the encrypted file |
 
 pub mod account;
@@ -27,6 +28,7 @@ pub mod derivation;
 pub mod keystore;
 pub mod layout;
 pub mod ledger;
+pub mod message;
 pub mod mnemonic;
 pub mod partial;
 pub mod replacement;

@@ -30,7 +30,7 @@ use crate::lock::{Address, AddressTree, Conditions, Path};
 use crate::tx::{Transaction, TxBody, TxOut};
 use crate::units::Amount;
 use crate::wallet::size::{TxShape, input_bytes, witness_bytes};
-use unlock::Unlock;
+pub(in crate::wallet) use unlock::Unlock;
 
 const MAGIC: [u8; 7] = *b"qbtcptx";
 

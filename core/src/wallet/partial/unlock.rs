@@ -14,9 +14,9 @@ use crate::units::Height;
 
 /// The alternative that is used of an address, and the proofs that are there so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Unlock {
-    pub(super) conditions: Conditions,
-    pub(super) path: Path,
+pub(in crate::wallet) struct Unlock {
+    pub(in crate::wallet) conditions: Conditions,
+    pub(in crate::wallet) path: Path,
     /// One for each condition that needs one, in order.
     #[serde(deserialize_with = "codec::bounded::<_, _, { Conditions::COUNT_MAX }>")]
     proofs: Vec<Collected>,
@@ -59,7 +59,7 @@ pub enum Missing {
 
 impl Unlock {
     /// An alternative without proofs.
-    pub(super) fn new(conditions: Conditions, path: Path) -> Self {
+    pub(in crate::wallet) fn new(conditions: Conditions, path: Path) -> Self {
         let empty = |condition: &Condition| match condition {
             Condition::Key(_) | Condition::Threshold { .. } => Some(Collected::Signatures(Vec::new())),
             Condition::Preimage(_) => Some(Collected::Preimage(Box::default())),
@@ -69,12 +69,12 @@ impl Unlock {
         Self { conditions, path, proofs }
     }
 
-    pub(super) fn address(&self) -> Address {
+    pub(in crate::wallet) fn address(&self) -> Address {
         self.path.root_from(self.conditions.leaf_hash())
     }
 
     /// The height from which the conditions hold.
-    pub(super) fn holds_from(&self) -> Height {
+    pub(in crate::wallet) fn holds_from(&self) -> Height {
         let heights = self.conditions.iter().filter_map(|condition| match condition {
             Condition::After(height) => Some(*height),
             _ => None,
@@ -105,7 +105,7 @@ impl Unlock {
     }
 
     /// Puts a signature wherever its key stands and one is wanted, and returns how often. The caller has verified it.
-    pub(super) fn add_signature(&mut self, key: &PublicKey, signature: &Signature) -> usize {
+    pub(in crate::wallet) fn add_signature(&mut self, key: &PublicKey, signature: &Signature) -> usize {
         let mut added = 0;
         for (condition, proof) in self.pairs_mut() {
             let Collected::Signatures(signatures) = proof else { continue };
@@ -123,7 +123,7 @@ impl Unlock {
     }
 
     /// Puts a preimage wherever it fits, and returns how often.
-    pub(super) fn add_preimage(&mut self, bytes: &[u8]) -> usize {
+    pub(in crate::wallet) fn add_preimage(&mut self, bytes: &[u8]) -> usize {
         let digest = sha256(bytes);
         let mut added = 0;
         for (condition, proof) in self.pairs_mut() {
@@ -139,7 +139,7 @@ impl Unlock {
     }
 
     /// Each signature that is there, with its key.
-    pub(super) fn signatures(&self) -> impl Iterator<Item = (&PublicKey, &Signature)> {
+    pub(in crate::wallet) fn signatures(&self) -> impl Iterator<Item = (&PublicKey, &Signature)> {
         self.pairs().flat_map(|(condition, proof)| {
             let signatures = match proof {
                 Collected::Signatures(signatures) => signatures.as_slice(),
@@ -151,7 +151,7 @@ impl Unlock {
     }
 
     /// Each preimage that is there.
-    pub(super) fn preimages(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::wallet) fn preimages(&self) -> impl Iterator<Item = &[u8]> {
         self.proofs.iter().filter_map(|proof| match proof {
             Collected::Preimage(bytes) if !bytes.is_empty() => Some(&**bytes),
             _ => None,
@@ -159,7 +159,7 @@ impl Unlock {
     }
 
     /// Whether a signature of this key is still wanted.
-    pub(super) fn wants(&self, key: &PublicKey) -> bool {
+    pub(in crate::wallet) fn wants(&self, key: &PublicKey) -> bool {
         self.pairs().any(|(condition, proof)| match proof {
             Collected::Signatures(signatures) => {
                 let has_signed = |index: u8| signatures.iter().any(|signed| signed.key == index);
@@ -171,7 +171,7 @@ impl Unlock {
     }
 
     /// What is still missing.
-    pub(super) fn missing(&self) -> Vec<Missing> {
+    pub(in crate::wallet) fn missing(&self) -> Vec<Missing> {
         let address = self.address();
         let of_condition = |(condition, proof): (&Condition, &Collected)| match (condition, proof) {
             (Condition::Preimage(digest), Collected::Preimage(bytes)) => {
@@ -191,7 +191,7 @@ impl Unlock {
     }
 
     /// The witness, if nothing is missing. Of more signatures than a threshold wants, it takes the first.
-    pub(super) fn witness(&self) -> Option<Witness> {
+    pub(in crate::wallet) fn witness(&self) -> Option<Witness> {
         let proof = |(condition, proof): (&Condition, &Collected)| match (condition, proof) {
             (Condition::Key(_), Collected::Signatures(signatures)) => {
                 Some(Proof::Signature(signatures.first()?.signature.clone()))
