@@ -135,12 +135,14 @@ pub fn build(funds: &Funds<'_>, payment: &Payment) -> Result<UnsignedTx, BuildEr
 }
 
 fn check_outputs(funds: &Funds<'_>, outputs: &[TxOut]) -> Result<(), BuildError> {
-    let (least, data_max) = (funds.dust_min(), funds.spec.consensus().limits.data_bytes);
+    let (least, data_max) = (funds.policy.dust_min(), funds.spec.consensus().limits.data_bytes);
     let mut data_outputs = 0;
     for (index, output) in outputs.iter().enumerate() {
         let found = output.amount;
         match &output.lock {
-            Lock::Address(_) if found < least => return Err(BuildError::Dust { index, found, least }),
+            Lock::Address(_) if found < least || found == Amount::ZERO => {
+                return Err(BuildError::Dust { index, found, least });
+            }
             Lock::Address(_) => {}
             Lock::Data(_) if found != Amount::ZERO => return Err(BuildError::DataAmount { index, found }),
             Lock::Data(data) if data.len() as u64 > u64::from(data_max) => {
@@ -157,11 +159,6 @@ fn check_outputs(funds: &Funds<'_>, outputs: &[TxOut]) -> Result<(), BuildError>
 }
 
 impl Funds<'_> {
-    /// The least amount of an output.
-    fn dust_min(&self) -> Amount {
-        self.policy.dust_min().max(Amount::from_quanta(1).unwrap_or(Amount::MAX))
-    }
-
     /// The largest transaction that is valid and relayed, in bytes.
     fn bytes_max(&self) -> u64 {
         self.spec.consensus().limits.tx_bytes.min(self.policy.tx_bytes_max).into()
@@ -222,7 +219,7 @@ impl Draft<'_> {
         let selection = self.select(funds, &groups)?;
         let change = selection.change.map(|amount| TxOut { amount, lock: Lock::Address(self.rest) });
         if self.needs_rest && change.is_none() {
-            return Err(BuildError::RestTooSmall { available: selection.fee, least: funds.dust_min() });
+            return Err(BuildError::RestTooSmall { available: selection.fee, least: funds.policy.dust_min() });
         }
         self.outputs.extend(change.clone());
         self.outputs.sort_by_cached_key(|output| (output.amount, codec::encode(&output.lock)));
@@ -249,7 +246,7 @@ impl Draft<'_> {
             base: TxShape::new(&self.outputs, self.lock_height, self.expiry_height),
             fee: self.fee,
             change_spend_fee: if self.needs_rest { Amount::ZERO } else { self.change_spend_fee(funds)? },
-            change_min: funds.dust_min(),
+            change_min: funds.policy.dust_min(),
             bytes_max: funds.bytes_max(),
             groups,
             immature: funds.balance.immature,

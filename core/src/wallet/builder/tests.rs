@@ -131,6 +131,8 @@ fn what_cannot_be_paid_is_refused_with_its_reason() {
         built(&richer, &everything).unwrap().fee()
     };
     let short = refused(pay(vec![to(foreign(1), 3_000_000)]));
+    let missing = alloc::format!("{fee} QBTC are missing");
+    assert!(alloc::string::ToString::to_string(&short).starts_with(&missing), "{short}");
     let BuildError::Selection(SelectionError::Insufficient { needed, available, .. }) = short else {
         panic!("{short}")
     };
@@ -158,6 +160,20 @@ fn a_scheme_signs_only_where_the_chain_allows_it() {
     };
     assert_eq!(at(100), Err(BuildError::Scheme { scheme: Scheme::MlDsa44, height: Height(100) }));
     assert!(at(101).is_ok());
+}
+
+#[test]
+fn a_payment_is_as_large_as_nodes_relay_and_no_larger() {
+    let account = plain(&[(0, 3_000_000), (1, 3_000_000)]);
+    let payment = payment(&account, vec![to(foreign(1), 5_000_000)], rate(1_000));
+    let within = |tx_bytes_max| {
+        let policy = Policy { tx_bytes_max, ..Policy::default() };
+        with_funds(&account, SigningKey::Ordinary, |funds| build(&Funds { policy: &policy, ..*funds }, &payment))
+    };
+    let size = u32::try_from(within(100_000).unwrap().size_bytes()).unwrap();
+    assert!(within(size).is_ok());
+    let refused = SelectionError::TooLarge { found: size.into(), limit: (size - 1).into() };
+    assert_eq!(within(size - 1), Err(BuildError::Selection(refused)));
 }
 
 #[test]
@@ -199,4 +215,8 @@ fn payments_expire_about_an_hour_ahead() {
         assert_eq!(expiry_height(tip, spacing), Height(100 + ahead));
     }
     assert_eq!(expiry_height(Height(u32::MAX), 60), Height::GENESIS);
+    // By default, as the chain's spacing has it: ten seconds here.
+    let account = plain(&[(0, 3_000_000)]);
+    let unsigned = built(&account, &payment(&account, vec![to(foreign(1), 10_000)], rate(1_000))).unwrap();
+    assert_eq!((unsigned.body().lock_height, unsigned.body().expiry_height), (HEIGHT, Height(460)));
 }

@@ -110,8 +110,9 @@ pub struct Selection {
 pub enum SelectionError {
     /// There is not enough money.
     #[error(
-        "{needed} QBTC are needed, the fee included, and {available} QBTC can be spent \
-         ({immature} QBTC are immature, {pending} QBTC are pending)"
+        "{} QBTC are missing: {needed} QBTC are needed, the fee included, and {available} QBTC can be spent \
+         ({immature} QBTC are immature, {pending} QBTC are pending)",
+        needed.saturating_sub(*available)
     )]
     Insufficient {
         /// The target and the fee of a transaction that spends all that is worth spending.

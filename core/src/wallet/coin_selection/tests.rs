@@ -88,6 +88,7 @@ fn check(request: &SelectionRequest<'_>, selection: &Selection) {
     assert!(selection.fee >= request.fee.fee(selection.size_bytes).unwrap(), "the fee is reached");
     assert!(selection.size_bytes <= request.bytes_max, "the size is allowed");
     assert!(selection.change.is_none_or(|change| change > request.change_spend_fee), "no dust");
+    assert!(selection.change.is_none_or(|change| change >= request.change_min), "change that is relayed");
 }
 
 fn cost(request: &SelectionRequest<'_>, fee: Amount, change: Option<Amount>) -> u64 {
@@ -221,6 +222,19 @@ fn everything_worth_spending_is_spent_at_once() {
     check(&request, &selection);
     assert_eq!((selection.amount, selection.coins.len()), (quanta(800_000), 2));
     assert_eq!(selection.change, quanta(800_000).checked_sub(selection.fee));
+}
+
+#[test]
+fn change_below_the_least_is_left_to_the_miner() {
+    let groups = groups(&[vec![1_000_000]], WITNESS);
+    let request = |change_min| SelectionRequest { change_min, ..request(&groups, 900_000, rate(1_000)) };
+    let change = select(&request(Amount::ZERO)).unwrap().change.unwrap();
+    let least = select(&request(change)).unwrap();
+    assert_eq!(least.change, Some(change));
+    let more = request(change.checked_add(quanta(1)).unwrap());
+    let selection = select(&more).unwrap();
+    check(&more, &selection);
+    assert_eq!((selection.change, selection.fee), (None, quanta(100_000)));
 }
 
 #[test]
