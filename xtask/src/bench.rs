@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: the benches of the workspace, natively for a named processor, or on wasm32 under Node.
 
-use anyhow::{Result, ensure};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 
 use crate::figures;
-use crate::process::run_shown;
+use crate::process::{output_of, run_shown};
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -26,7 +28,7 @@ pub(crate) struct Options {
 }
 
 /// The benches of core that compile to wasm32, where criterion does not and wasm-bindgen-test stands in for it.
-const WASM_BENCHES: &[&str] = &["history"];
+const WASM_BENCHES: &[&str] = &["verify", "history"];
 
 const DEFAULT_CPU: &str = if cfg!(target_arch = "x86_64") { "x86-64-v3" } else { "generic" };
 
@@ -52,7 +54,25 @@ fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     cargo.arg("--").args(&options.filter);
     println!("benches on wasm32");
-    run_shown(&mut cargo)
+    // The runner reads the file of the run before, to compare, and adds to it.
+    let results = workspace.target.join("wasm-bench.json");
+    cargo.env("WASM_BINDGEN_BENCH_RESULT", &results);
+    run_shown(&mut cargo)?;
+    let results = figures::read_json(&results)?;
+    let noble_s = noble_s(workspace)?;
+    println!("{}: {:.0} µs", figures::NOBLE, noble_s * 1e6);
+    figures::print(figures::WASM, |bench| {
+        Ok(if bench == figures::NOBLE { Some(noble_s) } else { figures::median_s(&results[bench]["estimates"]) })
+    })
+}
+
+/// The time of a verification by the JavaScript library that wallets on the web would use otherwise.
+fn noble_s(workspace: &Workspace) -> Result<f64> {
+    let folder = tools::noble(workspace)?;
+    let script = workspace.root.join("xtask/src/noble.mjs");
+    let nanoseconds = output_of(Command::new("node").arg(script).current_dir(folder));
+    let nanoseconds: f64 = nanoseconds.context("noble.mjs failed")?.parse().context("noble.mjs prints a number")?;
+    Ok(nanoseconds * 1e-9)
 }
 
 fn run_native(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -73,5 +93,10 @@ fn run_native(workspace: &Workspace, options: &Options) -> Result<()> {
     cargo.args(&options.filter);
     println!("benches for {}; results under {}", options.cpu, target.join("criterion").display());
     run_shown(&mut cargo)?;
-    if options.test { Ok(()) } else { figures::print(&target.join("criterion")) }
+    if options.test {
+        Ok(())
+    } else {
+        let criterion = target.join("criterion");
+        figures::print(figures::NATIVE, |bench| figures::native_median_s(&criterion, bench))
+    }
 }

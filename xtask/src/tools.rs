@@ -17,6 +17,9 @@ use crate::workspace::Workspace;
 /// The version of cargo-fuzz that is installed and used.
 const CARGO_FUZZ: &str = "0.13.2";
 
+/// The version of @noble/post-quantum that the verifier on wasm32 is measured beside.
+const NOBLE: &str = "0.7.1";
+
 /// The oldest Node that runs the wasm tests.
 const NODE_MIN: u32 = 18;
 
@@ -68,6 +71,25 @@ pub(crate) fn node(workspace: &Workspace) -> Result<String> {
     let major = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
     ensure!(major >= NODE_MIN, "`node` is {version}: the wasm tests need {NODE_MIN} or newer");
     Ok(version)
+}
+
+/// Returns a folder in whose `node_modules` lies @noble/post-quantum.
+///
+/// # Errors
+/// If npm is missing or cannot fetch it.
+pub(crate) fn noble(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.tools().join(format!("noble-post-quantum-{NOBLE}"));
+    if folder.join("node_modules/@noble/post-quantum/ml-dsa.js").is_file() {
+        return Ok(folder);
+    }
+    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
+        debian::install(workspace, &["npm"])?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).arg(format!("@noble/post-quantum@{NOBLE}"));
+    run_logged(npm.current_dir(&folder), &workspace.log("noble")).context("npm could not fetch @noble/post-quantum")?;
+    Ok(folder)
 }
 
 /// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
