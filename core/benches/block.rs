@@ -154,15 +154,15 @@ fn blocks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("block of 500");
     group.sample_size(30);
     let coins = || scene.coins.clone();
+    let spent: Vec<_> = changes.connected[0].undo().0.iter().map(Coin::to_output).collect();
+    let chain_id = scene.chain.spec.chain_id();
+    let message = |place: usize| transactions[place].body().sighash(&chain_id, &spent[place..=place]);
+    let jobs: Vec<_> = transactions.iter().enumerate().map(|(place, tx)| raw_job(tx, message(place))).collect();
     group.bench_function("raw verifications", |bencher| {
-        let messages = transactions.iter().map(|tx| {
-            let spent: Vec<_> = changes.connected[0].undo().0.iter().map(Coin::to_output).collect();
-            let place = transactions.iter().position(|other| Arc::ptr_eq(tx, other)).unwrap();
-            tx.body().sighash(&scene.chain.spec.chain_id(), &spent[place..=place])
-        });
-        let messages: Vec<_> = messages.collect();
-        let jobs: Vec<_> = transactions.iter().zip(messages).map(|(tx, message)| raw_job(tx, message)).collect();
         bencher.iter(|| verify_serial(black_box(&jobs)).unwrap());
+    });
+    group.bench_function("raw verifications, two threads", |bencher| {
+        bencher.iter(|| verify_on_two(black_box(&jobs)).unwrap());
     });
     group.bench_function("from bytes to coins", |bencher| {
         bencher.iter_batched(coins, |coins| scene.whole(coins, &mut no_cache(), verify_serial), BatchSize::LargeInput);
