@@ -17,10 +17,13 @@ use qbtc_core::chain::{ChainState, ChainStore, ChangeSet, HeaderTree, Path, reor
 use qbtc_core::commit::mmr::Peaks;
 use qbtc_core::crypto::{CryptoError, Scheme, SecretKey, SignatureJob, verify_serial};
 use qbtc_core::hash::BlockHash;
-use qbtc_core::tx::OutPoint;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::{OutPoint, Transaction};
 use qbtc_core::units::{Amount, BlockTime};
 use qbtc_core::utxo::{Coin, CoinView, MemoryCoins, Undo};
-use qbtc_core::verify::{CheckedBlock, CheckedTx, VerifiedCache, assemble_block, check_block};
+use qbtc_core::verify::{
+    CheckedBlock, CheckedTx, TxError, VerifiedCache, assemble_block, check_block, check_block_with, check_transaction,
+};
 use support::{ALLOTTED, TestChain, TestKey, outputs, pay};
 
 const PAYMENTS: u16 = 500;
@@ -115,6 +118,21 @@ fn verify_on_two(jobs: &[SignatureJob<'_>]) -> Result<(), (usize, CryptoError)> 
     })
 }
 
+/// The transactions of a block, half of them checked on each of two threads.
+fn check_on_two(transactions: Vec<Transaction>, spec: &ChainSpec) -> Vec<Result<Arc<CheckedTx>, TxError>> {
+    let check = |transactions: Vec<Transaction>| -> Vec<_> {
+        transactions.into_iter().map(|tx| check_transaction(tx, spec.consensus()).map(Arc::new)).collect()
+    };
+    let mut first = transactions;
+    let second = first.split_off(first.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| check(second));
+        let mut outcomes = check(first);
+        outcomes.extend(other.join().unwrap());
+        outcomes
+    })
+}
+
 impl Scene {
     fn decode(&self) -> Block {
         let limit = self.chain.spec.consensus().limits.block_bytes as usize;
@@ -136,8 +154,17 @@ impl Scene {
     }
 
     /// From bytes to changed coins.
-    fn whole(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache, run: Run) -> MemoryCoins {
-        let changes = self.connect(self.check(self.decode()), cache, run);
+    fn whole(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> MemoryCoins {
+        let changes = self.connect(self.check(self.decode()), cache, verify_serial);
+        coins.apply(&changes.coins).unwrap();
+        coins
+    }
+
+    /// The same on two threads.
+    fn whole_on_two(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> MemoryCoins {
+        let spec = &self.chain.spec;
+        let checked = check_block_with(self.decode(), spec, |transactions| check_on_two(transactions, spec)).unwrap();
+        let changes = self.connect(checked, cache, verify_on_two);
         coins.apply(&changes.coins).unwrap();
         coins
     }
@@ -165,17 +192,13 @@ fn blocks(criterion: &mut Criterion) {
         bencher.iter(|| verify_on_two(black_box(&jobs)).unwrap());
     });
     group.bench_function("from bytes to coins", |bencher| {
-        bencher.iter_batched(coins, |coins| scene.whole(coins, &mut no_cache(), verify_serial), BatchSize::LargeInput);
+        bencher.iter_batched(coins, |coins| scene.whole(coins, &mut no_cache()), BatchSize::LargeInput);
     });
     group.bench_function("from bytes to coins, two threads", |bencher| {
-        bencher.iter_batched(coins, |coins| scene.whole(coins, &mut no_cache(), verify_on_two), BatchSize::LargeInput);
+        bencher.iter_batched(coins, |coins| scene.whole_on_two(coins, &mut no_cache()), BatchSize::LargeInput);
     });
     group.bench_function("from bytes to coins, witnesses known", |bencher| {
-        bencher.iter_batched(
-            coins,
-            |coins| scene.whole(coins, &mut known.clone(), verify_serial),
-            BatchSize::LargeInput,
-        );
+        bencher.iter_batched(coins, |coins| scene.whole(coins, &mut known.clone()), BatchSize::LargeInput);
     });
     group.bench_function("from transactions held to coins", |bencher| {
         let start = || (scene.coins.clone(), transactions.clone(), known.clone());

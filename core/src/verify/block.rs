@@ -12,6 +12,7 @@ use crate::crypto::CryptoError;
 use crate::hash::{BlockHash, FilterHash, HistoryRoot, MerkleRoot, Txid, UtxoRoot, WitnessRoot};
 use crate::header::Header;
 use crate::spec::ChainSpec;
+use crate::tx::Transaction;
 use crate::units::{Amount, Height};
 
 /// A block that keeps the rules in isolation, with all its ids. Its transactions are shared with whoever held them before.
@@ -232,12 +233,30 @@ impl CheckedBlock {
 /// # Errors
 /// [`BlockError`], the first rule that it breaks. Work comes first, so that an invalid block costs its maker more than us.
 pub fn check_block(block: Block, spec: &ChainSpec) -> Result<CheckedBlock, BlockError> {
+    let check = |transaction| check_transaction(transaction, spec.consensus()).map(Arc::new);
+    check_block_with(block, spec, |transactions| transactions.into_iter().map(check).collect())
+}
+
+/// [`check_block`], where the caller runs [`check_transaction`] over all transactions: in parallel where there are threads, since
+/// this hashes nearly all bytes of the block. `run` gives one outcome for each transaction, in their order.
+///
+/// # Errors
+/// As [`check_block`].
+///
+/// # Panics
+/// If `run` gives fewer or more outcomes.
+pub fn check_block_with(
+    block: Block,
+    spec: &ChainSpec,
+    run: impl FnOnce(Vec<Transaction>) -> Vec<Result<Arc<CheckedTx>, TxError>>,
+) -> Result<CheckedBlock, BlockError> {
     check_work(&block.header, spec)?;
-    let check = |(index, transaction)| {
-        let checked = check_transaction(transaction, spec.consensus());
-        checked.map(Arc::new).map_err(|error| BlockError::Transaction { index, error })
-    };
-    let transactions = block.transactions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+    let count = block.transactions.len();
+    let outcomes = run(block.transactions);
+    assert_eq!(outcomes.len(), count, "one outcome for each transaction");
+    let at_index =
+        |(index, outcome): (usize, Result<_, _>)| outcome.map_err(|error| BlockError::Transaction { index, error });
+    let transactions = outcomes.into_iter().enumerate().map(at_index).collect::<Result<_, _>>()?;
     assemble_block(block.header, block.coinbase, block.commitments, transactions, spec)
 }
 

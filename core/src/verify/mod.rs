@@ -22,7 +22,7 @@ mod resolve_block;
 mod transaction;
 mod witness;
 
-pub use block::{BlockError, CheckedBlock, assemble_block, check_block};
+pub use block::{BlockError, CheckedBlock, assemble_block, check_block, check_block_with};
 pub use cache::VerifiedCache;
 pub use header::{CheckedHeader, HeaderContext, HeaderError, check_header};
 pub use resolve::{ResolveError, ResolvedTx, SpendError, resolve_transaction};
