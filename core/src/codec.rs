@@ -69,8 +69,13 @@ pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> usize {
 /// SHA-256 applied twice to a value's encoding, without holding that encoding.
 #[must_use]
 pub fn sha256d<T: Serialize + ?Sized>(value: &T) -> [u8; 32] {
-    let once = run(value, Hasher::new());
-    Sha256::digest(once).into()
+    Sha256::digest(hash_into(Sha256::new(), value).finalize()).into()
+}
+
+/// Feeds a value's encoding into a hash that has begun, without holding that encoding.
+#[must_use]
+pub(crate) fn hash_into<T: Serialize + ?Sized>(hash: Sha256, value: &T) -> Sha256 {
+    run(value, Hasher { hash, gathered: [0; 64], count: 0 })
 }
 
 /// Decodes a value from exactly these bytes.
@@ -129,10 +134,6 @@ struct Hasher {
 }
 
 impl Hasher {
-    fn new() -> Self {
-        Self { hash: Sha256::new(), gathered: [0; 64], count: 0 }
-    }
-
     fn flush(&mut self) {
         self.hash.update(&self.gathered[..self.count]);
         self.count = 0;
@@ -140,7 +141,7 @@ impl Hasher {
 }
 
 impl ser_flavors::Flavor for Hasher {
-    type Output = [u8; 32];
+    type Output = Sha256;
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
         self.flush();
@@ -157,9 +158,9 @@ impl ser_flavors::Flavor for Hasher {
         Ok(())
     }
 
-    fn finalize(mut self) -> postcard::Result<[u8; 32]> {
+    fn finalize(mut self) -> postcard::Result<Sha256> {
         self.flush();
-        Ok(self.hash.finalize().into())
+        Ok(self.hash)
     }
 }
 

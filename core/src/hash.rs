@@ -20,14 +20,17 @@ pub fn sha256d(bytes: &[u8]) -> [u8; 32] {
 /// SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ parts), the tagged hash of BIP 340. Distinct tags never collide.
 #[must_use]
 pub fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let prefix = Sha256::digest(tag);
-    let mut hasher = Sha256::new();
-    hasher.update(prefix);
-    hasher.update(prefix);
+    let mut hasher = tagged_hasher(tag);
     for part in parts {
         hasher.update(part);
     }
     hasher.finalize().into()
+}
+
+/// [`tagged`], before the parts.
+pub(crate) fn tagged_hasher(tag: &str) -> Sha256 {
+    let prefix = Sha256::digest(tag);
+    Sha256::new().chain_update(prefix).chain_update(prefix)
 }
 
 /// Why a text is no hash.
@@ -142,7 +145,7 @@ hash_types! {
     /// The id of a transaction without its witnesses: sha256d of its encoded body. Also the id of a coinbase, and of the
     /// commitments as a leaf of the merkle tree.
     Txid, reversed;
-    /// The id of a transaction with its witnesses: sha256d of its encoding.
+    /// The id of a transaction with its witnesses: tagged("qbtc/wtxid", txid ‖ the hash of each witness).
     Wtxid, reversed;
     /// The root of a block's merkle tree over its leaves.
     MerkleRoot, reversed;

@@ -5,10 +5,11 @@
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
 use crate::codec;
-use crate::hash::{ChainId, Txid, Wtxid, tagged};
-use crate::lock::{Lock, Witness};
+use crate::hash::{ChainId, Txid, Wtxid, tagged, tagged_hasher};
+use crate::lock::{Address, Lock, Witness};
 use crate::units::{Amount, Height};
 
 /// A transaction: what it does, and what shows that it may.
@@ -66,7 +67,19 @@ impl Transaction {
     /// The id with witnesses.
     #[must_use]
     pub fn wtxid(&self) -> Wtxid {
-        Wtxid::from_bytes(codec::sha256d(self))
+        self.wtxid_and_addresses(&self.txid()).0
+    }
+
+    /// The id with witnesses, and the address that each of these unlocks, for a transaction whose txid is known already.
+    pub(crate) fn wtxid_and_addresses(&self, txid: &Txid) -> (Wtxid, Vec<Address>) {
+        let mut hash = tagged_hasher("qbtc/wtxid").chain_update(txid.as_bytes());
+        let mut addresses = Vec::with_capacity(self.witnesses.len());
+        for witness in &self.witnesses {
+            let (address, witness_hash) = witness.address_and_hash();
+            hash.update(witness_hash);
+            addresses.push(address);
+        }
+        (Wtxid::from_bytes(hash.finalize().into()), addresses)
     }
 }
 

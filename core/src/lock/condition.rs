@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::Digest;
 
 use crate::codec;
 use crate::crypto::PublicKey;
-use crate::hash::{sha256, tagged};
+use crate::hash::{sha256, tagged_hasher};
 use crate::units::Height;
 
 /// Something that must hold for money to be spent.
@@ -109,10 +110,10 @@ impl Conditions {
         Self(Box::new([Condition::Key(key)]))
     }
 
-    /// The hash of this alternative as a leaf of an address tree.
+    /// The hash of this alternative as a leaf of an address tree: tagged("qbtc/leaf", codec(conditions)).
     #[must_use]
     pub fn leaf_hash(&self) -> [u8; 32] {
-        tagged("qbtc/leaf", &[&codec::encode(self)])
+        codec::hash_into(tagged_hasher("qbtc/leaf"), self).finalize().into()
     }
 }
 

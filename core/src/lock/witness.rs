@@ -4,10 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
 use super::{Address, Condition, Conditions, Path};
 use crate::codec;
 use crate::crypto::Signature;
+use crate::hash::tagged_hasher;
 
 /// Shows one alternative of an address and what its conditions ask for. A transaction carries one for each distinct address
 /// that it spends from, however many coins it takes.
@@ -47,6 +49,15 @@ impl Witness {
     #[must_use]
     pub fn address(&self) -> Address {
         self.path.root_from(self.conditions.leaf_hash())
+    }
+
+    /// The address, and the hash by which a transaction's id commits to this witness:
+    /// tagged("qbtc/witness", leaf hash ‖ codec(path) ‖ codec(proofs)). The leaf hash stands for the conditions, whose keys are
+    /// long, so that they are hashed once for both.
+    pub(crate) fn address_and_hash(&self) -> (Address, [u8; 32]) {
+        let leaf = self.conditions.leaf_hash();
+        let hash = codec::hash_into(tagged_hasher("qbtc/witness").chain_update(leaf), &self.path);
+        (self.path.root_from(leaf), codec::hash_into(hash, &self.proofs).finalize().into())
     }
 }
 

@@ -211,13 +211,13 @@ fn check_amounts(body: &TxBody, spent: &[Coin], limit: Amount) -> Result<Amount,
 fn check_witnesses(tx: &CheckedTx, spent: &[Coin], height: Height, spec: &ChainSpec) -> Result<Witnesses, SpendError> {
     // Rule: one witness for each distinct address that is spent from, in the order in which the inputs first name them.
     let addresses = distinct_addresses(spent);
-    let witnesses = &tx.transaction().witnesses;
-    if witnesses.len() != addresses.len() {
-        return Err(SpendError::WitnessCount { found: witnesses.len(), expected: addresses.len() });
+    let found = tx.transaction().witnesses.len();
+    if found != addresses.len() {
+        return Err(SpendError::WitnessCount { found, expected: addresses.len() });
     }
     let mut holds_from = Height::GENESIS;
-    for (index, (witness, address)) in witnesses.iter().zip(addresses).enumerate() {
-        let checked = check_witness(witness, address, height, spec.consensus());
+    for (index, ((witness, unlocks), address)) in tx.witnesses().zip(addresses).enumerate() {
+        let checked = check_witness(witness, unlocks, address, height, spec.consensus());
         holds_from = holds_from.max(checked.map_err(|error| SpendError::Witness { index, error })?);
     }
     let message = message(&spec.chain_id(), tx, spent);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::block::NODE_PREIMAGE_BYTES;
 use crate::codec;
 use crate::hash::{Txid, Wtxid};
-use crate::lock::Lock;
+use crate::lock::{Address, Lock, Witness};
 use crate::spec::Consensus;
 use crate::tx::{OutPoint, Transaction, TxBody, TxOut};
 use crate::units::{Amount, Height};
@@ -17,6 +17,8 @@ pub struct CheckedTx {
     txid: Txid,
     wtxid: Wtxid,
     size_bytes: u32,
+    /// What each witness unlocks.
+    unlocks: Vec<Address>,
 }
 
 /// Why a transaction is not valid, whatever the chain.
@@ -125,6 +127,11 @@ impl CheckedTx {
     pub const fn size_bytes(&self) -> u32 {
         self.size_bytes
     }
+
+    /// The witnesses, each with the address that it unlocks, if its proofs hold.
+    pub(super) fn witnesses(&self) -> impl Iterator<Item = (&Witness, Address)> {
+        self.transaction.witnesses.iter().zip(self.unlocks.iter().copied())
+    }
 }
 
 /// Checks a transaction in isolation.
@@ -138,8 +145,9 @@ pub fn check_transaction(transaction: Transaction, rules: &Consensus) -> Result<
     if size_bytes > rules.limits.tx_bytes {
         return Err(TxError::Size { found: size_bytes, limit: rules.limits.tx_bytes });
     }
-    let (txid, wtxid) = (transaction.txid(), transaction.wtxid());
-    Ok(CheckedTx { transaction, txid, wtxid, size_bytes })
+    let txid = transaction.txid();
+    let (wtxid, unlocks) = transaction.wtxid_and_addresses(&txid);
+    Ok(CheckedTx { transaction, txid, wtxid, size_bytes, unlocks })
 }
 
 fn check_body(body: &TxBody, rules: &Consensus) -> Result<(), TxError> {

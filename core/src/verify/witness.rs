@@ -83,17 +83,18 @@ pub enum WitnessError {
     },
 }
 
-/// Checks everything about a witness but that its signatures verify, and returns the height from which it holds.
+/// Checks everything about a witness, which unlocks `unlocks`, but that its signatures verify, and returns the height from which
+/// it holds.
 pub(crate) fn check_witness(
     witness: &Witness,
-    address: Address,
+    unlocks: Address,
+    expected: Address,
     height: Height,
     rules: &Consensus,
 ) -> Result<Height, WitnessError> {
     // Rule: the path leads from the conditions to the address that is spent from.
-    let found = witness.address();
-    if found != address {
-        return Err(WitnessError::Address { found, expected: address });
+    if unlocks != expected {
+        return Err(WitnessError::Address { found: unlocks, expected });
     }
     // Rule: there is one proof for each condition that needs one, and no more.
     let expected = witness.conditions.iter().filter(|condition| condition.needs_proof()).count();

@@ -180,7 +180,7 @@ impl MessageProof {
     /// [`MessageError::Witness`] for another address, a scheme that is not allowed, or a height that is too low;
     /// [`MessageError::Signature`] for another text, chain or key.
     pub fn verify(&self, address: Address, text: &str, height: Height, spec: &ChainSpec) -> Result<(), MessageError> {
-        check_witness(&self.witness, address, height, spec.consensus())?;
+        check_witness(&self.witness, self.witness.address(), address, height, spec.consensus())?;
         let hash = message_hash(&spec.chain_id(), &address, text);
         let jobs: Vec<_> = signature_jobs(&self.witness, hash).collect();
         verify_serial(&jobs).map_err(|(_, error)| MessageError::Signature(error))
