@@ -4,199 +4,14 @@
 
 mod support;
 
-use std::collections::HashMap;
-
 use proptest::prelude::*;
-use qbtc_core::block::Block;
-use qbtc_core::chain::{ChainState, ChainStore, ChangeSet, HeaderTree, Inconsistency, Path, ReorgError, reorg};
-use qbtc_core::commit::mmr::{HistoryError, Node, Peaks, nodes_len};
-use qbtc_core::crypto::verify_serial;
-use qbtc_core::hash::BlockHash;
-use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::{OutPoint, Transaction};
-use qbtc_core::units::{Amount, BlockTime, Height};
-use qbtc_core::utxo::{Coin, CoinView, MemoryCoins, Undo, UndoError};
-use qbtc_core::verify::{BlockError, CheckedBlock, SpendError, VerifiedCache, check_block};
-use support::{ALLOTTED, TestChain, TestKey, pay, test};
-
-const NOW: BlockTime = BlockTime(u32::MAX);
-
-/// Why this store has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Missing;
-
-impl From<HistoryError> for Missing {
-    fn from(_: HistoryError) -> Self {
-        Self
-    }
-}
-
-/// A stored chain, in memory.
-#[derive(Clone, Debug)]
-struct Store {
-    blocks: HashMap<BlockHash, CheckedBlock>,
-    undo: HashMap<BlockHash, Undo>,
-    coins: MemoryCoins,
-    history: Vec<Node>,
-    state: ChainState,
-}
-
-impl CoinView for Store {
-    type Error = Missing;
-
-    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, Missing> {
-        let Ok(coin) = self.coins.coin(outpoint);
-        Ok(coin)
-    }
-}
-
-impl ChainStore for Store {
-    fn block(&self, id: &BlockHash) -> Result<CheckedBlock, Missing> {
-        self.blocks.get(id).cloned().ok_or(Missing)
-    }
-
-    fn undo(&self, id: &BlockHash) -> Result<Undo, Missing> {
-        self.undo.get(id).cloned().ok_or(Missing)
-    }
-
-    fn history(&self, blocks: u32) -> Result<Peaks, Missing> {
-        let node = |position| self.history.get(usize::try_from(position).expect("short")).copied().ok_or(Missing);
-        Peaks::load(blocks, node)
-    }
-}
-
-impl Store {
-    fn new(chain: &TestChain) -> Self {
-        let genesis = ChangeSet::genesis(&chain.spec);
-        let mut store = Self {
-            blocks: HashMap::new(),
-            undo: HashMap::new(),
-            coins: MemoryCoins::default(),
-            history: Vec::new(),
-            state: ChainState::genesis(&chain.spec),
-        };
-        store.apply(&genesis);
-        store
-    }
-
-    fn put(&mut self, block: &Block, chain: &TestChain) {
-        let checked = check_block(block.clone(), &chain.spec).expect("valid in isolation");
-        self.blocks.insert(block.id(), checked);
-    }
-
-    /// What a store does in one transaction.
-    fn apply(&mut self, changes: &ChangeSet) {
-        self.coins.apply(&changes.coins).expect("changes start from what is stored");
-        self.history.truncate(usize::try_from(nodes_len(changes.history_keeps)).expect("short"));
-        self.history.extend(&changes.history_nodes);
-        for block in &changes.disconnected {
-            self.undo.remove(&block.id());
-        }
-        for block in &changes.connected {
-            self.undo.insert(block.block().id(), block.undo());
-        }
-        self.state = changes.state.clone();
-    }
-
-    fn go(&mut self, path: &Path, chain: &TestChain) -> Result<ChangeSet, ReorgError<Missing>> {
-        let mut cache = VerifiedCache::new(1);
-        let changes = reorg(&self.state, path, self, &mut cache, &chain.spec, verify_serial)?;
-        self.apply(&changes);
-        Ok(changes)
-    }
-
-    fn assert_same(&self, other: &Self) {
-        assert_eq!(self.state, other.state);
-        assert_eq!(self.coins, other.coins);
-        assert_eq!(self.history, other.history);
-        assert_eq!(self.undo, other.undo);
-    }
-}
-
-/// Blocks with the tree of their headers, all bodies stored.
-struct World {
-    chain: TestChain,
-    blocks: Vec<Block>,
-    tree: HeaderTree,
-    store: Store,
-}
-
-impl World {
-    fn new() -> Self {
-        // So that the allotted coins can be spent in the first block.
-        let text = support::spec_text().replace("coinbase_maturity = 3", "coinbase_maturity = 1");
-        let chain = TestChain::with_spec(ChainSpec::from_toml(&text).expect("it is sound"));
-        let (tree, store) = (HeaderTree::new(&chain.spec), Store::new(&chain));
-        Self { blocks: vec![chain.spec.genesis().clone()], chain, tree, store }
-    }
-
-    /// Makes a valid block known.
-    fn extend(&mut self, parent: &BlockHash, transactions: Vec<Transaction>) -> BlockHash {
-        let block = self.chain.extend(parent, transactions);
-        self.add(block)
-    }
-
-    fn add(&mut self, block: Block) -> BlockHash {
-        let id = block.id();
-        self.tree.insert(block.header, NOW, &self.chain.spec).expect("the header fits");
-        self.store.put(&block, &self.chain);
-        self.tree.add_body(&id).expect("the header is known");
-        self.blocks.push(block);
-        id
-    }
-
-    fn path(&self, to: &BlockHash, blocks_max: usize) -> Path {
-        self.tree.path(&self.store.state.tip(), to, blocks_max).expect("both are known")
-    }
-
-    fn go_to(&mut self, to: &BlockHash) -> Result<ChangeSet, ReorgError<Missing>> {
-        let path = self.path(to, usize::MAX);
-        self.store.go(&path, &self.chain)
-    }
-
-    /// The chain up to a block, connected block by block on a new store.
-    fn replay(&self, to: &BlockHash) -> Store {
-        let mut store = Store::new(&self.chain);
-        store.blocks.clone_from(&self.store.blocks);
-        while store.state.tip() != *to {
-            let step = self.tree.path(&store.state.tip(), to, 1).expect("both are known");
-            store.go(&step, &self.chain).expect("valid");
-        }
-        store
-    }
-
-    /// A payment of one of the first key's coins to itself and another, or the same as somewhere before if that can be.
-    fn payment(&self, parent: &BlockHash, choice: u32) -> Vec<Transaction> {
-        let (key, tip) = (TestKey::new(0), self.chain.tip(parent));
-        let old = self.blocks.iter().flat_map(|block| &block.transactions).filter(|old| {
-            let mut inputs = old.body.inputs.iter();
-            inputs.all(|outpoint| tip.spendable(key.address(), &self.chain.spec).iter().any(|(at, _)| at == outpoint))
-        });
-        let old: Vec<_> = old.collect();
-        let coins = tip.spendable(key.address(), &self.chain.spec);
-        let pick = usize::try_from(choice / 4).expect("at least 32 bits");
-        match choice % 4 {
-            0 => Vec::new(),
-            1 if !old.is_empty() => vec![old[pick % old.len()].clone()],
-            _ if coins.is_empty() => Vec::new(),
-            kind => {
-                let coin = coins[pick % coins.len()];
-                let half = Amount::from_quanta(coin.1.amount.quanta() / 2).expect("less than an amount");
-                let to_both = vec![pay(key.address(), half), pay(TestKey::new(2).address(), Amount::ZERO)];
-                let first = key.spend(&[coin], to_both, &self.chain.spec);
-                if kind == 2 {
-                    return vec![first];
-                }
-                // A second transaction spends the first one's output within the block.
-                let made = support::outputs(first.txid(), &first.body.outputs, Height(tip.height.0 + 1), false).next();
-                let quarter = Amount::from_quanta(half.quanta() / 2).expect("less than an amount");
-                let outputs = vec![pay(key.address(), quarter)];
-                let second = key.spend(&[made.expect("two outputs")], outputs, &self.chain.spec);
-                vec![first, second]
-            }
-        }
-    }
-}
+use qbtc_core::chain::{ChainStore, Inconsistency, ReorgError};
+use qbtc_core::tx::OutPoint;
+use qbtc_core::units::{BlockTime, Height};
+use qbtc_core::utxo::{Undo, UndoError};
+use qbtc_core::verify::{BlockError, CheckedBlock, SpendError};
+use support::world::{Missing, Store, World};
+use support::{ALLOTTED, TestKey, pay, test};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
@@ -216,20 +31,7 @@ proptest! {
         }
         for (choice, blocks_max) in moves {
             let to = world.blocks[choice.index(world.blocks.len())].id();
-            // In pieces, each of which is a chain of its own and undone by the way back.
-            while world.store.state.tip() != to {
-                let before = world.store.clone();
-                let path = world.path(&to, blocks_max);
-                world.store.go(&path, &world.chain).unwrap();
-                let mut back = world.store.clone();
-                let path = world.tree.path(&back.state.tip(), &before.state.tip(), usize::MAX).unwrap();
-                back.go(&path, &world.chain).unwrap();
-                back.assert_same(&before);
-            }
-            world.store.assert_same(&world.replay(&to));
-            let tip = world.chain.tip(&to);
-            prop_assert_eq!(&world.store.coins, &tip.coins);
-            prop_assert_eq!(world.store.state.history(), &tip.history);
+            world.travel(&to, blocks_max);
         }
     }
 }

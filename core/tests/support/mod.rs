@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "it is a module of several test crates")]
 
 pub mod random;
+pub mod world;
 
 use std::collections::HashMap;
 
