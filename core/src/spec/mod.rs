@@ -16,6 +16,7 @@ use alloc::string::{String, ToString};
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::commit::flyclient::HeaderRules;
 use crate::hash::ChainId;
 use crate::pow::Retarget;
 
@@ -141,6 +142,12 @@ impl ChainSpec {
     #[must_use]
     pub const fn retarget(&self) -> &Retarget {
         &self.retarget
+    }
+
+    /// What a verifier of history proofs knows of this chain.
+    #[must_use]
+    pub fn header_rules(&self) -> HeaderRules {
+        HeaderRules { genesis: self.genesis.header, pow: self.consensus().pow, retarget: self.retarget }
     }
 
     /// How the network is found. Changing it changes no rule.
