@@ -7,8 +7,10 @@ mod support;
 use std::fmt::Debug;
 
 use qbtc_core::block::{Block, BlockBytesError, Coinbase, Commitments, write_compact_size};
+use qbtc_core::chain::ChainState;
 use qbtc_core::codec::{CodecError, decode, encode};
-use qbtc_core::commit::merkle;
+use qbtc_core::commit::merkle::{self, MerkleProof};
+use qbtc_core::commit::mmr::{BlockProof, Node, Peaks};
 use qbtc_core::crypto::{PublicKey, Scheme, Signature};
 use qbtc_core::hash::{BlockHash, ChainId, FilterHash, HistoryRoot, MerkleRoot, Txid, WitnessRoot, sha256};
 use qbtc_core::header::Header;
@@ -17,8 +19,10 @@ use qbtc_core::lock::{
     Witness,
 };
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
-use qbtc_core::units::{Amount, BlockTime, CompactBits, Height};
+use qbtc_core::units::{Amount, BlockTime, CompactBits, Height, Target, Work};
 use qbtc_core::utxo::{Coin, Undo};
+use qbtc_core::wallet::message::MessageProof;
+use qbtc_core::wallet::partial::PartialTx;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use support::{hex, test};
@@ -93,7 +97,7 @@ fn transaction() -> Transaction {
         version: 1,
         inputs: vec![outpoint(0x11, 0), outpoint(0x22, 300)],
         outputs: vec![pays(123_456_789, tree().address()), data],
-        lock_height: Height(200),
+        lock_height: Height(300),
         expiry_height: Height(100_000),
     };
     Transaction { body, witnesses: witnesses().to_vec() }
@@ -201,6 +205,52 @@ fn coins() {
     let other = Coin { amount: Amount::ZERO, address, height: Height(1), is_coinbase: false };
     assert_encoding("coin", &coin);
     assert_encoding("undo", &Undo(vec![coin, other]));
+}
+
+/// A history of four blocks, of which the third is known whole.
+#[test]
+fn histories_and_proofs() {
+    let times = [1_000, 1_060, 1_050, 1_200].map(BlockTime);
+    let header = Header { time: times[2], ..block().header };
+    let id = |byte| BlockHash::from_bytes([byte; 32]);
+    let ids = [id(0x80), id(0x81), header.id(), id(0x83)];
+    let works = [Work::from(3), Work::from(300), Target::from_compact(header.bits).unwrap().work(), Work::from(5)];
+    let mut peaks = Peaks::new();
+    let mut nodes = Vec::new();
+    for height in 0..4 {
+        nodes.extend(peaks.append(Node::leaf(ids[height], works[height], times[height])).unwrap());
+        if height == 2 {
+            assert_encoding("peaks", &peaks);
+            assert_encoding("chain_state", &ChainState::new(ids[2], peaks.clone()).unwrap());
+        }
+    }
+    let node = |position| nodes.get(usize::try_from(position).unwrap()).copied().ok_or(());
+    let proof = BlockProof::new(header, Height(2), 4, node).unwrap();
+    assert_encoding("block_proof", &proof);
+    assert_eq!(proof.check(peaks.root(), 4).map(|proven| proven.id), Ok(header.id()));
+
+    let leaves = block().leaves().into_iter().map(Txid::to_bytes).collect();
+    assert_encoding("merkle_proof", &MerkleProof::new(leaves, 2).unwrap());
+}
+
+#[test]
+fn what_wallets_pass_around() {
+    let spent = vec![pays(5, tree().address()), pays(200_000_000, Address::from_bytes([0x44; 32]))];
+    let mut partial = PartialTx::new(ChainId::from_bytes([0x33; 32]), transaction().body, spent).unwrap();
+    partial.choose_of_tree(&tree(), 1).unwrap();
+    let bytes = partial.to_bytes();
+    assert_vector("partial", &bytes);
+    assert_eq!(PartialTx::from_bytes(&bytes), Ok(partial));
+
+    let witness = Witness {
+        conditions: alternatives()[0].clone(),
+        path: decode(&[&[1][..], &[0; 32]].concat(), LIMIT).unwrap(),
+        proofs: vec![Proof::Signature(signature(3, 4_627))],
+    };
+    let bytes = [&b"qbtcmsg\x01"[..], &encode(&witness)].concat();
+    assert_vector("message_proof", &bytes);
+    let proof = MessageProof::from_bytes(&bytes).unwrap();
+    assert_eq!((proof.to_bytes(), proof.address()), (bytes, witness.address()));
 }
 
 /// The same values, their numbers in a longer form with a needless zero at the end.

@@ -117,7 +117,7 @@ show("witness_hash_0", witness_hash(*one))
 # A transaction with two inputs, money, and data.
 inputs = [bytes([0x11] * 32) + varint(0), bytes([0x22] * 32) + varint(300)]
 outputs = [varint(123_456_789) + varint(0) + address, varint(0) + varint(1) + varbytes(b"hello")]
-body = b"\1" + listed(inputs) + listed(outputs) + varint(200) + varint(100_000)
+body = b"\1" + listed(inputs) + listed(outputs) + varint(300) + varint(100_000)
 transaction = body + listed([witness(*one), witness(*other)])
 txid = sha256d(body)
 wtxid = tagged("qbtc/wtxid", txid + witness_hash(*one) + witness_hash(*other))
@@ -148,3 +148,37 @@ show("block_id", sha256d(header))
 coin = varint(500_000_000) + address + varint(65_536) + b"\1"
 show("coin", coin)
 show("undo", listed([coin, varint(0) + bytes([0x44] * 32) + varint(1) + b"\0"]))
+
+
+# A history of four blocks of these headers' ids, works and times, and the proof of the third.
+def node(hash, work, first, last):
+    return hash + work.to_bytes(32, "big") + first.to_bytes(4, "little") + last.to_bytes(4, "little")
+
+
+def zigzag(number):
+    return varint(number * 2 if number >= 0 else -number * 2 - 1)
+
+
+def subtree(hash, work, gap, duration):
+    return hash + varbytes(work.to_bytes(32, "big").lstrip(b"\0")) + zigzag(gap) + zigzag(duration)
+
+
+times = [1_000, 1_060, 1_050, 1_200]
+third_header = header[:68] + times[2].to_bytes(4, "little") + header[72:]
+ids = [bytes([0x80] * 32), bytes([0x81] * 32), sha256d(third_header), bytes([0x83] * 32)]
+works = [3, 300, (1 << 256) // ((0xFFFF << 216) + 1), 5]
+left = [node(ids[height], works[height], times[height], times[height]) for height in (0, 1)]
+pair = tagged("qbtc/history/node", left[0] + left[1])
+third = node(ids[2], works[2], times[2], times[2])
+peaks = varint(3) + listed([node(pair, 303, 1_000, 1_060), third])
+show("peaks", peaks)
+show("chain_state", ids[2] + peaks)
+proof = [subtree(pair, 303, 1_000, 60), subtree(ids[3], 5, 150, 0)]
+show("block_proof", varint(2) + third_header + listed(proof))
+show("merkle_proof", varint(2) + listed([txid, sha256d(sha256d(coinbase) + sha256d(commitments))]))
+
+# What wallets pass around: a partial transaction of which one alternative is chosen, and a signed message.
+chosen = listed(second) + listed([leaves[0], leaves[2]]) + listed([varint(0) + listed([])])
+partial = chain_id + body + listed(spent) + listed([b"\1" + chosen, b"\0"])
+show("partial", b"qbtcptx\1" + partial)
+show("message_proof", b"qbtcmsg\1" + witness(first, [bytes(32)], [varint(0) + signature(3, 4627)]))
