@@ -153,20 +153,20 @@ impl Scene {
         reorg(&self.state, &self.path, &store, cache, &self.chain.spec, run).unwrap()
     }
 
-    /// From bytes to changed coins.
-    fn whole(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> MemoryCoins {
+    /// From bytes to changed coins. The changes, and with them the block, live on: they are still to be stored.
+    fn whole(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> (MemoryCoins, ChangeSet) {
         let changes = self.connect(self.check(self.decode()), cache, verify_serial);
         coins.apply(&changes.coins).unwrap();
-        coins
+        (coins, changes)
     }
 
     /// The same on two threads.
-    fn whole_on_two(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> MemoryCoins {
+    fn whole_on_two(&self, mut coins: MemoryCoins, cache: &mut VerifiedCache) -> (MemoryCoins, ChangeSet) {
         let spec = &self.chain.spec;
         let checked = check_block_with(self.decode(), spec, |transactions| check_on_two(transactions, spec)).unwrap();
         let changes = self.connect(checked, cache, verify_on_two);
         coins.apply(&changes.coins).unwrap();
-        coins
+        (coins, changes)
     }
 }
 
@@ -205,7 +205,7 @@ fn blocks(criterion: &mut Criterion) {
         let connect = |(mut coins, transactions, mut known): (MemoryCoins, _, _)| {
             let changes = scene.connect(scene.assemble(transactions), &mut known, verify_serial);
             coins.apply(&changes.coins).unwrap();
-            coins
+            (coins, changes)
         };
         bencher.iter_batched(start, connect, BatchSize::LargeInput);
     });
