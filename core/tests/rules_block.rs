@@ -278,6 +278,28 @@ fn transactions_are_valid_in_isolation() {
     assert_eq!(scene.refuse(draft.seal()), BlockError::Transaction { index: 1, error });
 }
 
+/// Whoever relays a block can put any transaction under its header: that must not keep the true block out for ever.
+#[test]
+fn a_transaction_under_a_strange_header_does_not_condemn_it() {
+    let scene = Scene::new();
+    let good = scene.draft(vec![scene.payment(0)]).seal();
+    let refuse = |change: fn(&mut Transaction)| {
+        let mut block = good.clone();
+        change(&mut block.transactions[0]);
+        assert_eq!(block.header, good.header);
+        scene.refuse(block)
+    };
+    let body = refuse(|transaction| transaction.body.version = 9);
+    assert_eq!(body, BlockError::Transaction { index: 0, error: TxError::Version { found: 9 } });
+    let padded = refuse(|transaction| {
+        let one = transaction.witnesses[0].clone();
+        transaction.witnesses.resize(300, one);
+    });
+    assert!(matches!(padded, BlockError::Transaction { index: 0, error: TxError::Size { .. } }), "{padded}");
+    assert!(!body.condemns_header() && !padded.condemns_header());
+    assert!(scene.verify(good).is_ok());
+}
+
 #[test]
 fn the_coinbase_states_the_height() {
     let scene = Scene::new();

@@ -88,7 +88,7 @@ pub enum BlockError {
     /// The coinbase's outputs.
     #[error("coinbase: {0}")]
     CoinbaseOutputs(TxError),
-    /// A transaction in isolation.
+    /// A transaction in isolation. Says nothing about the header: the roots, which tie a transaction to it, are checked later.
     #[error("transaction {index}: {error}")]
     Transaction {
         /// Its place among the transactions.
@@ -150,8 +150,8 @@ pub enum BlockError {
 }
 
 impl BlockError {
-    /// Whether the error condemns the header for ever. A wrong root does not: somebody may have sent a good header with other
-    /// transactions. Neither does a time in the future.
+    /// Whether the error condemns the header for ever. Whatever is found before the roots have been compared does not, unless it
+    /// lies in the header itself: somebody may have sent a good header with other transactions. Neither does a time in the future.
     #[must_use]
     pub const fn condemns_header(&self) -> bool {
         !matches!(
@@ -160,6 +160,7 @@ impl BlockError {
                 | Self::DuplicateLeaves
                 | Self::WitnessRoot { .. }
                 | Self::Size { .. }
+                | Self::Transaction { .. }
                 | Self::Header(HeaderError::TimeTooNew { .. })
         )
     }
