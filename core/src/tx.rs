@@ -86,10 +86,14 @@ impl Transaction {
 impl TxBody {
     /// The only version so far.
     pub const VERSION: u8 = 1;
-    /// The most inputs that any chain's size limits leave room for.
-    pub const INPUTS_MAX: usize = 1 << 17;
-    /// The most outputs that any chain's size limits leave room for.
-    pub const OUTPUTS_MAX: usize = 1 << 17;
+    /// More inputs than any chain's limits leave room for in a block: sizes are the rule, this only bounds what is decoded.
+    pub const INPUTS_MAX: usize = 1 << 21;
+    /// More outputs than any chain's limits leave room for in a block.
+    pub const OUTPUTS_MAX: usize = 1 << 25;
+    /// The fewest bytes of an encoded input: a txid and an index.
+    pub const INPUT_BYTES_MIN: usize = 33;
+    /// The fewest bytes of an encoded output: an amount, and no data.
+    pub const OUTPUT_BYTES_MIN: usize = 3;
 
     /// The id of the transaction.
     #[must_use]

@@ -18,6 +18,7 @@ use qbtc_core::lock::{
     Address, AddressTree, Condition, Conditions, ConditionsError, IndexedSignature, Lock, Path, Proof, TreeError,
     Witness,
 };
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
 use qbtc_core::units::{Amount, BlockTime, CompactBits, Height, Target, Work};
 use qbtc_core::utxo::{Coin, Undo};
@@ -348,6 +349,24 @@ fn outputs_keep_their_bounds() {
     assert!(refused::<TxOut>(&[0, 2, 0]), "an unknown lock");
     // More than any amount can be: 2^63.
     assert!(refused::<TxOut>(&[&encode(&(1_u64 << 63))[..], &[0], &[0; 32]].concat()));
+}
+
+/// Sizes are the rule: whatever fits a block can be decoded, in however many small parts it comes.
+#[test]
+fn counts_are_bounded_by_sizes_alone() {
+    let empty = TxOut { amount: Amount::ZERO, lock: Lock::Data(Box::default()) };
+    assert_eq!(encode(&empty).len(), TxBody::OUTPUT_BYTES_MIN);
+    assert_eq!(encode(&OutPoint { txid: Txid::ZERO, index: 0 }).len(), TxBody::INPUT_BYTES_MIN);
+    let main = ChainSpec::main().consensus().clone();
+    let count = 340_000;
+    let body = TxBody { outputs: vec![empty; count], ..transaction().body };
+    assert!(encode(&body).len() < main.limits.tx_bytes as usize);
+    assert_eq!(decode::<TxBody>(&encode(&body), 1 << 20), Ok(body));
+    // The coins of all transactions of a block, of a chain that allows more than main does.
+    let coin =
+        Coin { amount: Amount::ZERO, address: Address::from_bytes([1; 32]), height: Height(1), is_coinbase: false };
+    let undo = Undo(vec![coin; 140_000]);
+    assert_eq!(decode::<Undo>(&encode(&undo), 1 << 23), Ok(undo));
 }
 
 /// A count is no reason to allocate: four billion elements are stated in a few bytes, and refused when these end.

@@ -11,6 +11,7 @@ use crate::crypto::Scheme;
 use crate::hash::{SpecHash, tagged};
 use crate::lock::{Address, Lock};
 use crate::pow::{Difficulty, PowAlgorithm, Retarget, RetargetError};
+use crate::tx::TxBody;
 use crate::units::{Amount, BlockTime, CompactBits, Height, Target};
 
 /// The rules.
@@ -158,6 +159,13 @@ impl Genesis {
     /// The most allocations.
     pub const ALLOCATIONS_MAX: usize = 4_096;
 }
+
+/// Whatever a block has room for can be decoded again, as what a transaction holds and as what takes a block back.
+const _: () = {
+    let block_bytes = Consensus::BLOCK_BYTES_MAX as usize;
+    assert!(block_bytes / TxBody::INPUT_BYTES_MIN < TxBody::INPUTS_MAX, "inputs, and coins of undo data");
+    assert!(block_bytes / TxBody::OUTPUT_BYTES_MIN < TxBody::OUTPUTS_MAX, "outputs");
+};
 
 impl Consensus {
     /// Longer spacings make a chain that nobody can wait for; a week allows every experiment.
