@@ -227,6 +227,15 @@ fn the_coinbase_has_a_possible_length() {
     assert_eq!(with_free_bytes(18), Err(BlockError::Coinbase(CoinbaseError::MerkleNodeSize)));
     assert_eq!(with_free_bytes(19), Ok(()));
     assert_eq!(with_free_bytes(100), Ok(()));
+
+    // Of more free bytes no coinbase can be made, so none can be sealed.
+    let mut block = scene.draft(Vec::new()).seal();
+    for found in [101, 256] {
+        block.coinbase.extra = vec![0; found].into();
+        let error = scene.refuse(block.clone());
+        assert_eq!(error, BlockError::Coinbase(CoinbaseError::ExtraTooLong { found }));
+        assert!(!error.condemns_header());
+    }
 }
 
 #[test]

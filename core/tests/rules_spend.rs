@@ -37,6 +37,7 @@ const fn test_of(error: &SpendError) -> fn() {
             WitnessError::SignatureCount { .. } => thresholds_have_as_many_signatures_as_required,
             WitnessError::SignatureOrder { .. } => threshold_signatures_rise,
             WitnessError::SignatureLength { .. } => signatures_have_their_schemes_length,
+            WitnessError::PreimageLength { .. } => preimages_can_be_decoded,
             WitnessError::Preimage { .. } => preimages_have_the_digest,
             WitnessError::TooEarly { .. } => after_holds_from_its_height,
         },
@@ -338,6 +339,17 @@ fn preimages_have_the_digest() {
     assert_eq!(with(b"secret"), Ok(()));
     assert_eq!(with(b"Secret"), Err(WitnessError::Preimage { condition: 1 }));
     assert_eq!(with(b""), Err(WitnessError::Preimage { condition: 1 }));
+}
+
+#[test]
+fn preimages_can_be_decoded() {
+    let with = |length: usize| {
+        let secret = vec![7; length];
+        let lockbox = Lockbox::new(vec![vec![key(0), Condition::preimage_of(&secret)]]);
+        lockbox.open(0, vec![lockbox.signed(&TestKey::new(0)), Proof::Preimage(secret.into())])
+    };
+    assert_eq!(with(1_024), Ok(()));
+    assert_eq!(with(1_025), Err(WitnessError::PreimageLength { condition: 1, found: 1_025 }));
 }
 
 #[test]

@@ -82,13 +82,16 @@ impl Coinbase {
     }
 
     /// The coinbase's bytes.
+    ///
+    /// # Panics
+    /// If there are more free bytes than a byte can count; [`Coinbase::check_length`] refuses them before.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = alloc::vec![Self::VERSION];
         bytes.extend(self.chain_tag);
         bytes.extend(self.height.0.to_le_bytes());
         bytes.extend(self.parent.as_bytes());
-        bytes.push(u8::try_from(self.extra.len()).expect("free bytes are at most 100"));
+        bytes.push(u8::try_from(self.extra.len()).expect("free bytes are at most 100, as checked"));
         bytes.extend(&self.extra);
         bytes.extend(codec::encode(&self.outputs));
         bytes
@@ -116,9 +119,7 @@ impl Coinbase {
         if version != Self::VERSION {
             return Err(CoinbaseError::Version { found: version });
         }
-        if extra_length > Self::EXTRA_BYTES_MAX {
-            return Err(CoinbaseError::ExtraTooLong { found: extra_length });
-        }
+        check_extra_length(extra_length)?;
         let (extra, rest) = rest.split_at_checked(extra_length).ok_or(truncated)?;
         let (Outputs(outputs), rest) = codec::decode_prefix(rest).map_err(CoinbaseError::Outputs)?;
         check_length(bytes.len() - rest.len())?;
@@ -136,12 +137,14 @@ impl Coinbase {
         Ok((coinbase, rest))
     }
 
-    /// Checks the length of the bytes: what [`Coinbase::from_bytes`] has checked, for one that was put together here.
+    /// Checks the lengths of the free bytes and of all: what [`Coinbase::from_bytes`] has checked, for one that was put together
+    /// here.
     ///
     /// # Errors
-    /// [`CoinbaseError::TooShort`], [`CoinbaseError::MerkleNodeSize`].
+    /// [`CoinbaseError::ExtraTooLong`], [`CoinbaseError::TooShort`], [`CoinbaseError::MerkleNodeSize`].
     pub fn check_length(&self) -> Result<(), CoinbaseError> {
-        check_length(self.to_bytes().len())
+        check_extra_length(self.extra.len())?;
+        check_length(Self::EXTRA_LENGTH_AT + 1 + self.extra.len() + codec::encoded_len(&self.outputs))
     }
 
     /// The id: sha256d of the bytes. Its outputs are spent under this id.
@@ -149,6 +152,14 @@ impl Coinbase {
     pub fn id(&self) -> Txid {
         Txid::from_bytes(sha256d(&self.to_bytes()))
     }
+}
+
+fn check_extra_length(found: usize) -> Result<(), CoinbaseError> {
+    // Rule: a coinbase has at most 100 free bytes.
+    if found > Coinbase::EXTRA_BYTES_MAX {
+        return Err(CoinbaseError::ExtraTooLong { found });
+    }
+    Ok(())
 }
 
 fn check_length(found: usize) -> Result<(), CoinbaseError> {
@@ -228,6 +239,10 @@ mod tests {
         // 42 bytes and the empty list's one: 17 free bytes make 60.
         let shortest = Coinbase { extra: [0; 17].into(), outputs: Vec::new(), ..sample() };
         assert_eq!(Coinbase::from_bytes(&shortest.to_bytes()), Ok(shortest.clone()));
+        for found in [101, 256] {
+            let coinbase = Coinbase { extra: alloc::vec![0; found].into(), ..sample() };
+            assert_eq!(coinbase.check_length(), Err(CoinbaseError::ExtraTooLong { found }));
+        }
         let too_short = Coinbase { extra: [0; 16].into(), ..shortest };
         assert_eq!(Coinbase::from_bytes(&too_short.to_bytes()), Err(CoinbaseError::TooShort { found: 59 }));
         for (extra, expected) in [(20, Ok(())), (21, Err(CoinbaseError::MerkleNodeSize)), (22, Ok(()))] {

@@ -82,7 +82,7 @@ pub enum BlockError {
         /// The header's.
         expected: BlockHash,
     },
-    /// A coinbase that cannot be one.
+    /// A coinbase that cannot be one. Says nothing about the header.
     #[error(transparent)]
     Coinbase(#[from] CoinbaseError),
     /// The coinbase's outputs.
@@ -160,6 +160,7 @@ impl BlockError {
                 | Self::DuplicateLeaves
                 | Self::WitnessRoot { .. }
                 | Self::Size { .. }
+                | Self::Coinbase(_)
                 | Self::Transaction { .. }
                 | Self::Header(HeaderError::TimeTooNew { .. })
         )
@@ -273,6 +274,8 @@ pub fn assemble_block(
     spec: &ChainSpec,
 ) -> Result<CheckedBlock, BlockError> {
     check_work(&header, spec)?;
+    // Rule: the coinbase is one that can be decoded. Decoding has checked it; this one may have been put together.
+    coinbase.check_length()?;
     let size_bytes = check_size(&coinbase, &transactions, spec.consensus().limits.block_bytes)?;
     let coinbase_id = coinbase.id();
     check_merkle_root(&header, coinbase_id, &commitments, &transactions)?;
@@ -330,8 +333,6 @@ fn check_commitments(commitments: &Commitments, transactions: &[Arc<CheckedTx>])
 }
 
 fn check_coinbase(coinbase: &Coinbase, header: &Header, spec: &ChainSpec) -> Result<(), BlockError> {
-    // Rule: the coinbase has a length that a coinbase can have. Decoding checks it too; this one may have been put together.
-    coinbase.check_length()?;
     // Rule: the coinbase carries the tag of this chain.
     let expected = Coinbase::chain_tag(&spec.chain_id());
     if coinbase.chain_tag != expected {

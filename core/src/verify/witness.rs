@@ -67,6 +67,17 @@ pub enum WitnessError {
         /// Bytes of that scheme.
         expected: usize,
     },
+    /// A preimage that is longer than any that can be decoded.
+    #[error(
+        "the preimage of condition {condition} has {found} bytes: at most {} are allowed",
+        Condition::PREIMAGE_BYTES_MAX
+    )]
+    PreimageLength {
+        /// The condition's place.
+        condition: usize,
+        /// Bytes found.
+        found: usize,
+    },
     /// A preimage with another digest.
     #[error("the preimage of condition {condition} has another SHA-256")]
     Preimage {
@@ -122,6 +133,10 @@ fn check_condition(
         (Condition::Key(key), Some(Proof::Signature(signature))) => check_signature(key, signature, rules, height),
         (Condition::Threshold { required, keys }, Some(Proof::Signatures(signatures))) => {
             check_threshold(*required, keys, signatures, rules, height)
+        }
+        // Rule: a preimage is at most 1,024 bytes long. Decoding checks it too; this one may have been put together.
+        (Condition::Preimage(_), Some(Proof::Preimage(bytes))) if bytes.len() > Condition::PREIMAGE_BYTES_MAX => {
+            Err(WitnessError::PreimageLength { condition: place, found: bytes.len() })
         }
         // Rule: the preimage's SHA-256 is the digest.
         (Condition::Preimage(digest), Some(Proof::Preimage(bytes))) if sha256(bytes) == *digest => Ok(Height::GENESIS),
