@@ -1,16 +1,32 @@
 //! Writes the committed seeds anew from real values: `cargo +nightly run --example seeds`, in tests/fuzz.
 
+#[path = "../../../core/tests/support/history.rs"]
+mod history;
 #[path = "../../../core/tests/support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::path::Path;
 
+use history::History;
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec::encode;
 use qbtc_core::commit::filter::Filter;
+use qbtc_core::commit::flyclient::{Sampling, verify};
+use qbtc_core::commit::merkle::MerkleProof;
+use qbtc_core::commit::mmr::BlockProof;
+use qbtc_core::crypto::Scheme;
 use qbtc_core::hash::BlockHash;
+use qbtc_core::lock::AddressTree;
+use qbtc_core::pow::Difficulty;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::units::Height;
 use qbtc_core::utxo::Undo;
+use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, Label};
+use qbtc_core::wallet::layout::AddressLayout;
+use qbtc_core::wallet::message::{MessageDraft, MessageProof};
+use qbtc_core::wallet::mnemonic::Mnemonic;
+use qbtc_core::wallet::partial::PartialTx;
 use support::{ALLOTTED, TestChain, TestKey, pay};
 
 fn main() {
@@ -26,20 +42,37 @@ fn main() {
     let tip = chain.tip(&block.id());
     let state = ChainState::new(block.id(), tip.history.clone()).expect("it has blocks");
     let address = key.address().to_text(&chain.spec.network().address_prefix);
-    let decode: [(u8, &str, Vec<u8>); 13] = [
+    let tree = AddressTree::single(key.conditions());
+    let mut partial = PartialTx::new(chain.spec.chain_id(), payment.body.clone(), vec![coins[0].1.to_output()])
+        .expect("the payment spends this coin");
+    partial.choose_of_tree(&tree, 0).expect("the coin is the key's");
+    let unsigned = partial.to_bytes();
+    partial.sign(&key.secret, &[1; 32]);
+    let message = message(&chain.spec, &key, &tree);
+    let decode: [(u8, &str, Vec<u8>); 23] = [
         (0, "block", block.to_bytes()),
         (1, "transaction", encode(&payment)),
         (2, "body", encode(&payment.body)),
         (3, "witness", encode(&payment.witnesses[0])),
         (4, "coinbase", block.coinbase.to_bytes()),
         (6, "filter", Filter::build(&BlockHash::ZERO, [[7; 32], [9; 32]]).as_bytes().to_vec()),
+        (7, "merkle", encode(&MerkleProof::new(vec![[1; 32], [2; 32], [3; 32]], 1).expect("the leaf is there"))),
+        (8, "block-proof", block_proof()),
+        (9, "sampled-proof", sampled_proof()),
         (10, "peaks", encode(&tip.history)),
         (11, "state", encode(&state)),
         (12, "undo", encode(&Undo(vec![coins[0].1]))),
+        (13, "coin", encode(&coins[0].1)),
+        (14, "keystore", keystore()),
+        (15, "partial", partial.to_bytes()),
+        (15, "partial-unsigned", unsigned),
+        (16, "message", message.to_bytes()),
         (17, "consensus", encode(chain.spec.consensus())),
         (18, "address", address.into_bytes()),
         (19, "spec", chain.spec.to_toml().into_bytes()),
         (20, "amount", b"20999999.99999999".to_vec()),
+        (21, "mnemonic", mnemonic().phrase().as_bytes().to_vec()),
+        (22, "message-text", message.to_string().into_bytes()),
     ];
     for (choice, name, bytes) in decode {
         write("decode", name, &[&[choice][..], &bytes].concat());
@@ -47,6 +80,45 @@ fn main() {
     write("block", "unchanged", &[]);
     write("block", "witness", &[0, 8, 1, 3]);
     write("reorg", "fork", &[4, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0, 0, 1, 0, 0, 0, 3, 2, 1, 0, 0, 2, 0, 4, 1, 1, 3]);
+}
+
+/// As many blocks as the target's `HISTORY_BLOCKS`: some before the 100 that every sampled proof shows.
+const HISTORY_BLOCKS: u32 = 130;
+
+fn block_proof() -> Vec<u8> {
+    let history = History::honest(Difficulty::Fixed, 60, 2, HISTORY_BLOCKS);
+    let node = |position: u64| Ok::<_, std::num::TryFromIntError>(history.nodes[usize::try_from(position)?]);
+    encode(&BlockProof::new(history.headers[77], Height(77), HISTORY_BLOCKS, node).expect("the nodes are there"))
+}
+
+/// With so few bits that a few samples do, as the target's.
+fn sampled_proof() -> Vec<u8> {
+    let sampling = Sampling::receipt().with_security_bits(8);
+    let history = History::honest(Difficulty::Fixed, 60, 2, HISTORY_BLOCKS);
+    let proof = history.proof(&sampling);
+    verify(&proof, &sampling, &history.rules).expect("the history is honest");
+    proof
+}
+
+fn mnemonic() -> Mnemonic {
+    Mnemonic::from_entropy(&[7; 16]).expect("16 bytes make 12 words")
+}
+
+fn keystore() -> Vec<u8> {
+    let content = KeystoreContent {
+        mnemonic: mnemonic(),
+        layout: AddressLayout::single(Scheme::MlDsa44),
+        birthday: Height(7),
+        labels: vec![Label { subject: "txid".into(), text: "rent".into() }],
+    };
+    let kdf = KdfParams::new(8, 1, 1).expect("the least costs");
+    Keystore::seal(&content, "passphrase", kdf, &[3; 32]).expect("8 KiB are to be had").to_bytes()
+}
+
+fn message(spec: &ChainSpec, key: &TestKey, tree: &AddressTree) -> MessageProof {
+    let mut draft = MessageDraft::new(&spec.chain_id(), tree, 0, "hello").expect("the alternative has a key");
+    draft.sign(&key.secret, &[2; 32]);
+    draft.finish().expect("its one key has signed")
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {

@@ -1,16 +1,24 @@
-//! Every decoder: the first byte chooses one, the rest is what it reads. Whatever decodes has exactly one encoding.
+//! Every decoder: the first byte chooses one, the rest is what it reads. Whatever decodes has exactly one encoding, and proofs and
+//! partial transactions that decode are checked as their readers check them.
 #![no_main]
 
+#[path = "../../../core/tests/support/history.rs"]
+mod history;
+
+use std::sync::LazyLock;
+
+use history::History;
 use libfuzzer_sys::fuzz_target;
 use qbtc_core::block::{Block, Coinbase, read_compact_size, write_compact_size};
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec;
 use qbtc_core::commit::filter::Filter;
-use qbtc_core::commit::flyclient::SampledProof;
+use qbtc_core::commit::flyclient::{HeaderRules, SampledProof, Sampling};
 use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::commit::mmr::{BlockProof, Peaks};
-use qbtc_core::hash::BlockHash;
+use qbtc_core::hash::{BlockHash, HistoryRoot, sha256d};
 use qbtc_core::lock::{Address, AddressPrefix, Witness};
+use qbtc_core::pow::Difficulty;
 use qbtc_core::spec::{ChainSpec, Consensus};
 use qbtc_core::tx::{Transaction, TxBody};
 use qbtc_core::units::Amount;
@@ -21,6 +29,12 @@ use qbtc_core::wallet::mnemonic::Mnemonic;
 use qbtc_core::wallet::partial::PartialTx;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// The rules of the chain that the seed of the sampled proof is about.
+static RULES: LazyLock<HeaderRules> = LazyLock::new(|| History::new(Difficulty::Fixed, 60, 2).rules);
+
+/// As many blocks as the history has of which the seed of the block proof is a part.
+const HISTORY_BLOCKS: u32 = 130;
 
 /// The one encoding of a value is the bytes that it came from.
 fn canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
@@ -63,25 +77,24 @@ fuzz_target!(|input: &[u8]| {
         8 => {
             if let Ok(proof) = BlockProof::decode(bytes) {
                 assert_eq!(codec::encode(&proof), bytes);
+                let _ = proof.check(HistoryRoot::ZERO, HISTORY_BLOCKS);
             }
         }
         9 => {
             if let Ok(proof) = SampledProof::decode(bytes) {
                 assert_eq!(codec::encode(&proof), bytes);
+                let _ = proof.check(&Sampling::receipt().with_security_bits(8), &RULES);
             }
         }
         10 => canonical::<Peaks>(bytes),
         11 => canonical::<ChainState>(bytes),
         12 => canonical::<Undo>(bytes),
         13 => canonical::<Coin>(bytes),
-        14 => {
-            if let Ok(keystore) = Keystore::from_bytes(bytes) {
-                assert_eq!(keystore.to_bytes(), bytes);
-            }
-        }
+        14 => keystore(bytes),
         15 => {
             if let Ok(partial) = PartialTx::from_bytes(bytes) {
                 assert_eq!(partial.to_bytes(), bytes);
+                let _ = (partial.fee(), partial.size_bytes(32), partial.missing(), partial.finalize());
             }
         }
         16 => {
@@ -93,6 +106,19 @@ fuzz_target!(|input: &[u8]| {
         _ => texts(*choice, bytes),
     }
 });
+
+/// The header's checksum is made to fit, since no mutation would pass it.
+fn keystore(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    if let Some((header, checksum)) =
+        bytes.get_mut(..Keystore::HEADER_BYTES).and_then(<[u8]>::split_last_chunk_mut::<8>)
+    {
+        checksum.copy_from_slice(&sha256d(header)[..8]);
+    }
+    if let Ok(keystore) = Keystore::from_bytes(&bytes) {
+        assert_eq!(keystore.to_bytes(), bytes);
+    }
+}
 
 fn texts(choice: u8, bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
