@@ -1,1 +1,3 @@
 //! The node's parts.
+
+pub mod metrics;

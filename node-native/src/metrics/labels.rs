@@ -1,0 +1,149 @@
+//! The labels: closed sets, so that nobody outside can make a series.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use qbtc_core::mempool::RemovalReason;
+use std::fmt::{self, Write};
+use std::hash::Hash;
+
+/// What stands between the braces of a series.
+pub(super) trait Label: EncodeLabelSet + Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
+
+impl<T: EncodeLabelSet + Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Label for T {}
+
+/// What became of a JSON-RPC call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallOutcome {
+    /// It was answered with a result.
+    Ok,
+    /// It was answered with an error that the caller can mend.
+    Refused,
+    /// It was answered with an error of the node's own.
+    Failed,
+}
+
+/// Over what a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interface {
+    /// The JSON-RPC server.
+    Rpc,
+    /// The public HTTP server.
+    Http,
+    /// A WebSocket on the HTTP server.
+    WebSocket,
+    /// The Stratum server.
+    Stratum,
+}
+
+/// What became of a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShareOutcome {
+    /// It met the miner's difficulty.
+    Accepted,
+    /// It came for a job that is past.
+    Stale,
+    /// It had been counted before.
+    Duplicate,
+    /// It did not meet the miner's difficulty.
+    LowDifficulty,
+    /// It was no share of a job that the miner has.
+    Invalid,
+}
+
+/// Who found a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlockSource {
+    /// The built-in miner.
+    Miner,
+    /// A miner on the Stratum server.
+    Stratum,
+    /// Somebody who called `submitblock`.
+    Rpc,
+}
+
+/// Lets an enum stand as a label's value.
+macro_rules! label_values {
+    ($($name:ident { $($variant:ident => $text:literal),* $(,)? })*) => {$(
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+                encoder.write_str(match self { $(Self::$variant => $text),* })
+            }
+        }
+    )*};
+}
+
+label_values! {
+    CallOutcome { Ok => "ok", Refused => "refused", Failed => "failed" }
+    Interface { Rpc => "rpc", Http => "http", WebSocket => "ws", Stratum => "stratum" }
+    ShareOutcome {
+        Accepted => "accepted", Stale => "stale", Duplicate => "duplicate", LowDifficulty => "low_difficulty",
+        Invalid => "invalid",
+    }
+    BlockSource { Miner => "miner", Stratum => "stratum", Rpc => "rpc" }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+impl OutcomeLabels {
+    pub(super) const ACCEPTED: Self = Self { outcome: "accepted" };
+    pub(super) const REFUSED: Self = Self { outcome: "refused" };
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    pub(super) reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CheckLabels {
+    pub(super) check: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct MethodLabels {
+    pub(super) method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CallLabels {
+    pub(super) method: &'static str,
+    pub(super) outcome: CallOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) route: String,
+    pub(super) status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct InterfaceLabels {
+    pub(super) interface: Interface,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ShareLabels {
+    pub(super) outcome: ShareOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BlockLabels {
+    pub(super) source: BlockSource,
+}
+
+/// One word for why a transaction left the mempool.
+pub(super) const fn removal_label(reason: &RemovalReason) -> &'static str {
+    match reason {
+        RemovalReason::Mined { .. } => "mined",
+        RemovalReason::Conflict { .. } => "conflict",
+        RemovalReason::Replaced { .. } => "replaced",
+        RemovalReason::Expired { .. } => "expired",
+        RemovalReason::TooOld => "too_old",
+        RemovalReason::Evicted => "evicted",
+        RemovalReason::Invalid(_) => "invalid",
+        RemovalReason::Signature(_) => "signature",
+        RemovalReason::Relatives(_) => "relatives",
+    }
+}
