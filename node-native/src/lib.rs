@@ -1,3 +1,4 @@
 //! The node's parts.
 
+pub mod api;
 pub mod metrics;
