@@ -1,2 +1,7 @@
 //! `qbtc`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qbtc_node::cli::main()
+}

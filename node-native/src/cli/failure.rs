@@ -1,0 +1,87 @@
+//! How errors are told, and with which exit code the program ends.
+
+use std::process::ExitCode;
+
+use qbtc_core::wallet::keystore::KeystoreError;
+use serde_json::json;
+
+use super::output::print_error;
+use crate::client::ClientError;
+
+const FAILED: u8 = 1;
+const NOT_UNDERSTOOD: u8 = 2;
+const NO_NODE: u8 = 3;
+const WRONG_PASSPHRASE: u8 = 4;
+
+/// Tells what is wrong, and gives the exit code for it.
+pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
+    let code = exit_code(error);
+    if as_json {
+        let rpc_code = error.chain().find_map(|cause| match cause.downcast_ref() {
+            Some(ClientError::Rpc { code, .. }) => Some(*code),
+            _ => None,
+        });
+        print_error(&json!({ "error": { "exit_code": code, "message": sentence(error), "rpc_code": rpc_code } }));
+    } else {
+        print_error(&format_args!("error: {}", sentence(error)));
+    }
+    ExitCode::from(code)
+}
+
+/// Tells what clap did not understand. Help and version are no errors, and go to stdout.
+pub(super) fn explain_usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is the reader's matter.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(NOT_UNDERSTOOD) } else { ExitCode::SUCCESS }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        match cause.downcast_ref() {
+            Some(ClientError::Rpc { .. }) => return FAILED,
+            Some(_) => return NO_NODE,
+            None => {}
+        }
+        if let Some(KeystoreError::WrongPassphrase) = cause.downcast_ref() {
+            return WRONG_PASSPHRASE;
+        }
+    }
+    FAILED
+}
+
+/// The error and its causes in one line; a cause that its effect has told already is left out.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence.push_str(": ");
+            sentence.push_str(&cause);
+        }
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn each_kind_of_failure_has_its_code() {
+        let refused =
+            ClientError::Rpc { method: "getblock".to_owned(), code: -5, message: "Block not found".to_owned() };
+        assert_eq!(exit_code(&anyhow::Error::new(refused).context("cannot sync")), 1);
+        assert_eq!(exit_code(&anyhow::Error::new(ClientError::Unauthorized { url: String::new() })), 3);
+        assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::WrongPassphrase).context("cannot open")), 4);
+        assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::HeaderDamaged)), 1);
+        assert_eq!(exit_code(&anyhow::anyhow!("other")), 1);
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = Err::<(), _>(anyhow::anyhow!("the disk is full")).context("cannot write").unwrap_err();
+        assert_eq!(sentence(&error), "cannot write: the disk is full");
+        let told = Err::<(), _>(anyhow::anyhow!("the disk is full")).context("cannot write: the disk is full");
+        assert_eq!(sentence(&told.unwrap_err()), "cannot write: the disk is full");
+    }
+}

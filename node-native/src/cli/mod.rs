@@ -1,0 +1,83 @@
+//! The command line: what users type, and what they read.
+//!
+//! Here words become values and errors become sentences; everything else is done by the modules below. Results go to stdout and
+//! nothing else does, so that they can be piped; progress, questions and errors go to stderr.
+
+mod chain;
+mod completions;
+mod failure;
+pub mod options;
+mod output;
+mod rpc;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use options::GlobalOptions;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; stderr says why
+  2  not understood: an unknown option or a missing value
+  3  no node to ask: it does not run, does not answer, or does not know you
+  4  wrong passphrase
+
+Examples:
+  qbtc wallet create                       make a wallet and show its words
+  qbtc wallet address                      an address to be paid to
+  qbtc wallet send dbqs1…=12.5             pay
+  qbtc rpc getblockchaininfo               ask the node
+  qbtc decode tx 01…                       take a transaction apart, offline
+  qbtc chain new --name acme               a chain of your own";
+
+/// The qBTC node, miner, wallet and tools.
+#[derive(Parser)]
+#[command(name = "qbtc", version, after_help = AFTER_HELP, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Calls a method of the node's JSON-RPC.
+    Rpc(rpc::RpcCommand),
+    /// Makes and shows chain specs: the rules of a chain.
+    #[command(subcommand)]
+    Chain(chain::ChainCommand),
+    /// Prints a script that completes commands in your shell.
+    Completions(completions::CompletionsCommand),
+}
+
+/// Runs the program with the arguments that it was given.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::explain_usage(&error),
+    };
+    let done = match command {
+        Command::Rpc(command) => command.run(&global),
+        Command::Chain(command) => command.run(&global),
+        Command::Completions(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::explain(&error, global.json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

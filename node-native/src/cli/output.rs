@@ -1,0 +1,41 @@
+//! What is printed: results to stdout, for people or as JSON, everything else to stderr.
+//!
+//! A reader who closes the pipe, as `head` does, is no error.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Prints a result: as JSON, or as the text that it shows itself as.
+pub(super) fn show<T: Serialize + Display>(result: &T, as_json: bool) -> anyhow::Result<()> {
+    if as_json { print_json(result) } else { print(result) }
+}
+
+/// Prints a text, ending in one line break.
+pub(super) fn print(text: &impl Display) -> anyhow::Result<()> {
+    let mut text = text.to_string();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    print_bytes(text.as_bytes())
+}
+
+/// Prints bytes as they are.
+pub(super) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints an error to stderr, where nobody is left to tell if that fails.
+pub(super) fn print_error(text: &impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
