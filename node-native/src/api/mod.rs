@@ -4,3 +4,4 @@
 //! for the owner of the chain unless it changes something.
 
 pub mod http;
+pub mod rpc;

@@ -1,0 +1,297 @@
+//! Calls over HTTP: who may, what they ask, and what they are told.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use super::args::{Args, ArgsError};
+use super::auth::{Credentials, Denied};
+use super::control;
+use super::error::{Code, RpcError};
+use super::help;
+use super::method::{Handler, Method, Size};
+use super::protocol::{Body, Caller, Outcome, Request};
+
+/// How long a wrong login waits for its answer, so that guessing is slow.
+const DENIED_DELAY: Duration = Duration::from_millis(250);
+/// How long a body may take to come.
+const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// The most calls that compute at once; further ones wait.
+const COMPUTING_MAX: usize = 8;
+/// How long a call waits for its turn.
+const TURN_MAX: Duration = Duration::from_secs(30);
+/// How long a call that waits for others may take: longer than any long poll.
+const WAITING_MAX: Duration = Duration::from_secs(15 * 60);
+/// The most bytes that the replies of a batch have together. What would exceed it is answered with an error in its place.
+const BATCH_REPLY_BYTES_MAX: usize = 64 << 20;
+/// The longest text of parameters of most methods, in bytes.
+const PARAMS_BYTES_MAX: usize = 64 << 10;
+/// What a body has beside a transaction or block in hex: method, id, white space, further parameters.
+const ENVELOPE_BYTES_MAX: usize = 64 << 10;
+
+/// What the node's operator has a say in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest block of the chain, in bytes.
+    pub block_bytes_max: usize,
+    /// The largest transaction of the chain, in bytes.
+    pub tx_bytes_max: usize,
+    /// Cancelled when the node stops.
+    pub stopping: CancellationToken,
+}
+
+/// The methods, and what they work on.
+pub struct Rpc<C: 'static> {
+    /// What the methods work on.
+    pub context: C,
+    methods: BTreeMap<&'static str, Method<C>>,
+    credentials: Credentials,
+    settings: Settings,
+    turns: Arc<Semaphore>,
+    active: Mutex<BTreeMap<u64, (&'static str, Instant)>>,
+    calls: AtomicU64,
+}
+
+impl<C: Send + Sync + 'static> Rpc<C> {
+    /// These methods, and those that tell about methods, for whoever has a login.
+    ///
+    /// # Panics
+    /// If two methods share a name.
+    #[must_use]
+    pub fn new(context: C, methods: Vec<Method<C>>, credentials: Credentials, settings: Settings) -> Self {
+        let methods: Vec<_> = control::about_calls().into_iter().chain(methods).collect();
+        let count = methods.len();
+        let methods: BTreeMap<_, _> = methods.into_iter().map(|method| (method.name, method)).collect();
+        assert_eq!(methods.len(), count, "each method has a name of its own");
+        Self {
+            context,
+            methods,
+            credentials,
+            settings,
+            turns: Arc::new(Semaphore::new(COMPUTING_MAX)),
+            active: Mutex::default(),
+            calls: AtomicU64::default(),
+        }
+    }
+
+    /// All methods, by name.
+    pub fn methods(&self) -> impl Iterator<Item = &Method<C>> {
+        self.methods.values()
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn method(&self, name: &str) -> Option<&Method<C>> {
+        self.methods.get(name)
+    }
+
+    /// Cancelled when the node stops.
+    #[must_use]
+    pub const fn stopping(&self) -> &CancellationToken {
+        &self.settings.stopping
+    }
+
+    /// The calls in progress, and since when.
+    #[must_use]
+    pub fn active(&self) -> Vec<(&'static str, Instant)> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect()
+    }
+
+    /// The largest body that any call has, in bytes.
+    #[must_use]
+    pub const fn body_bytes_max(&self) -> usize {
+        2 * self.settings.block_bytes_max + ENVELOPE_BYTES_MAX
+    }
+
+    const fn params_bytes_max(&self, size: Size) -> usize {
+        match size {
+            Size::Small => PARAMS_BYTES_MAX,
+            Size::Transaction => 2 * self.settings.tx_bytes_max + ENVELOPE_BYTES_MAX,
+            Size::Block => self.body_bytes_max(),
+        }
+    }
+
+    /// Runs one call.
+    async fn call(self: &Arc<Self>, request: &Request<'_>) -> Outcome {
+        let name: String = serde_json::from_str(request.method.get())
+            .map_err(|error| RpcError::new(Code::InvalidRequest, format!("Method must be a string: {error}")))?;
+        let Some(method) = self.methods.get(name.as_str()) else {
+            let found: String = name.chars().take(80).collect();
+            return Err(RpcError::new(Code::MethodNotFound, format!("Method not found: {found:?}; help lists all")));
+        };
+        let args = self.args(method, request.params)?;
+        let _active = self.begin(method.name);
+        match method.handler {
+            Handler::Blocking(run) => self.compute(run, args).await,
+            Handler::Waiting(run) => tokio::time::timeout(WAITING_MAX, run(Arc::clone(self), args))
+                .await
+                .unwrap_or_else(|_| Err(RpcError::internal(format!("{name} took too long")))),
+        }
+    }
+
+    fn args(&self, method: &Method<C>, params: Option<&RawValue>) -> Result<Args, RpcError> {
+        let (found, most) = (params.map_or(0, |params| params.get().len()), self.params_bytes_max(method.size));
+        if found > most {
+            let message = format!("parameters of {found} bytes: {} takes at most {most}", method.name);
+            return Err(RpcError::new(Code::InvalidRequest, message));
+        }
+        let invalid = |error| RpcError::new(Code::InvalidRequest, format!("Params cannot be read: {error}"));
+        let params = params.map(|params| serde_json::from_str(params.get())).transpose().map_err(invalid)?;
+        Args::new(method.params, params).map_err(|error| match error {
+            ArgsError::Rpc(error) => error,
+            ArgsError::Count { message } => {
+                RpcError::new(Code::Misc, format!("{}: {message}\n\n{}", method.name, help::page(method)))
+            }
+        })
+    }
+
+    /// Runs what computes on a thread of its own, when its turn comes.
+    async fn compute(self: &Arc<Self>, run: fn(&Self, &Args) -> Outcome, args: Args) -> Outcome {
+        let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&self.turns).acquire_owned());
+        let Ok(Ok(turn)) = turn.await else {
+            return Err(RpcError::internal(format!("{COMPUTING_MAX} calls are in progress: try again later")));
+        };
+        let rpc = Arc::clone(self);
+        let computed = tokio::task::spawn_blocking(move || {
+            // Held here, so that a client that goes away makes no room for more than are allowed.
+            let _turn = turn;
+            run(&rpc, &args)
+        });
+        computed.await.unwrap_or_else(|failed| {
+            error!(%failed, "a call failed");
+            Err(RpcError::internal("the call failed"))
+        })
+    }
+
+    fn begin(self: &Arc<Self>, name: &'static str) -> Active<C> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.insert(number, (name, Instant::now()));
+        Active { rpc: Arc::clone(self), number }
+    }
+
+    /// Runs what stands in the place of one request, and gives the reply, if one is wanted.
+    async fn single(self: &Arc<Self>, raw: &RawValue) -> (StatusCode, Option<String>) {
+        let (caller, outcome) = match Request::parse(raw) {
+            Ok(request) => (request.caller, self.call(&request).await),
+            Err((caller, error)) => (caller, Err(error)),
+        };
+        if caller.is_notification() {
+            return (StatusCode::NO_CONTENT, None);
+        }
+        (caller.status(&outcome), Some(caller.reply(&outcome)))
+    }
+
+    /// Runs the requests of a batch one after the other. A batch of notifications gets no reply; an empty one gets an empty array, as
+    /// Bitcoin Core has it.
+    async fn batch(self: &Arc<Self>, requests: Vec<&RawValue>) -> (StatusCode, Option<String>) {
+        let is_empty = requests.is_empty();
+        let mut replies = String::from("[");
+        for raw in requests {
+            let reply = if replies.len() < BATCH_REPLY_BYTES_MAX { self.single(raw).await.1 } else { too_long(raw) };
+            let Some(reply) = reply else { continue };
+            let separator = if replies.len() > 1 { "," } else { "" };
+            if replies.len() + reply.len() > BATCH_REPLY_BYTES_MAX {
+                replies.extend(too_long(raw).map(|reply| [separator, &reply].concat()));
+            } else {
+                replies.extend([separator, &reply]);
+            }
+        }
+        if replies.len() == 1 && !is_empty {
+            return (StatusCode::NO_CONTENT, None);
+        }
+        (StatusCode::OK, Some(replies + "]"))
+    }
+}
+
+fn too_long(raw: &RawValue) -> Option<String> {
+    let caller = Request::parse(raw).map_or_else(|(caller, _)| caller, |request| request.caller);
+    let message = format!("the replies of the batch exceed {BATCH_REPLY_BYTES_MAX} bytes: send several");
+    (!caller.is_notification()).then(|| caller.reply(&Err(RpcError::new(Code::Misc, message))))
+}
+
+/// A call in progress.
+struct Active<C: 'static> {
+    rpc: Arc<Rpc<C>>,
+    number: u64,
+}
+
+impl<C> Drop for Active<C> {
+    fn drop(&mut self) {
+        self.rpc.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// The route of the calls: `/`, and `/wallet/…`, which tools for Bitcoin use and which is the same here.
+pub fn router<C: Send + Sync + 'static>(rpc: Arc<Rpc<C>>) -> Router {
+    let calls = routing::any(answer::<C>);
+    Router::new().route("/", calls.clone()).route("/wallet/{name}", calls).with_state(rpc)
+}
+
+async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, request: HttpRequest) -> Response {
+    if request.method() != HttpMethod::POST {
+        return (StatusCode::METHOD_NOT_ALLOWED, "JSONRPC server handles only POST requests\n").into_response();
+    }
+    if let Err(denied) = rpc.credentials.check(request.headers().get(AUTHORIZATION)) {
+        return refuse(denied).await;
+    }
+    let bytes = match read(request.into_body(), rpc.body_bytes_max()).await {
+        Ok(bytes) => bytes,
+        Err(response) => return response,
+    };
+    let parsed = Body::parse(&bytes);
+    let (status, reply) = match parsed {
+        Ok(Body::Single(raw)) => rpc.single(raw).await,
+        Ok(Body::Batch(requests)) => rpc.batch(requests).await,
+        Err(error) => {
+            let nobody = Caller { id: Some(RawValue::NULL), ..Caller::default() };
+            let outcome = Err(error);
+            (nobody.status(&outcome), Some(nobody.reply(&outcome)))
+        }
+    };
+    match reply {
+        Some(reply) => {
+            let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+            (status, json, reply + "\n").into_response()
+        }
+        None => status.into_response(),
+    }
+}
+
+async fn refuse(denied: Denied) -> Response {
+    if denied == Denied::Wrong {
+        warn!("a call with a wrong login was refused");
+        tokio::time::sleep(DENIED_DELAY).await;
+    }
+    let basic = [(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"jsonrpc\""))];
+    let mend = "a login is needed: that of the .cookie file in the data directory, or a configured user and password\n";
+    (StatusCode::UNAUTHORIZED, basic, mend).into_response()
+}
+
+async fn read(body: HttpBody, limit: usize) -> Result<Bytes, Response> {
+    match tokio::time::timeout(BODY_TIME_MAX, axum::body::to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => {
+            debug!(%error, "a body could not be read");
+            let message = format!("the body could not be read, or exceeds the limit of {limit} bytes\n");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, message).into_response())
+        }
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
