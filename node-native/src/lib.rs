@@ -3,6 +3,6 @@
 pub mod api;
 pub mod cli;
 pub mod client;
-pub mod json;
 pub mod metrics;
 pub mod paths;
+pub mod stratum;

@@ -1,1 +1,3 @@
 //! What the tests of several packages share.
+
+pub mod stratum;
