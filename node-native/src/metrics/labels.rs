@@ -134,7 +134,8 @@ pub(super) struct BlockLabels {
 }
 
 /// One word for why a transaction left the mempool.
-pub(super) const fn removal_label(reason: &RemovalReason) -> &'static str {
+#[must_use]
+pub const fn removal_label(reason: &RemovalReason) -> &'static str {
     match reason {
         RemovalReason::Mined { .. } => "mined",
         RemovalReason::Conflict { .. } => "conflict",

@@ -11,7 +11,7 @@ mod labels;
 mod reading;
 mod text;
 
-pub use labels::{BlockSource, CallOutcome, Interface, ShareOutcome};
+pub use labels::{BlockSource, CallOutcome, Interface, ShareOutcome, removal_label};
 pub use reading::Reading;
 pub use text::Format;
 
@@ -19,6 +19,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -29,7 +31,6 @@ use qbtc_core::mempool::RemovalReason;
 
 use labels::{
     BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, ReasonLabels, RequestLabels, ShareLabels,
-    removal_label,
 };
 use reading::Gauges;
 
@@ -52,6 +53,7 @@ type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     gauges: Gauges,
+    peers: Peers,
     blocks: Family<OutcomeLabels, Counter>,
     block_validation_seconds: Histogram,
     reorgs: Counter,
@@ -95,8 +97,11 @@ impl Metrics {
         registry.register("build", "The program's version and the chain's name", Info::new(build.to_vec()));
         let gauges = Gauges::register(&mut registry);
         let to = &mut registry;
+        let peers = Peers::default();
+        to.register("connected_peers_total", "Connected peers", peers.clone());
         Self {
             gauges,
+            peers,
             blocks: family(to, "blocks", "Blocks that were offered, by what became of them"),
             block_validation_seconds: seconds(to, "block_validation", "Time to verify and apply a block"),
             reorgs: counter(to, "reorgs", "Changes of the best chain that took blocks back"),
@@ -197,6 +202,17 @@ impl Metrics {
         self.subscribers_dropped.inc();
     }
 
+    /// So many peers are connected now.
+    pub fn set_peers(&self, peers: u64) {
+        self.peers.0.set(peers);
+    }
+
+    /// How many peers are connected, as last told.
+    #[must_use]
+    pub fn peers(&self) -> u64 {
+        self.peers.0.get()
+    }
+
     /// A share came from a Stratum miner.
     pub fn share(&self, outcome: ShareOutcome) {
         self.shares.get_or_create(&ShareLabels { outcome }).inc();
@@ -234,6 +250,21 @@ impl Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// The number of peers goes up and down, so it is no counter; but its name, which dashboards know, ends like a counter's, which a gauge's
+/// must not. A metric of no stated type may have it.
+#[derive(Clone, Debug, Default)]
+struct Peers(Count);
+
+impl EncodeMetric for Peers {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Unknown
     }
 }
 

@@ -1,10 +1,7 @@
 //! The gauges: what the node's parts know anyhow, read when somebody looks.
 
-use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
@@ -22,8 +19,6 @@ pub struct Reading {
     pub tip_age: Duration,
     /// The difficulty of the tip: how many times more work it took than a block of difficulty 1 in Bitcoin.
     pub difficulty: f64,
-    /// Connected peers.
-    pub peers: u64,
     /// Transactions in the mempool.
     pub pending_transactions: u64,
     /// Their size, in bytes.
@@ -52,7 +47,6 @@ pub(super) struct Gauges {
     header_height: Count,
     tip_age: Float,
     difficulty: Float,
-    peers: Peers,
     pending_transactions: Count,
     mempool_bytes: Count,
     mempool_usage_bytes: Count,
@@ -67,10 +61,7 @@ pub(super) struct Gauges {
 
 impl Gauges {
     pub(super) fn register(to: &mut Registry) -> Self {
-        let peers = Peers::default();
-        to.register("connected_peers_total", "Connected peers", peers.clone());
         Self {
-            peers,
             height: count(to, "blockchain_height", "Height of the tip"),
             header_height: count(to, "header_height", "Height of the best header"),
             tip_age: gauge(to, "tip_age_seconds", "How far the tip's time lies behind the clock"),
@@ -97,7 +88,6 @@ impl Gauges {
         self.header_height.set(reading.header_height.into());
         self.tip_age.set(reading.tip_age.as_secs_f64());
         self.difficulty.set(reading.difficulty);
-        self.peers.0.set(reading.peers);
         self.pending_transactions.set(reading.pending_transactions);
         self.mempool_bytes.set(reading.mempool_bytes);
         self.mempool_usage_bytes.set(reading.mempool_usage_bytes);
@@ -110,20 +100,5 @@ impl Gauges {
         for (check, passes) in &reading.checks {
             self.checks.get_or_create(&CheckLabels { check }).set((*passes).into());
         }
-    }
-}
-
-/// The number of peers goes up and down, so it is no counter; but its name, which dashboards know, ends like a counter's, which a gauge's
-/// must not. A metric of no stated type may have it.
-#[derive(Clone, Debug, Default)]
-struct Peers(Count);
-
-impl EncodeMetric for Peers {
-    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        self.0.encode(encoder)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Unknown
     }
 }

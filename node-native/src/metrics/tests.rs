@@ -11,7 +11,6 @@ fn reading() -> Reading {
         header_height: 9,
         tip_age: Duration::from_millis(1_500),
         difficulty: 1.25,
-        peers: 3,
         pending_transactions: 2,
         mempool_bytes: 15_000,
         uptime: Duration::from_secs(60),
@@ -48,6 +47,7 @@ fn used() -> Metrics {
 #[test]
 fn everything_is_counted_under_its_name() {
     let metrics = used();
+    metrics.set_peers(3);
     let connection = metrics.connection(Interface::Stratum);
     let text = metrics.render(&reading(), Format::Prometheus);
     for line in [

@@ -1,6 +1,6 @@
-//! The two texts in which metrics are served: `OpenMetrics`, and the older one of Prometheus that every tool reads.
+//! The two texts in which metrics are served: OpenMetrics, and the older one of Prometheus that every tool reads.
 //!
-//! The library writes `OpenMetrics`. The older text differs in names only: a counter's family is named with its `_total`, an info's with
+//! The library writes OpenMetrics. The older text differs in names only: a counter's family is named with its `_total`, an info's with
 //! its `_info`; what has no type is `untyped`; units have no line; and there is no mark at the end.
 
 use prometheus_client::encoding::text;
@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 pub enum Format {
     /// The text of Prometheus, version 0.0.4.
     Prometheus,
-    /// `OpenMetrics`, version 1.0.0.
+    /// OpenMetrics, version 1.0.0.
     OpenMetrics,
 }
 
