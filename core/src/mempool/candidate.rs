@@ -60,6 +60,12 @@ impl VerifiedCandidate {
         self.0.tx()
     }
 
+    /// What it leaves to the miner.
+    #[must_use]
+    pub const fn fee(&self) -> Amount {
+        self.0.fee()
+    }
+
     /// Remembers the witnesses that passed, so that the transaction costs no signature again, whatever becomes of it here.
     pub fn remember(&self, cache: &mut VerifiedCache) {
         self.0.resolved.remember(cache);

@@ -253,13 +253,22 @@ pub fn check_block_with(
     run: impl FnOnce(Vec<Transaction>) -> Vec<Result<Arc<CheckedTx>, TxError>>,
 ) -> Result<CheckedBlock, BlockError> {
     check_work(&block.header, spec)?;
+    check_unmined(block, spec, run)
+}
+
+/// [`check_block_with`] without the rule of the work.
+pub(super) fn check_unmined(
+    block: Block,
+    spec: &ChainSpec,
+    run: impl FnOnce(Vec<Transaction>) -> Vec<Result<Arc<CheckedTx>, TxError>>,
+) -> Result<CheckedBlock, BlockError> {
     let count = block.transactions.len();
     let outcomes = run(block.transactions);
     assert_eq!(outcomes.len(), count, "one outcome for each transaction");
     let at_index =
         |(index, outcome): (usize, Result<_, _>)| outcome.map_err(|error| BlockError::Transaction { index, error });
     let transactions = outcomes.into_iter().enumerate().map(at_index).collect::<Result<_, _>>()?;
-    assemble_block(block.header, block.coinbase, block.commitments, transactions, spec)
+    assemble_unmined(block.header, block.coinbase, block.commitments, transactions, spec)
 }
 
 /// Puts a block together from transactions that were checked before, such as those of the mempool that a compact block names.
@@ -274,6 +283,17 @@ pub fn assemble_block(
     spec: &ChainSpec,
 ) -> Result<CheckedBlock, BlockError> {
     check_work(&header, spec)?;
+    assemble_unmined(header, coinbase, commitments, transactions, spec)
+}
+
+/// [`assemble_block`] without the rule of the work.
+fn assemble_unmined(
+    header: Header,
+    coinbase: Coinbase,
+    commitments: Commitments,
+    transactions: Vec<Arc<CheckedTx>>,
+    spec: &ChainSpec,
+) -> Result<CheckedBlock, BlockError> {
     // Rule: the coinbase is one that can be decoded. Decoding has checked it; this one may have been put together.
     coinbase.check_length()?;
     let size_bytes = check_size(&coinbase, &transactions, spec.consensus().limits.block_bytes)?;

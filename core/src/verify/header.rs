@@ -95,6 +95,12 @@ impl CheckedHeader {
 pub fn check_header(header: Header, context: &HeaderContext, rules: &Consensus) -> Result<CheckedHeader, HeaderError> {
     // Rule: the proof-of-work hash meets the target that the header claims. Done first, since it is cheap for us and not for them.
     let target = rules.pow.check_work(&header)?;
+    check_place(&header, context, rules)?;
+    Ok(CheckedHeader { header, id: header.id(), height: context.height, work: target.work() })
+}
+
+/// Checks all rules but that of the work.
+pub(super) fn check_place(header: &Header, context: &HeaderContext, rules: &Consensus) -> Result<(), HeaderError> {
     // Rule: the bits are exactly those that the difficulty rule demands at this height.
     if header.bits != context.expected_bits {
         let (found, expected) = (header.bits, context.expected_bits);
@@ -109,5 +115,5 @@ pub fn check_header(header: Header, context: &HeaderContext, rules: &Consensus) 
     if header.time > limit {
         return Err(HeaderError::TimeTooNew { found: header.time, limit });
     }
-    Ok(CheckedHeader { header, id: header.id(), height: context.height, work: target.work() })
+    Ok(())
 }

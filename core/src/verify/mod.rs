@@ -11,12 +11,15 @@
 //! | [`resolve_block`] | [`ResolvedBlock`] | the same for a whole block, with its effects on the coins |
 //! | [`ResolvedBlock::verify`] | [`VerifiedBlock`] | everything |
 //!
+//! [`verify_proposal`] goes through all stages of a block that nobody has mined yet.
+//!
 //! Signatures are collected as self-contained jobs and run by the caller, serially or in parallel; a [`VerifiedCache`] remembers
 //! which witnesses have passed, so that none is verified twice.
 
 mod block;
 mod cache;
 mod header;
+mod proposal;
 mod resolve;
 mod resolve_block;
 mod transaction;
@@ -25,6 +28,7 @@ mod witness;
 pub use block::{BlockError, CheckedBlock, assemble_block, check_block, check_block_with};
 pub use cache::VerifiedCache;
 pub use header::{CheckedHeader, HeaderContext, HeaderError, check_header};
+pub use proposal::verify_proposal;
 pub use resolve::{ResolveError, ResolvedTx, SpendError, resolve_transaction};
 pub(crate) use resolve_block::block_filter;
 pub use resolve_block::{BlockContext, ResolvedBlock, VerifiedBlock, genesis_block, resolve_block};
