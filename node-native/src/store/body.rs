@@ -1,0 +1,131 @@
+//! How a block lies on disk: what is kept for ever apart from what may be pruned.
+//!
+//! ```text
+//! body:      transactions (u32) ‖ envelope length (u32) ‖ length of each body (u32) ‖ envelope ‖ bodies
+//! witnesses: length of each transaction's witnesses (u32) ‖ witnesses
+//! ```
+//! All lengths are little-endian. The envelope is header, number of leaves, coinbase and commitments, as in a block; a transaction
+//! is its body and its witnesses, one after the other, so that a block is put together again by copying.
+
+use qbtc_core::block::write_compact_size;
+use qbtc_core::codec;
+use qbtc_core::verify::CheckedBlock;
+
+use super::StoreError;
+
+/// A block, cut in two.
+pub(super) struct SplitBlock {
+    pub(super) body: Vec<u8>,
+    pub(super) witnesses: Vec<u8>,
+}
+
+impl SplitBlock {
+    pub(super) fn new(block: &CheckedBlock) -> Self {
+        let transactions = block.transactions();
+        let mut envelope = block.header().to_bytes().to_vec();
+        write_compact_size(&mut envelope, 2 + transactions.len() as u64);
+        envelope.extend(block.coinbase().to_bytes());
+        envelope.extend(block.commitments().to_bytes());
+
+        let mut body = Vec::with_capacity(8 + 4 * transactions.len() + envelope.len());
+        push_length(&mut body, transactions.len());
+        push_length(&mut body, envelope.len());
+        let mut bodies = Vec::new();
+        let mut witnesses = Vec::with_capacity(block.size_bytes() as usize);
+        witnesses.resize(4 * transactions.len(), 0);
+        for (place, tx) in transactions.iter().enumerate() {
+            let tx = tx.transaction();
+            let start = bodies.len();
+            bodies.extend(codec::encode(&tx.body));
+            push_length(&mut body, bodies.len() - start);
+            let start = witnesses.len();
+            witnesses.extend(codec::encode(&tx.witnesses));
+            let length = length_bytes(witnesses.len() - start);
+            witnesses[4 * place..4 * (place + 1)].copy_from_slice(&length);
+        }
+        body.extend(envelope);
+        body.extend(bodies);
+        Self { body, witnesses }
+    }
+}
+
+/// A stored body, taken apart.
+pub(super) struct StoredBody<'a> {
+    pub(super) envelope: &'a [u8],
+    pub(super) bodies: Vec<&'a [u8]>,
+}
+
+impl<'a> StoredBody<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, StoreError> {
+        let mut rest = Reader(bytes);
+        let count = rest.length()?;
+        let envelope_bytes = rest.length()?;
+        let mut lengths = rest.lengths(count)?;
+        let envelope = rest.take(envelope_bytes)?;
+        let bodies = lengths.try_fold(Vec::with_capacity(count), |mut bodies, length| {
+            bodies.push(rest.take(length)?);
+            Ok::<_, StoreError>(bodies)
+        })?;
+        Ok(Self { envelope, bodies })
+    }
+
+    /// The bytes of the whole block.
+    pub(super) fn join(&self, witnesses: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut block = Vec::with_capacity(
+            self.envelope.len() + self.bodies.iter().map(|body| body.len()).sum::<usize>() + witnesses.len(),
+        );
+        block.extend_from_slice(self.envelope);
+        for (body, witnesses) in self.bodies.iter().zip(self.witnesses(witnesses)?) {
+            block.extend_from_slice(body);
+            block.extend_from_slice(witnesses);
+        }
+        Ok(block)
+    }
+
+    /// The bytes of one transaction, counted from 0.
+    pub(super) fn transaction(&self, place: usize, witnesses: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let witnesses = self.witnesses(witnesses)?;
+        let parts = self.bodies.get(place).zip(witnesses.get(place));
+        Ok(parts.map(|(body, witnesses)| [*body, witnesses].concat()))
+    }
+
+    fn witnesses<'w>(&self, bytes: &'w [u8]) -> Result<Vec<&'w [u8]>, StoreError> {
+        let mut rest = Reader(bytes);
+        let mut lengths = rest.lengths(self.bodies.len())?;
+        lengths.try_fold(Vec::with_capacity(self.bodies.len()), |mut witnesses, length| {
+            witnesses.push(rest.take(length)?);
+            Ok(witnesses)
+        })
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
+        let short = || StoreError::inconsistent("a stored block ends early");
+        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(short)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn length(&mut self) -> Result<usize, StoreError> {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(self.take(4)?);
+        Ok(u32::from_le_bytes(bytes) as usize)
+    }
+
+    fn lengths(&mut self, count: usize) -> Result<impl Iterator<Item = usize> + use<'a>, StoreError> {
+        let bytes = self.take(count.saturating_mul(4))?;
+        let (lengths, _) = bytes.as_chunks::<4>();
+        Ok(lengths.iter().map(|length| u32::from_le_bytes(*length) as usize))
+    }
+}
+
+fn push_length(bytes: &mut Vec<u8>, length: usize) {
+    bytes.extend(length_bytes(length));
+}
+
+fn length_bytes(length: usize) -> [u8; 4] {
+    u32::try_from(length).expect("a block is below 4 GiB").to_le_bytes()
+}

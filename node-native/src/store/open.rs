@@ -1,0 +1,204 @@
+//! Opening the store, and what it is asked to keep.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use qbtc_core::chain::ChangeSet;
+use qbtc_core::hash::ChainId;
+use qbtc_core::spec::ChainSpec;
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
+
+use super::batch::Batch;
+use super::tables::{
+    INDEX_ADDRESSES, INDEX_TXIDS, INVALID, MEMPOOL, META, META_CHAIN, META_INDEXES, META_PRUNED, META_SCHEMA,
+    SCHEMA_VERSION,
+};
+use super::{ChainView, StoreError, indexes};
+
+/// The chain on disk. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) database: Arc<Database>,
+    pub(super) spec: Arc<ChainSpec>,
+    pub(super) indexes: Indexes,
+}
+
+/// Which optional indexes are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Indexes {
+    /// Where in the chain each transaction is.
+    pub txids: bool,
+    /// What happened to each address, and its coins.
+    pub addresses: bool,
+}
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// The indexes to keep. One that is new is built from the blocks, one that is gone is dropped.
+    pub indexes: Indexes,
+    /// The memory that redb may take for pages, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { indexes: Indexes::default(), cache_bytes: 128 << 20 }
+    }
+}
+
+impl Indexes {
+    fn to_byte(self) -> u8 {
+        (u8::from(self.txids) * INDEX_TXIDS) | (u8::from(self.addresses) * INDEX_ADDRESSES)
+    }
+
+    fn from_byte(byte: u8) -> Self {
+        Self { txids: byte & INDEX_TXIDS != 0, addresses: byte & INDEX_ADDRESSES != 0 }
+    }
+}
+
+impl Store {
+    /// Opens the database in this file, or begins one with the genesis block.
+    ///
+    /// # Errors
+    /// [`StoreError`], which says what to do. Nothing that was stored is lost by it.
+    pub fn open(path: &Path, spec: Arc<ChainSpec>, options: &StoreOptions) -> Result<Self, StoreError> {
+        let opened = Database::builder()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(|repair| {
+                let done = format!("{:.0} %", 100.0 * repair.progress());
+                tracing::warn!(done, "repairing the database after a crash");
+            })
+            .create(path);
+        let database = opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.into() },
+            DatabaseError::Storage(redb::StorageError::Io(error)) if is_foreign(&error) => {
+                StoreError::Damaged { path: path.into(), detail: error.to_string() }
+            }
+            DatabaseError::Storage(redb::StorageError::Corrupted(detail)) => {
+                StoreError::Damaged { path: path.into(), detail }
+            }
+            DatabaseError::UpgradeRequired(version) => StoreError::Damaged {
+                path: path.into(),
+                detail: format!("file format {version}, which this program cannot read"),
+            },
+            other => redb::Error::from(other).into(),
+        })?;
+        Self::begin(database, spec, options)
+    }
+
+    /// Opens the database on something that behaves like a file: for tests with faults.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        spec: Arc<ChainSpec>,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let mut builder = Database::builder();
+        let database = builder.set_cache_size(options.cache_bytes).create_with_backend(backend);
+        Self::begin(database.map_err(redb::Error::from)?, spec, options)
+    }
+
+    fn begin(database: Database, spec: Arc<ChainSpec>, options: &StoreOptions) -> Result<Self, StoreError> {
+        let store = Self { database: Arc::new(database), spec, indexes: options.indexes };
+        match store.stored_schema()? {
+            None => store.create()?,
+            Some(SCHEMA_VERSION) => {
+                store.check_chain()?;
+                store.adapt_indexes()?;
+            }
+            Some(found) if found > SCHEMA_VERSION => {
+                return Err(StoreError::Newer { found, known: SCHEMA_VERSION });
+            }
+            Some(found) => return Err(StoreError::inconsistent(format!("schema version {found} was never in use"))),
+        }
+        Ok(store)
+    }
+
+    /// The chain's rules.
+    #[must_use]
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        &self.spec
+    }
+
+    /// The optional indexes that are kept.
+    #[must_use]
+    pub const fn indexes(&self) -> Indexes {
+        self.indexes
+    }
+
+    /// A snapshot of what is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn view(&self) -> Result<ChainView, StoreError> {
+        ChainView::new(&self.database.begin_read()?, Arc::clone(&self.spec), self.indexes)
+    }
+
+    /// A transaction that is on the disk once it is committed, and after which a crash needs no repair.
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+
+    fn stored_schema(&self) -> Result<Option<u32>, StoreError> {
+        let meta = match self.database.begin_read()?.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = meta.get(META_SCHEMA)?.ok_or_else(|| StoreError::inconsistent("no schema version"))?;
+        let bytes = bytes.value().try_into().map_err(|_| StoreError::inconsistent("schema version of odd length"))?;
+        Ok(Some(u32::from_le_bytes(bytes)))
+    }
+
+    fn create(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_write()?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(META_SCHEMA, &SCHEMA_VERSION.to_le_bytes()[..])?;
+            meta.insert(META_CHAIN, &self.spec.chain_id().as_bytes()[..])?;
+            meta.insert(META_PRUNED, &[0; 8][..])?;
+            meta.insert(META_INDEXES, &[self.indexes.to_byte()][..])?;
+            transaction.open_table(INVALID)?;
+            transaction.open_table(MEMPOOL)?;
+        }
+        self.write(&transaction, &Batch::genesis(ChangeSet::genesis(&self.spec)))?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn check_chain(&self) -> Result<(), StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        let bytes = meta.get(META_CHAIN)?.ok_or_else(|| StoreError::inconsistent("no chain id"))?;
+        let bytes = bytes.value().try_into().map_err(|_| StoreError::inconsistent("chain id of odd length"))?;
+        let (found, expected) = (ChainId::from_bytes(bytes), self.spec.chain_id());
+        if found == expected { Ok(()) } else { Err(StoreError::OtherChain { found, expected }) }
+    }
+
+    /// Builds the indexes that are new, and drops those that are gone.
+    fn adapt_indexes(&self) -> Result<(), StoreError> {
+        let stored = {
+            let meta = self.database.begin_read()?.open_table(META)?;
+            let byte = meta.get(META_INDEXES)?.and_then(|bytes| bytes.value().first().copied());
+            Indexes::from_byte(byte.ok_or_else(|| StoreError::inconsistent("no list of indexes"))?)
+        };
+        if stored == self.indexes {
+            return Ok(());
+        }
+        let view = ChainView::new(&self.database.begin_read()?, Arc::clone(&self.spec), stored)?;
+        let transaction = self.begin_write()?;
+        indexes::adapt(&transaction, &view, stored, self.indexes)?;
+        transaction.open_table(META)?.insert(META_INDEXES, &[self.indexes.to_byte()][..])?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// Whether opening failed since the file is not redb's.
+fn is_foreign(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData
+}
