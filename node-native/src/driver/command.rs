@@ -1,0 +1,60 @@
+//! What the driver can be asked to do.
+
+use std::sync::Arc;
+
+use qbtc_core::chain::Inserted;
+use qbtc_core::hash::{BlockHash, Txid};
+use qbtc_core::header::Header;
+use qbtc_core::mempool::VerifiedCandidate;
+use qbtc_core::units::Height;
+use qbtc_core::verify::CheckedBlock;
+use tokio::sync::oneshot;
+
+use crate::node::{BlockRefusal, Fault, HeaderRefusal, InvalidateError, Submitted, TxRefusal};
+
+/// When a block must be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// Before the answer.
+    Now,
+    /// Some time later, together with others.
+    Later,
+}
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// A request to the driver. Whoever asked may be gone by the time of the answer.
+pub(crate) enum Command {
+    Block {
+        block: Arc<CheckedBlock>,
+        commit: Commit,
+        reply: Reply<Result<Submitted, BlockRefusal>>,
+    },
+    Header {
+        header: Header,
+        reply: Reply<Result<Inserted, HeaderRefusal>>,
+    },
+    Transaction {
+        candidate: Box<VerifiedCandidate>,
+        reply: Reply<Result<Txid, TxRefusal>>,
+    },
+    Invalidate {
+        id: BlockHash,
+        reply: Reply<Result<(), InvalidateError>>,
+    },
+    Reconsider {
+        id: BlockHash,
+        reply: Reply<Result<(), InvalidateError>>,
+    },
+    Prune {
+        below: Height,
+        reply: Reply<Result<Height, Fault>>,
+    },
+    SaveMempool {
+        reply: Reply<Result<usize, Fault>>,
+    },
+    /// Time has passed.
+    Expire,
+    /// The node stops.
+    Stop,
+}

@@ -1,0 +1,229 @@
+//! The one owner of the chain and the mempool: a thread that takes commands, one at a time.
+//!
+//! ```text
+//! Command → HeaderTree → reorg (signatures on all processors) → Batch → Store::commit → publish: view, mempool, events
+//! ```
+//!
+//! Invariants:
+//! - nobody else changes the header tree, the mempool or the store;
+//! - what is published is on the disk;
+//! - after a fault of the store nothing is written or published any more: the node stops, and every caller is told why.
+//!
+//! Whoever synchronises hands in blocks that may be written later ([`Commit::Later`]): they are merged and written by another
+//! thread while the next are verified. As soon as no command waits, everything is written.
+
+mod command;
+mod mempool;
+mod parallel;
+mod stack;
+mod tip;
+mod writer;
+
+pub(crate) use command::{Command, Commit};
+pub use parallel::check_block_in_parallel;
+pub(crate) use parallel::verify_in_parallel;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use qbtc_core::hash::BlockHash;
+use qbtc_core::mempool::{Mempool, Policy};
+use qbtc_core::units::Height;
+use qbtc_core::verify::{CheckedBlock, VerifiedCache};
+use tokio::sync::mpsc;
+
+use crate::metrics::Metrics;
+use crate::node::{Fault, Live, Node, now};
+use crate::store::{Batch, ChainView, Store, StoreError};
+use writer::Writer;
+
+/// How a driver works.
+#[derive(Clone, Debug)]
+pub struct DriverOptions {
+    /// What the mempool takes.
+    pub policy: Policy,
+    /// How many blocks keep their witnesses, and how many their bodies; `None` keeps all.
+    pub prune: Prune,
+    /// How many bytes of blocks may wait to be written while synchronising.
+    pub batch_bytes_max: usize,
+    /// How many blocks may wait to be written while synchronising.
+    pub batch_blocks_max: usize,
+}
+
+/// How deep blocks are kept, counted from the tip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prune {
+    /// Blocks with witnesses.
+    pub witnesses: Option<u32>,
+    /// Blocks with bodies.
+    pub bodies: Option<u32>,
+}
+
+impl Prune {
+    /// The fewest blocks that must be kept whole: a reorg takes blocks back, and needs them for that.
+    pub const DEPTH_MIN: u32 = 288;
+}
+
+impl Default for DriverOptions {
+    fn default() -> Self {
+        Self { policy: Policy::default(), prune: Prune::default(), batch_bytes_max: 64 << 20, batch_blocks_max: 256 }
+    }
+}
+
+/// The most commands that wait; whoever sends more waits.
+const COMMANDS_WAITING_MAX: usize = 256;
+/// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
+const VERIFIED_CACHE_ENTRIES: usize = 100_000;
+/// How often old transactions are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The driver's thread. It ends when the node stops.
+#[derive(Debug)]
+pub struct DriverThread(JoinHandle<()>);
+
+impl DriverThread {
+    /// Waits until everything is written. Blocks this thread.
+    pub fn join(self) {
+        if let Err(panic) = self.0.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+pub(crate) struct Driver {
+    node: Node,
+    store: Store,
+    options: DriverOptions,
+    /// What is on the disk and published.
+    view: Arc<ChainView>,
+    /// What is on its way to the disk.
+    writer: Writer,
+    /// What comes after that.
+    batch: Batch,
+    /// Blocks that came in just now: neither connected nor in the batch yet.
+    incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
+    cache: VerifiedCache,
+}
+
+/// Starts the owner of a store's chain, and returns the handle to it.
+///
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`StoreError`], if the headers cannot be read back.
+pub fn start(store: Store, metrics: Arc<Metrics>, options: DriverOptions) -> Result<(Node, DriverThread), StoreError> {
+    let view = Arc::new(store.view()?);
+    let loaded = store.load_tree(now())?;
+    if loaded.left_out > 0 {
+        tracing::warn!(headers = loaded.left_out, "stored headers are not valid any more: is the clock right?");
+    }
+    let height = view.state().height().next().unwrap_or(Height(u32::MAX));
+    let live = Live { pool: Mempool::new(options.policy.clone(), height), chain: Arc::clone(&view) };
+    let (sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let node = Node::new(metrics, live, loaded.tree, sender.clone());
+    let driver = Driver {
+        node: node.clone(),
+        batch: Batch::new(view.state().clone()),
+        writer: Writer::default(),
+        store,
+        options,
+        view,
+        incoming: HashMap::new(),
+        cache: VerifiedCache::new(VERIFIED_CACHE_ENTRIES),
+    };
+    let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
+    tokio::spawn(tick(node.clone(), sender));
+    Ok((node, DriverThread(thread.map_err(StoreError::Io)?)))
+}
+
+/// Wakes the driver from time to time, and when the node stops.
+async fn tick(node: Node, commands: mpsc::Sender<Command>) {
+    loop {
+        let command = tokio::select! {
+            () = node.stopping().cancelled() => Command::Stop,
+            () = tokio::time::sleep(EXPIRY_INTERVAL) => Command::Expire,
+        };
+        let is_last = matches!(command, Command::Stop);
+        if commands.send(command).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+impl Driver {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        if let Err(fault) = self.work(&mut commands) {
+            tracing::error!("{fault}");
+            // Only the first fault counts, and this is where faults end up.
+            let _ = self.node.shared().fault.set(fault);
+        }
+        self.node.stop();
+        // Whoever still waits for an answer is told by the drop of what it waits for.
+    }
+
+    fn work(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), Fault> {
+        // The last run may have been killed between storing a block and connecting it.
+        self.advance()?;
+        self.flush()?;
+        loop {
+            let command = match commands.try_recv() {
+                Ok(command) => command,
+                Err(_) => {
+                    self.flush()?;
+                    let Some(command) = commands.blocking_recv() else { break };
+                    command
+                }
+            };
+            if matches!(command, Command::Stop) {
+                break;
+            }
+            self.handle(command)?;
+        }
+        self.flush()?;
+        self.save_mempool()?;
+        Ok(())
+    }
+
+    fn handle(&mut self, command: Command) -> Result<(), Fault> {
+        // That nobody waits for an answer any more is no fault.
+        match command {
+            Command::Block { block, commit, reply } => {
+                let outcome = self.take_block(block)?;
+                match commit {
+                    Commit::Now => self.flush()?,
+                    Commit::Later => self.flush_if_large()?,
+                }
+                let _ = reply.send(outcome);
+            }
+            Command::Header { header, reply } => {
+                let outcome = self.take_header(header);
+                self.flush()?;
+                let _ = reply.send(outcome.map_err(Into::into));
+            }
+            Command::Transaction { candidate, reply } => {
+                let _ = reply.send(self.take_transaction(*candidate)?);
+            }
+            Command::Invalidate { id, reply } => {
+                let _ = reply.send(self.invalidate(id)?);
+            }
+            Command::Reconsider { id, reply } => {
+                let _ = reply.send(self.reconsider(id)?);
+            }
+            Command::Prune { below, reply } => {
+                self.flush()?;
+                let _ = reply.send(Ok(self.prune(below)?));
+            }
+            Command::SaveMempool { reply } => {
+                let _ = reply.send(Ok(self.save_mempool()?));
+            }
+            Command::Expire => self.expire(),
+            Command::Stop => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! How the chain moves: headers and blocks come in, the tip goes to where the most work is.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use qbtc_core::chain::{HeaderNode, InsertError, Inserted, ReorgError, Status, TreeError, reorg};
+use qbtc_core::hash::BlockHash;
+use qbtc_core::header::Header;
+use qbtc_core::units::Height;
+use qbtc_core::verify::{BlockError, CheckedBlock};
+
+use super::stack::Stack;
+use super::{Driver, Prune, verify_in_parallel};
+use crate::node::{BlockRefusal, Fault, InvalidateError, Submitted, now};
+
+/// The most blocks of one move. A longer way is gone in several moves, each to a valid chain.
+const MOVE_BLOCKS_MAX: usize = 64;
+
+impl Driver {
+    pub(super) fn take_header(&mut self, header: Header) -> Result<Inserted, InsertError> {
+        let inserted = self.node.shared().headers.write().insert(header, now(), self.node.spec())?;
+        if inserted == Inserted::New {
+            self.batch.push_header(header);
+        }
+        Ok(inserted)
+    }
+
+    pub(super) fn take_block(&mut self, block: Arc<CheckedBlock>) -> Result<Result<Submitted, BlockRefusal>, Fault> {
+        let id = block.id();
+        if let Err(error) = self.take_header(*block.header()) {
+            return Ok(Err(error.into()));
+        }
+        let is_known = self.node.headers().node(&id).is_some_and(HeaderNode::has_body);
+        if is_known {
+            return Ok(Ok(Submitted::Known));
+        }
+        self.incoming.insert(id, Arc::clone(&block));
+        self.node.shared().headers.write().add_body(&id).expect("its header was inserted just now");
+        let invalid = self.advance()?;
+        self.incoming.remove(&id);
+        if self.batch.connected(&id).is_some() {
+            return Ok(Ok(Submitted::Connected));
+        }
+        self.batch.push_aside(block);
+        match invalid.into_iter().find(|(found, _)| *found == id) {
+            Some((_, error)) => Ok(Err(error.into())),
+            None if self.node.headers().node(&id).is_some_and(|node| node.status() == Status::Invalid) => {
+                Ok(Err(BlockRefusal::KnownInvalid { id }))
+            }
+            None => Ok(Ok(Submitted::SideBranch)),
+        }
+    }
+
+    /// Moves the tip to the best complete block, and returns which blocks were found invalid on the way.
+    pub(super) fn advance(&mut self) -> Result<Vec<(BlockHash, BlockError)>, Fault> {
+        let mut invalid = Vec::new();
+        while let Some(path) = self.next_path() {
+            let started = Instant::now();
+            let stack =
+                Stack { incoming: &self.incoming, batches: [Some(&self.batch), self.writer.batch()], view: &self.view };
+            let spec = self.node.spec();
+            let change = reorg(self.batch.state(), &path, &stack, &mut self.cache, spec, verify_in_parallel);
+            match change {
+                Ok(change) => {
+                    if !path.disconnect.is_empty() {
+                        let depth = u32::try_from(path.disconnect.len()).unwrap_or(u32::MAX);
+                        tracing::warn!(depth, fork = %path.fork, height = %path.fork_height, "reorg");
+                        self.node.metrics().reorg(depth);
+                    }
+                    self.batch.push(change).map_err(|error| {
+                        let id = *path.connect.last().unwrap_or(&path.fork);
+                        Fault::Inconsistent(qbtc_core::chain::Inconsistency::Coins { id, error })
+                    })?;
+                    self.node.metrics().block_applied(started.elapsed());
+                }
+                Err(ReorgError::Invalid { id, error }) => {
+                    tracing::warn!(block = %id, "invalid block: {error}");
+                    self.node.metrics().block_refused();
+                    self.node.shared().headers.write().mark_invalid(&id).expect("a block of the path is in the tree");
+                    self.batch.set_invalid(id, true);
+                    invalid.push((id, error));
+                }
+                Err(ReorgError::Store(error)) => return Err(error.into()),
+                Err(ReorgError::Inconsistent(error)) => return Err(Fault::Inconsistent(error)),
+            }
+        }
+        Ok(invalid)
+    }
+
+    /// The way to a better tip, if there is one. Of two with equal work, the first seen stays, also after a restart.
+    fn next_path(&self) -> Option<qbtc_core::chain::Path> {
+        let headers = self.node.headers();
+        let (tip, best) = (self.batch.state().tip(), headers.best_complete());
+        let current = headers.node(&tip)?;
+        let is_better = current.status() == Status::Invalid || best.work() > current.work();
+        if best.id() == tip || !is_better {
+            return None;
+        }
+        headers.path(&tip, &best.id(), MOVE_BLOCKS_MAX)
+    }
+
+    pub(super) fn invalidate(&mut self, id: BlockHash) -> Result<Result<(), InvalidateError>, Fault> {
+        self.flush()?;
+        let marked = self.node.shared().headers.write().mark_invalid(&id);
+        if let Err(error) = marked {
+            return Ok(Err(error.into()));
+        }
+        self.batch.set_invalid(id, true);
+        self.advance()?;
+        self.flush()?;
+        Ok(Ok(()))
+    }
+
+    pub(super) fn reconsider(&mut self, id: BlockHash) -> Result<Result<(), InvalidateError>, Fault> {
+        self.flush()?;
+        let marked = self.store.invalid_blocks()?;
+        let freed: Vec<_> = {
+            let mut headers = self.node.shared().headers.write();
+            match headers.reconsider(&id) {
+                Err(error @ TreeError::Unknown { .. }) => return Ok(Err(error.into())),
+                _ => {
+                    let is_valid =
+                        |id: &BlockHash| headers.node(id).is_some_and(|node| node.status() != Status::Invalid);
+                    marked.into_iter().filter(is_valid).collect()
+                }
+            }
+        };
+        for id in freed {
+            self.batch.set_invalid(id, false);
+        }
+        self.advance()?;
+        self.flush()?;
+        Ok(Ok(()))
+    }
+
+    /// Prunes below a height, as far as reorgs allow, and returns below which height witnesses are gone.
+    pub(super) fn prune(&mut self, below: Height) -> Result<Height, Fault> {
+        let limit = Height(self.view.state().height().0.saturating_sub(Prune::DEPTH_MIN));
+        let below = below.min(limit);
+        while self.store.prune(below, below)? {}
+        self.refresh_view()?;
+        Ok(self.view.pruned_below())
+    }
+
+    /// Prunes what the options do not keep.
+    pub(super) fn prune_old(&mut self) -> Result<(), Fault> {
+        let tip = self.view.state().height().0;
+        let below =
+            |depth: Option<u32>| Height(depth.map_or(0, |depth| tip.saturating_sub(depth.max(Prune::DEPTH_MIN))));
+        let (witnesses, bodies) =
+            (below(self.options.prune.witnesses.or(self.options.prune.bodies)), below(self.options.prune.bodies));
+        // Not at each block: a transaction costs as much for one block as for many.
+        let due = |done: Height, wanted: Height| wanted.0 >= done.0 + PRUNE_STEP_BLOCKS;
+        if due(self.view.pruned_below(), witnesses) || due(self.view.bodies_pruned_below(), bodies) {
+            self.store.prune(witnesses, bodies)?;
+            self.refresh_view()?;
+        }
+        Ok(())
+    }
+}
+
+/// How many blocks become old before they are pruned.
+const PRUNE_STEP_BLOCKS: u32 = 16;

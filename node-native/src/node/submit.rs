@@ -1,0 +1,225 @@
+//! How blocks, headers and transactions come in. All doors lead here: RPC, REST, Stratum, the built-in miner, and peers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use qbtc_core::block::Block;
+use qbtc_core::chain::Inserted;
+use qbtc_core::crypto::verify_serial;
+use qbtc_core::hash::{BlockHash, Txid, Wtxid};
+use qbtc_core::header::Header;
+use qbtc_core::mempool::VerifiedCandidate;
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::{Amount, Height};
+use qbtc_core::verify::{
+    BlockContext, CheckedBlock, CheckedTx, HeaderContext, ResolveError, VerifiedCache, check_transaction,
+    verify_proposal,
+};
+use tokio::sync::oneshot;
+
+use super::{BlockRefusal, Fault, HeaderRefusal, Node, TxRefusal};
+use crate::driver::{Command, Commit, check_block_in_parallel, verify_in_parallel};
+
+/// What became of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is in the chain.
+    Connected,
+    /// It is stored; another chain has more work, or a block below it is missing.
+    SideBranch,
+    /// It was stored before.
+    Known,
+}
+
+/// A transaction that the mempool would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// Its id.
+    pub txid: Txid,
+    /// Its id with witnesses.
+    pub wtxid: Wtxid,
+    /// Its size with witnesses, in bytes.
+    pub size_bytes: u32,
+    /// What it leaves to the miner.
+    pub fee: Amount,
+}
+
+impl Node {
+    /// Gives the node a block. When this returns [`Submitted`], the block is on the disk.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`].
+    pub async fn submit_block(&self, block: Block) -> Result<Submitted, BlockRefusal> {
+        let spec = Arc::clone(self.spec());
+        let checked = off_the_loop(move || check_block_in_parallel(block, &spec)).await??;
+        self.submit_checked(checked).await
+    }
+
+    /// Gives the node a block that was checked in isolation, such as one made from a template.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`].
+    pub async fn submit_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
+        self.ask(|reply| Command::Block { block: Arc::new(block), commit: Commit::Now, reply }).await?
+    }
+
+    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`].
+    pub async fn import_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
+        self.ask(|reply| Command::Block { block: Arc::new(block), commit: Commit::Later, reply }).await?
+    }
+
+    /// Checks everything about a block on top of the tip but its work. Nothing changes.
+    ///
+    /// # Errors
+    /// [`BlockRefusal`]; [`qbtc_core::chain::InsertError::UnknownParent`] for another parent than the tip.
+    pub async fn check_proposal(&self, block: Block) -> Result<(), BlockRefusal> {
+        let node = self.clone();
+        off_the_loop(move || node.check_proposal_here(block)).await?
+    }
+
+    fn check_proposal_here(&self, block: Block) -> Result<(), BlockRefusal> {
+        let chain = self.chain();
+        let (parent, state) = (block.header.parent, chain.state());
+        if parent != state.tip() {
+            let id = block.id();
+            return Err(BlockRefusal::Header(qbtc_core::chain::InsertError::UnknownParent { id, parent }));
+        }
+        let height = state.height().next().unwrap_or(Height(u32::MAX));
+        let header = {
+            let headers = self.headers();
+            let median_time_past = headers.median_time(&parent).expect("the tip is in the tree");
+            let expected_bits = headers.next_bits(&parent, self.spec())?;
+            HeaderContext { height, expected_bits, median_time_past, now: self.now() }
+        };
+        let context = BlockContext { height, history_root: state.history_root() };
+        let cache = VerifiedCache::new(1);
+        verify_proposal(block, &header, &context, &*chain, &cache, self.spec(), verify_in_parallel).map_err(|error| {
+            match error {
+                ResolveError::Invalid(error) => error.into(),
+                ResolveError::View(error) => Fault::from(error).into(),
+            }
+        })
+    }
+
+    /// Gives the node a header.
+    ///
+    /// # Errors
+    /// [`HeaderRefusal`].
+    pub async fn submit_header(&self, header: Header) -> Result<Inserted, HeaderRefusal> {
+        self.ask(|reply| Command::Header { header, reply }).await?
+    }
+
+    /// Gives the mempool a transaction.
+    ///
+    /// # Errors
+    /// [`TxRefusal`].
+    pub async fn submit_transaction(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
+        let started = Instant::now();
+        let outcome = self.admit(transaction).await;
+        match &outcome {
+            Ok(_) => self.metrics().transaction_accepted(started.elapsed()),
+            Err(TxRefusal::Fault(_)) => {}
+            Err(_) => self.metrics().transaction_refused(started.elapsed()),
+        }
+        outcome
+    }
+
+    async fn admit(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
+        let candidate = self.verify_transaction(transaction).await?;
+        self.ask(|reply| Command::Transaction { candidate: Box::new(candidate), reply }).await?
+    }
+
+    /// Says whether the mempool would take a transaction. Nothing changes.
+    ///
+    /// # Errors
+    /// [`TxRefusal`].
+    pub async fn test_transaction(&self, transaction: Transaction) -> Result<Tested, TxRefusal> {
+        let candidate = self.verify_transaction(transaction).await?;
+        let tx = candidate.tx();
+        Ok(Tested { txid: tx.txid(), wtxid: tx.wtxid(), size_bytes: tx.size_bytes(), fee: candidate.fee() })
+    }
+
+    /// At most as many at once as there are processors, so that a flood of transactions leaves room for blocks.
+    async fn verify_transaction(&self, transaction: Transaction) -> Result<VerifiedCandidate, TxRefusal> {
+        let _permit = self.0.verifiers.acquire().await.expect("never closed");
+        let node = self.clone();
+        off_the_loop(move || {
+            let checked = check_transaction(transaction, node.spec().consensus())?;
+            node.verify_checked(&Arc::new(checked))
+        })
+        .await?
+    }
+
+    /// Verifies a transaction on this thread.
+    pub(crate) fn verify_checked(&self, tx: &Arc<CheckedTx>) -> Result<VerifiedCandidate, TxRefusal> {
+        let candidate = {
+            let live = self.live();
+            // The driver's cache is not at hand here, and would rarely help: what was verified before is in the pool.
+            let cache = VerifiedCache::new(1);
+            live.pool.resolve(tx, &*live.chain, &cache, self.spec(), self.now()).map_err(|error| match error {
+                ResolveError::Invalid(error) => TxRefusal::Admit(error),
+                ResolveError::View(error) => Fault::from(error).into(),
+            })?
+        };
+        Ok(candidate.verify(verify_serial)?)
+    }
+
+    /// Declares a block invalid, as an operator may.
+    ///
+    /// # Errors
+    /// The reason in words, if the block is unknown or the genesis block.
+    pub async fn invalidate(&self, id: BlockHash) -> Result<(), InvalidateError> {
+        self.ask(|reply| Command::Invalidate { id, reply }).await?
+    }
+
+    /// Forgets that a block was found or declared invalid, and tries it again.
+    ///
+    /// # Errors
+    /// As [`Node::invalidate`].
+    pub async fn reconsider(&self, id: BlockHash) -> Result<(), InvalidateError> {
+        self.ask(|reply| Command::Reconsider { id, reply }).await?
+    }
+
+    /// Removes the witnesses and bodies of blocks below a height, as far as reorgs allow, and returns below which they are gone.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn prune(&self, below: Height) -> Result<Height, Fault> {
+        self.ask(|reply| Command::Prune { below, reply }).await?
+    }
+
+    /// Writes the mempool to the disk, and returns how many transactions it has.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn save_mempool(&self) -> Result<usize, Fault> {
+        self.ask(|reply| Command::SaveMempool { reply }).await?
+    }
+
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || self.fault().cloned().unwrap_or(Fault::Stopping);
+        self.0.commands.send(command(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+/// Why a block cannot be declared invalid or valid.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InvalidateError {
+    /// It is unknown, or the genesis block.
+    #[error(transparent)]
+    Tree(#[from] qbtc_core::chain::TreeError),
+    /// Our own fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Runs what takes a while on a thread of its own.
+async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    // It fails only if the work panics, which has been reported by then, or the runtime ends.
+    tokio::task::spawn_blocking(work).await.map_err(|_| Fault::Stopping)
+}
