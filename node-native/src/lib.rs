@@ -2,11 +2,15 @@
 //!
 //! What decides is in `qbtc_core`; this package gives it a disk, a clock, threads and sockets.
 
+// What needs unsafe code says so where it does: the miner's calls of code for one processor's instructions.
+#![deny(unsafe_code)]
+
 pub mod api;
 pub mod cli;
 pub mod client;
 pub mod driver;
 pub mod metrics;
+pub mod miner;
 pub mod node;
 pub mod paths;
 pub mod store;

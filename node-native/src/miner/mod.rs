@@ -1,0 +1,5 @@
+//! The built-in miner.
+
+mod kernel;
+
+pub use self::kernel::Kernel;
