@@ -9,6 +9,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod driver;
+pub mod json;
 pub mod metrics;
 pub mod miner;
 pub mod node;
