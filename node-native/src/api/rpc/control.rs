@@ -1,38 +1,68 @@
 //! Calls about the node itself.
+//!
+//! Those that need no more than the table of calls work without a node.
 
 use serde::Serialize;
 
 use super::args::Args;
+use super::context::Context;
 use super::error::{Code, RpcError};
 use super::help;
-use super::method::{Category, Handler, Kind, Method, Param, Size};
+use super::method::{Category, Kind, Method, Param};
 use super::protocol::Outcome;
 use super::{Rpc, json};
 
 /// The calls that need no more than the table of calls.
 pub(super) fn about_calls<C: Send + Sync + 'static>() -> Vec<Method<C>> {
-    let help = Method {
-        name: "help",
-        category: Category::Control,
-        about: "Lists all calls, or tells all about one of them.",
-        params: const { &[Param::optional(&["command"], Kind::Text, "all calls", "The call to tell about.")] },
-        result: "\"text\"    (string) The help text",
-        example: "getblock",
-        size: Size::Small,
-        handler: Handler::Blocking(help),
-    };
-    let info = Method {
-        name: "getrpcinfo",
-        category: Category::Control,
-        about: "Tells which calls are in progress.",
-        params: &[],
-        result: "{\n  \"active_commands\": [\n    {\n      \"method\": \"str\",    (string) The call\n      \"duration\": n       (numeric) For how \
-                 long, in microseconds\n    },...\n  ]\n}",
-        example: "",
-        size: Size::Small,
-        handler: Handler::Blocking(rpc_info),
-    };
+    const COMMAND: &[Param] = &[Param::optional(&["command"], Kind::Text, "all calls", "The call to tell about.")];
+    let help = Method::blocking("help", Category::Control, help)
+        .about("Lists all calls, or tells all about one of them.", "\"text\"    (string) The help text")
+        .takes(COMMAND, "getblock");
+    let info = Method::blocking("getrpcinfo", Category::Control, rpc_info).about(
+        "Tells which calls are in progress.",
+        "{\n  \"active_commands\": [\n    {\n      \"method\": \"str\",    (string) The call\n      \"duration\": n       \
+         (numeric) For how long, in microseconds\n    },...\n  ]\n}",
+    );
     vec![help, info]
+}
+
+/// The calls that need a node.
+pub(super) fn methods() -> Vec<Method<Context>> {
+    vec![
+        Method::blocking("uptime", Category::Control, |rpc: &Rpc<Context>, _| json(&rpc.context.node.started().elapsed().as_secs()))
+            .about("Tells for how long the node has been running.", "n    (numeric) Seconds"),
+        Method::blocking("stop", Category::Control, |rpc: &Rpc<Context>, _| {
+            rpc.context.node.stop();
+            json("qBTC stopping")
+        })
+        .about("Stops the node.", "\"str\"    (string) \"qBTC stopping\""),
+        Method::blocking("getmemoryinfo", Category::Control, memory).about(
+            "Tells how much memory the node uses.",
+            "{\n  \"resident\": n,    (numeric, on Linux) What the whole process has in memory, in bytes\n  \"mempool\": n,     \
+             (numeric) What the mempool takes of it, in bytes\n  \"headers\": n      (numeric) How many headers are in memory\n}",
+        ),
+    ]
+}
+
+#[derive(Serialize)]
+struct Memory {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident: Option<u64>,
+    mempool: u64,
+    headers: usize,
+}
+
+fn memory(rpc: &Rpc<Context>, _: &Args) -> Outcome {
+    let node = &rpc.context.node;
+    let mempool = node.live().pool.usage_bytes();
+    json(&Memory { resident: resident_bytes(), mempool, headers: node.headers().len() })
+}
+
+/// What the process has in memory, as Linux tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 fn help<C: Send + Sync + 'static>(rpc: &Rpc<C>, args: &Args) -> Outcome {

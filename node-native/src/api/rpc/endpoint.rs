@@ -135,7 +135,7 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         let args = self.args(method, request.params)?;
         let _active = self.begin(method.name);
         match method.handler {
-            Handler::Blocking(run) => self.compute(run, args).await,
+            Handler::Blocking(run) => self.compute(move |rpc| run(rpc, &args)).await?,
             Handler::Waiting(run) => tokio::time::timeout(WAITING_MAX, run(Arc::clone(self), args))
                 .await
                 .unwrap_or_else(|_| Err(RpcError::internal(format!("{name} took too long")))),
@@ -159,7 +159,13 @@ impl<C: Send + Sync + 'static> Rpc<C> {
     }
 
     /// Runs what computes on a thread of its own, when its turn comes.
-    async fn compute(self: &Arc<Self>, run: fn(&Self, &Args) -> Outcome, args: Args) -> Outcome {
+    ///
+    /// # Errors
+    /// If its turn does not come in time, or the work panics.
+    pub(super) async fn compute<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, RpcError> {
         let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&self.turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
             return Err(RpcError::internal(format!("{COMPUTING_MAX} calls are in progress: try again later")));
@@ -168,11 +174,11 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         let computed = tokio::task::spawn_blocking(move || {
             // Held here, so that a client that goes away makes no room for more than are allowed.
             let _turn = turn;
-            run(&rpc, &args)
+            work(&rpc)
         });
-        computed.await.unwrap_or_else(|failed| {
+        computed.await.map_err(|failed| {
             error!(%failed, "a call failed");
-            Err(RpcError::internal("the call failed"))
+            RpcError::internal("the call failed")
         })
     }
 

@@ -30,6 +30,47 @@ pub struct Method<C: 'static> {
     pub handler: Handler<C>,
 }
 
+impl<C> Method<C> {
+    /// A method that reads and computes.
+    #[must_use]
+    pub const fn blocking(name: &'static str, category: Category, handler: fn(&Rpc<C>, &Args) -> Outcome) -> Self {
+        Self::new(name, category, Handler::Blocking(handler))
+    }
+
+    /// A method that waits for others.
+    #[must_use]
+    pub const fn waiting(name: &'static str, category: Category, handler: fn(Arc<Rpc<C>>, Args) -> Answer) -> Self {
+        Self::new(name, category, Handler::Waiting(handler))
+    }
+
+    const fn new(name: &'static str, category: Category, handler: Handler<C>) -> Self {
+        Self { name, category, about: "", params: &[], result: "", example: "", size: Size::Small, handler }
+    }
+
+    /// With what it does and what it answers.
+    #[must_use]
+    pub const fn about(mut self, about: &'static str, result: &'static str) -> Self {
+        self.about = about;
+        self.result = result;
+        self
+    }
+
+    /// With what it takes, and an example of it.
+    #[must_use]
+    pub const fn takes(mut self, params: &'static [Param], example: &'static str) -> Self {
+        self.params = params;
+        self.example = example;
+        self
+    }
+
+    /// With parameters of another size than most.
+    #[must_use]
+    pub const fn sized(mut self, size: Size) -> Self {
+        self.size = size;
+        self
+    }
+}
+
 /// Where `help` lists a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Category {

@@ -10,20 +10,37 @@
 
 pub mod args;
 pub mod auth;
+mod blockchain;
+mod context;
 mod control;
 mod endpoint;
 mod error;
 mod help;
+mod mempool;
 pub mod method;
+mod mining;
 pub mod protocol;
+mod rawtransaction;
+mod reasons;
+mod util;
 
+pub use context::{Context, LongPoll};
 pub use endpoint::{Rpc, Settings, router};
 pub use error::{Code, RpcError};
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
+use method::Method;
 use protocol::Outcome;
+
+/// All calls of a node.
+#[must_use]
+pub fn methods() -> Vec<Method<Context>> {
+    let categories =
+        [blockchain::methods(), control::methods(), mempool::methods(), mining::methods(), rawtransaction::methods()];
+    categories.into_iter().flatten().chain(util::methods()).collect()
+}
 
 /// A result as JSON, its members in the order of the type's fields.
 fn json<T: Serialize + ?Sized>(result: &T) -> Outcome {
