@@ -73,6 +73,7 @@ pub struct Metrics {
     subscribers_dropped: Counter,
     shares: Family<ShareLabels, Counter>,
     blocks_found: Family<BlockLabels, Counter>,
+    stratum_hashes_per_second: Float,
     miner_hashes: Counter,
     miner_hashes_per_second: Float,
 }
@@ -121,6 +122,7 @@ impl Metrics {
             subscribers_dropped: counter(to, "ws_dropped", "WebSocket clients dropped because they were too slow"),
             shares: family(to, "stratum_shares", "Shares of Stratum miners, by what became of them"),
             blocks_found: family(to, "blocks_found", "Blocks mined through this node, by who found them"),
+            stratum_hashes_per_second: gauge(to, "stratum_hashes_per_second", "Hash rate of Stratum miners, estimated"),
             miner_hashes: counter(to, "miner_hashes", "Hashes of the built-in miner"),
             miner_hashes_per_second: gauge(to, "miner_hashes_per_second", "Hash rate of the built-in miner"),
             registry,
@@ -216,6 +218,11 @@ impl Metrics {
     /// A share came from a Stratum miner.
     pub fn share(&self, outcome: ShareOutcome) {
         self.shares.get_or_create(&ShareLabels { outcome }).inc();
+    }
+
+    /// How fast all Stratum miners are together, as their shares tell.
+    pub fn stratum_hash_rate(&self, hashes_per_second: f64) {
+        self.stratum_hashes_per_second.set(hashes_per_second);
     }
 
     /// A block that was mined through this node became part of the chain.
