@@ -8,11 +8,15 @@
 pub mod api;
 pub mod cli;
 pub mod client;
+pub mod config;
+pub mod cpu;
+pub mod data_dir;
 pub mod driver;
 pub mod json;
 pub mod metrics;
 pub mod miner;
 pub mod node;
 pub mod paths;
+pub mod run;
 pub mod store;
 pub mod stratum;

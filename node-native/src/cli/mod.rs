@@ -6,6 +6,7 @@
 mod chain;
 mod completions;
 mod failure;
+mod node;
 pub mod options;
 mod output;
 mod rpc;
@@ -44,6 +45,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs a full node.
+    Node(Box<node::NodeCommand>),
     /// Calls a method of the node's JSON-RPC.
     Rpc(rpc::RpcCommand),
     /// Makes and shows chain specs: the rules of a chain.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Err(error) => return failure::explain_usage(&error),
     };
     let done = match command {
+        Command::Node(command) => command.run(&global),
         Command::Rpc(command) => command.run(&global),
         Command::Chain(command) => command.run(&global),
         Command::Completions(command) => command.run(),

@@ -46,3 +46,6 @@ pub fn methods() -> Vec<Method<Context>> {
 fn json<T: Serialize + ?Sized>(result: &T) -> Outcome {
     to_raw_value(result).map_err(RpcError::internal)
 }
+
+#[cfg(test)]
+mod tests;

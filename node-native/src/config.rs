@@ -1,0 +1,201 @@
+//! What an operator can set: on the command line, in the environment, or in a file, each with the same names.
+//!
+//! A flag wins over its variable, that over the file, and the file over the default. The file is TOML with the names of the flags
+//! (`addressindex = true`, `block-interval = 5`); a name that is not known is an error, so that a slip of the pen is noticed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::{fs, io};
+
+use clap::Args;
+use serde::{Deserialize, Deserializer};
+
+/// The settings of a node, none of which must be given.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NodeConfig {
+    /// Where JSON-RPC listens; port 0 takes any free one [default: 127.0.0.1 and the chain's port, 8332 on main].
+    #[arg(long, env = "QBTC_RPC", value_name = "ADDR|off", hide_env_values = true)]
+    pub rpc: Option<Listen>,
+    /// Where REST, metrics and the web app listen [default: 127.0.0.1 and the chain's port, 8080 on main].
+    #[arg(long, env = "QBTC_HTTP", value_name = "ADDR|off", hide_env_values = true)]
+    pub http: Option<Listen>,
+    /// Where Stratum listens for miners [default: off].
+    #[arg(long, env = "QBTC_STRATUM", value_name = "ADDR|off", hide_env_values = true)]
+    pub stratum: Option<Listen>,
+    /// Who is paid for blocks that are made here, unless a miner names an address.
+    #[arg(long, env = "QBTC_REWARD", value_name = "ADDRESS", hide_env_values = true)]
+    pub reward: Option<String>,
+    /// Mines with this machine's processors.
+    #[arg(long, env = "QBTC_MINE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub mine: Option<bool>,
+    /// How many threads mine [default: all].
+    #[arg(long, env = "QBTC_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// At least so many seconds between blocks that are mined here: paces a chain of trivial difficulty.
+    #[arg(long, env = "QBTC_BLOCK_INTERVAL", value_name = "SECONDS")]
+    pub block_interval: Option<u32>,
+    /// Keeps the witnesses of so many blocks only, at least 288; bodies, filters and headers stay.
+    #[arg(long, env = "QBTC_PRUNE", value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(288..))]
+    pub prune: Option<u32>,
+    /// Keeps the bodies of so many blocks only, at least 288; filters and headers stay.
+    #[arg(long, env = "QBTC_PRUNE_BODIES", value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(288..))]
+    pub prune_bodies: Option<u32>,
+    /// Keeps an index of all transactions by their id.
+    #[arg(long, env = "QBTC_TXINDEX", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub txindex: Option<bool>,
+    /// Keeps an index of all addresses: their history and coins.
+    #[arg(long, env = "QBTC_ADDRESSINDEX", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub addressindex: Option<bool>,
+    /// The user of JSON-RPC, beside the cookie file.
+    #[arg(long, env = "QBTC_RPC_USER", value_name = "NAME", hide_env_values = true)]
+    pub rpc_user: Option<String>,
+    /// That user's password. On a command line others may see it: prefer the variable or the file.
+    #[arg(long, env = "QBTC_RPC_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub rpc_password: Option<String>,
+    /// Further users of JSON-RPC, as lines USER:SALT$HASH like Bitcoin's.
+    #[arg(long, env = "QBTC_RPCAUTH", value_name = "LINE", hide_env_values = true, value_delimiter = ' ')]
+    pub rpcauth: Vec<String>,
+    /// Names under which this node is reached, beside its addresses and localhost.
+    #[arg(long, env = "QBTC_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
+    /// Origins of web pages that may read the HTTP interface, such as `https://explorer.example`.
+    #[arg(long, env = "QBTC_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// Memory for pages of the database, in MiB [default: 128].
+    #[arg(long, env = "QBTC_DB_CACHE", value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..))]
+    pub db_cache: Option<u32>,
+    /// Memory for the mempool, in MiB [default: 256].
+    #[arg(long, env = "QBTC_MEMPOOL", value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..))]
+    pub mempool: Option<u32>,
+    /// What is logged: error, warn, info, debug or trace, also by part, as in `info,qbtc_node::stratum=debug` [default: info].
+    #[arg(long, env = "QBTC_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Writes each line of the log as JSON.
+    #[arg(long, env = "QBTC_LOG_JSON", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub log_json: Option<bool>,
+}
+
+/// Where an interface listens, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// Here.
+    At(SocketAddr),
+}
+
+/// Why a text says not where to listen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no address to listen on: expected IP:PORT such as 127.0.0.1:8332, or off")]
+pub struct ListenError {
+    found: String,
+}
+
+/// Why a file holds no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the settings in {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is no TOML, or names what is not known.
+    #[error("the settings in {} are wrong: {message}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        message: String,
+    },
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        match text {
+            "off" => Ok(Self::Off),
+            text => text.parse().map(Self::At).map_err(|_| ListenError { found: text.to_owned() }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl NodeConfig {
+    /// Reads a file of settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Toml { path: path.into(), message: error.to_string() })
+    }
+
+    /// These settings, and where they say nothing, others.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let longer = |first: Vec<String>, second| if first.is_empty() { second } else { first };
+        Self {
+            rpc: self.rpc.or(other.rpc),
+            http: self.http.or(other.http),
+            stratum: self.stratum.or(other.stratum),
+            reward: self.reward.or(other.reward),
+            mine: self.mine.or(other.mine),
+            threads: self.threads.or(other.threads),
+            block_interval: self.block_interval.or(other.block_interval),
+            prune: self.prune.or(other.prune),
+            prune_bodies: self.prune_bodies.or(other.prune_bodies),
+            txindex: self.txindex.or(other.txindex),
+            addressindex: self.addressindex.or(other.addressindex),
+            rpc_user: self.rpc_user.or(other.rpc_user),
+            rpc_password: self.rpc_password.or(other.rpc_password),
+            rpcauth: longer(self.rpcauth, other.rpcauth),
+            allow_host: longer(self.allow_host, other.allow_host),
+            allow_origin: longer(self.allow_origin, other.allow_origin),
+            db_cache: self.db_cache.or(other.db_cache),
+            mempool: self.mempool.or(other.mempool),
+            log: self.log.or(other.log),
+            log_json: self.log_json.or(other.log_json),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_has_the_names_of_the_flags_and_the_flags_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.toml");
+        fs::write(&path, "rpc = \"127.0.0.1:1\"\nhttp = \"off\"\nblock-interval = 5\naddressindex = true\n").unwrap();
+        let file = NodeConfig::read(&path).unwrap();
+        let flags = NodeConfig { rpc: Some("127.0.0.1:2".parse().unwrap()), ..NodeConfig::default() };
+        let both = flags.or(file);
+        assert_eq!(both.rpc, Some(Listen::At(([127, 0, 0, 1], 2).into())));
+        assert_eq!((both.http, both.block_interval, both.addressindex), (Some(Listen::Off), Some(5), Some(true)));
+    }
+
+    #[test]
+    fn slips_of_the_pen_are_told_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.toml");
+        for (text, told) in
+            [("txindexx = true", "txindexx"), ("rpc = \"here\"", "127.0.0.1:8332"), ("mine = 1", "line 1")]
+        {
+            fs::write(&path, text).unwrap();
+            let error = NodeConfig::read(&path).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

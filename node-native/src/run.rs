@@ -1,0 +1,344 @@
+//! A node from start to stop: what is opened, started and closed, and in which order.
+//!
+//! Whatever can fail for a reason that the operator can mend (a port in use, a wrong address, a damaged database) fails here, before
+//! anything runs, with a sentence that says what to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qbtc_core::lock::{Address, AddressTextError};
+use qbtc_core::mempool::Policy;
+use qbtc_core::spec::ChainSpec;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::api::http::{self, Guard, Limits, Pages};
+use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
+use crate::api::rpc::{self, Rpc};
+use crate::config::{Listen, NodeConfig};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::driver::{self, DriverOptions, DriverThread, Prune};
+use crate::metrics::Metrics;
+use crate::node::{Fault, Node, TxRefusal};
+use crate::paths::{self, NodeAddresses};
+use crate::store::{Indexes, Store, StoreError, StoreOptions};
+
+/// What a node runs on.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// The chain's folder.
+    pub chain_dir: PathBuf,
+    /// Everything else.
+    pub config: NodeConfig,
+}
+
+/// Why a node does not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port.
+    #[error(
+        "cannot listen on {address} for {what}: {error}; choose another address with --{what}, or port 0 for any free one"
+    )]
+    Bind {
+        /// The flag of the interface.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The reward's address.
+    #[error("--reward: {0}")]
+    Reward(AddressTextError),
+    /// Mining for nobody.
+    #[error("--mine needs --reward ADDRESS, who is paid for the blocks; `qbtc wallet address` gives you one")]
+    NoReward,
+    /// A login of JSON-RPC.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// Half a login.
+    #[error("--rpc-user and --rpc-password belong together: the other one is missing")]
+    HalfLogin,
+    /// The cookie file.
+    #[error("cannot write the cookie file {}: {error}", path.display())]
+    Cookie {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The runtime or the signals.
+    #[error("the system refuses what a node needs: {0}")]
+    System(io::Error),
+    /// The node stopped by itself.
+    #[error(transparent)]
+    Fault(Fault),
+}
+
+/// How long tasks may take to end once the node stops.
+const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// The most connections to JSON-RPC at once.
+const RPC_CONNECTIONS_MAX: usize = 128;
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// [`RunError`].
+pub fn run(options: RunOptions) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::System)?;
+    let outcome = runtime.block_on(async {
+        let running = Running::start(options).await?;
+        stop_on_signals(running.node.clone()).map_err(RunError::System)?;
+        running.finish().await
+    });
+    // Whatever still computes then answers nobody.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// A node with all its interfaces.
+pub struct Running {
+    /// The handle.
+    pub node: Node,
+    /// Where it listens.
+    pub addresses: NodeAddresses,
+    tasks: TaskTracker,
+    driver: DriverThread,
+    data_dir: DataDir,
+    _cookie: Option<Cookie>,
+}
+
+impl Running {
+    /// Starts a node. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// [`RunError`]; then nothing runs.
+    pub async fn start(options: RunOptions) -> Result<Self, RunError> {
+        let RunOptions { spec, chain_dir, config } = options;
+        let reward = reward(&config, &spec)?;
+        let data_dir = DataDir::open(&chain_dir)?;
+        let listeners = Listeners::bind(&config, &spec).await?;
+        let (credentials, cookie) = credentials(&config, &data_dir)?;
+        let store = {
+            let (path, spec, options) = (data_dir.database(), Arc::clone(&spec), store_options(&config));
+            let opening = tokio::task::spawn_blocking(move || Store::open(&path, spec, &options));
+            opening.await.map_err(|error| RunError::System(error.into()))??
+        };
+        let metrics = Arc::new(Metrics::new(spec.name()));
+        let (node, driver) = driver::start(store.clone(), metrics, driver_options(&config))?;
+        let addresses = listeners.addresses();
+        data_dir.announce(&addresses)?;
+        let tasks = TaskTracker::new();
+        let running = Self { node, addresses, tasks, driver, data_dir, _cookie: cookie };
+        running.tell();
+        running.tasks.spawn(restore_mempool(running.node.clone(), store));
+        running.serve(listeners, &config, credentials, reward);
+        Ok(running)
+    }
+
+    fn serve(&self, listeners: Listeners, config: &NodeConfig, credentials: Credentials, reward: Option<Address>) {
+        let node = &self.node;
+        let hosts = || config.allow_host.iter().cloned();
+        if let Some(listener) = listeners.rpc {
+            let mut context = rpc::Context::new(node.clone(), reward);
+            context.database = Some(self.data_dir.database());
+            let router = rpc::router(Arc::new(Rpc::new(context, rpc::methods(), credentials, rpc_settings(node))));
+            let router = Guard::new(Pages::None).with_hosts(hosts()).protect(router);
+            // Calls bound their bodies and times themselves: a block is large, and a long poll takes long.
+            let limits = Limits {
+                connections_max: RPC_CONNECTIONS_MAX,
+                request: None,
+                body_bytes_max: usize::MAX,
+                ..Limits::default()
+            };
+            self.tasks.spawn(http::serve(listener, router, limits, node.stopping().clone()));
+        }
+        let _ = (listeners.http, listeners.stratum);
+    }
+
+    fn tell(&self) {
+        let chain = self.node.chain();
+        let (height, tip) = (chain.state().height(), chain.state().tip());
+        tracing::info!(chain = self.node.spec().name(), %height, %tip, coins = chain.coin_count(), "node started");
+        let NodeAddresses { rpc, http, stratum, .. } = &self.addresses;
+        for (what, address) in [("JSON-RPC", rpc), ("HTTP", http), ("Stratum", stratum)] {
+            if let Some(address) = address {
+                tracing::info!(%address, "listening for {what}");
+            }
+        }
+    }
+
+    /// Waits until the node is told to stop, then closes everything.
+    ///
+    /// # Errors
+    /// [`RunError::Fault`], if the node stopped by itself.
+    pub async fn finish(self) -> Result<(), RunError> {
+        self.node.stopping().cancelled().await;
+        tracing::info!("stopping");
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIME_MAX, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        let driver = self.driver;
+        // It fails only if the driver panicked, which has been reported by then.
+        let joined = tokio::task::spawn_blocking(move || driver.join()).await;
+        drop(self.data_dir);
+        joined.map_err(|error| RunError::System(error.into()))?;
+        match self.node.fault() {
+            Some(fault) => Err(RunError::Fault(fault.clone())),
+            None => {
+                tracing::info!("stopped");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The bound sockets.
+struct Listeners {
+    rpc: Option<TcpListener>,
+    http: Option<TcpListener>,
+    stratum: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &NodeConfig, spec: &ChainSpec) -> Result<Self, RunError> {
+        let ports = spec.network().ports;
+        let local = |port| Some(Listen::At(SocketAddr::from(([127, 0, 0, 1], port))));
+        Ok(Self {
+            rpc: bind("rpc", config.rpc.or(local(ports.rpc))).await?,
+            http: bind("http", config.http.or(local(ports.http))).await?,
+            stratum: bind("stratum", config.stratum).await?,
+        })
+    }
+
+    fn addresses(&self) -> NodeAddresses {
+        let text = |listener: &Option<TcpListener>| Some(listener.as_ref()?.local_addr().ok()?.to_string());
+        NodeAddresses {
+            pid: std::process::id(),
+            rpc: text(&self.rpc),
+            http: text(&self.http),
+            stratum: text(&self.stratum),
+        }
+    }
+}
+
+async fn bind(what: &'static str, listen: Option<Listen>) -> Result<Option<TcpListener>, RunError> {
+    let Some(Listen::At(address)) = listen else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).map_err(|error| RunError::Bind { what, address, error })
+}
+
+fn reward(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<Address>, RunError> {
+    let address = config.reward.as_deref().map(|text| Address::from_text(text, &spec.network().address_prefix));
+    let address = address.transpose().map_err(RunError::Reward)?;
+    if config.mine == Some(true) && address.is_none() {
+        return Err(RunError::NoReward);
+    }
+    Ok(address)
+}
+
+fn credentials(config: &NodeConfig, data_dir: &DataDir) -> Result<(Credentials, Option<Cookie>), RunError> {
+    if config.rpc == Some(Listen::Off) {
+        return Ok((Credentials::new(), None));
+    }
+    let path = paths::cookie_file(data_dir.path());
+    let cookie = Cookie::create(&path).map_err(|error| RunError::Cookie { path, error })?;
+    let mut credentials = Credentials::new().with_cookie(&cookie);
+    match (&config.rpc_user, &config.rpc_password) {
+        (Some(user), Some(password)) => credentials = credentials.with_password(user, password)?,
+        (None, None) => {}
+        _ => return Err(RunError::HalfLogin),
+    }
+    for line in &config.rpcauth {
+        credentials = credentials.with_rpcauth(line)?;
+    }
+    Ok((credentials, Some(cookie)))
+}
+
+fn rpc_settings(node: &Node) -> rpc::Settings {
+    let limits = &node.spec().consensus().limits;
+    rpc::Settings {
+        block_bytes_max: limits.block_bytes as usize,
+        tx_bytes_max: limits.tx_bytes as usize,
+        stopping: node.stopping().clone(),
+    }
+}
+
+fn store_options(config: &NodeConfig) -> StoreOptions {
+    let indexes = Indexes { txids: config.txindex.unwrap_or(false), addresses: config.addressindex.unwrap_or(false) };
+    let default = StoreOptions::default().cache_bytes;
+    StoreOptions { indexes, cache_bytes: config.db_cache.map_or(default, mebibytes) }
+}
+
+fn driver_options(config: &NodeConfig) -> DriverOptions {
+    let mut policy = Policy::default();
+    if let Some(mib) = config.mempool {
+        policy.pool_bytes_max = mebibytes(mib) as u64;
+    }
+    let prune = Prune { witnesses: config.prune, bodies: config.prune_bodies };
+    DriverOptions { policy, prune, ..DriverOptions::default() }
+}
+
+fn mebibytes(count: u32) -> usize {
+    (count as usize).saturating_mul(1 << 20)
+}
+
+/// How many threads mine.
+#[must_use]
+pub fn mining_threads(config: &NodeConfig) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.threads.unwrap_or(all).clamp(1, all)
+}
+
+/// Gives the mempool the transactions that it had in the last run.
+async fn restore_mempool(node: Node, store: Store) {
+    let loaded = tokio::task::spawn_blocking(move || store.load_mempool()).await;
+    let transactions = match loaded {
+        Ok(Ok(transactions)) => transactions,
+        Ok(Err(error)) => return tracing::warn!("the mempool of the last run is lost: {error}"),
+        Err(_) => return,
+    };
+    let (count, mut taken) = (transactions.len(), 0);
+    for (_, transaction) in transactions {
+        match node.submit_transaction(transaction).await {
+            Ok(_) => taken += 1,
+            Err(TxRefusal::Fault(_)) => return,
+            Err(error) => tracing::debug!("a transaction of the last run is not valid any more: {error}"),
+        }
+    }
+    if count > 0 {
+        tracing::info!(taken, of = count, "mempool of the last run restored");
+    }
+}
+
+/// Stops the node on the first signal; on the second the process ends at once, which loses nothing that was answered.
+fn stop_on_signals(node: Node) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        for is_first in [true, false] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if !is_first {
+                std::process::exit(130);
+            }
+            node.stop();
+        }
+    });
+    Ok(())
+}
