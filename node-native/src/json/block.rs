@@ -1,5 +1,6 @@
 //! Blocks as JSON.
 
+use data_encoding::HEXLOWER;
 use qbtc_core::block;
 use qbtc_core::hash::{BlockHash, FilterHash, HistoryRoot, Txid, UtxoRoot, WitnessRoot};
 use qbtc_core::lock::AddressPrefix;
@@ -138,9 +139,9 @@ impl Coinbase {
             version: block::Coinbase::VERSION,
             size: bytes.len(),
             height: coinbase.height.0,
-            vin: [CoinbaseInput { coinbase: hex::encode(&coinbase.extra) }],
+            vin: [CoinbaseInput { coinbase: HEXLOWER.encode(&coinbase.extra) }],
             vout: Output::all(&coinbase.outputs, prefix),
-            hex: hex::encode(bytes),
+            hex: HEXLOWER.encode(&bytes),
         }
     }
 }

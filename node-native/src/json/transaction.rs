@@ -1,5 +1,6 @@
 //! Transactions as JSON.
 
+use data_encoding::HEXLOWER;
 use qbtc_core::codec;
 use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::lock::AddressPrefix;
@@ -137,7 +138,7 @@ impl Transaction {
     /// With its bytes.
     #[must_use]
     pub fn with_hex(mut self, transaction: &tx::Transaction) -> Self {
-        self.hex = Some(hex::encode(codec::encode(transaction)));
+        self.hex = Some(HEXLOWER.encode(&codec::encode(transaction)));
         self
     }
 }
@@ -166,10 +167,12 @@ impl Lock {
     #[must_use]
     pub fn new(lock: &qbtc_core::lock::Lock, prefix: &AddressPrefix) -> Self {
         match lock {
-            qbtc_core::lock::Lock::Address(address) => {
-                Self { address: Some(address.to_text(prefix)), kind: "address", hex: hex::encode(address.as_bytes()) }
-            }
-            qbtc_core::lock::Lock::Data(data) => Self { address: None, kind: "nulldata", hex: hex::encode(data) },
+            qbtc_core::lock::Lock::Address(address) => Self {
+                address: Some(address.to_text(prefix)),
+                kind: "address",
+                hex: HEXLOWER.encode(address.as_bytes()),
+            },
+            qbtc_core::lock::Lock::Data(data) => Self { address: None, kind: "nulldata", hex: HEXLOWER.encode(data) },
         }
     }
 }
@@ -177,7 +180,7 @@ impl Lock {
 impl Witness {
     fn new(witness: &qbtc_core::lock::Witness, prefix: &AddressPrefix) -> Self {
         let bytes = codec::encode(witness);
-        Self { address: witness.address().to_text(prefix), size: bytes.len(), hex: hex::encode(bytes) }
+        Self { address: witness.address().to_text(prefix), size: bytes.len(), hex: HEXLOWER.encode(&bytes) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use qbtc_core::hash::HashTextError;
 use serde_json::{Map, Value};
 
@@ -83,6 +84,16 @@ impl Args {
         &self.values[place.expect("a method asks for parameters that it has")]
     }
 
+    /// Takes a value out, for those that are too large to be copied.
+    ///
+    /// # Panics
+    /// If the method has no such parameter.
+    #[must_use]
+    pub fn take(&mut self, name: &str) -> Value {
+        let place = self.params.iter().position(|param| param.name() == name);
+        self.values[place.expect("a method asks for parameters that it has")].take()
+    }
+
     /// A string; `None` if it was left out.
     #[must_use]
     pub fn text_or_none(&self, name: &str) -> Option<&str> {
@@ -150,7 +161,8 @@ impl Args {
     /// # Errors
     /// Anything but an even number of hex digits.
     pub fn bytes(&self, name: &str, code: Code) -> Result<Vec<u8>, RpcError> {
-        hex::decode(self.text(name)).map_err(|error| RpcError::new(code, format!("{name} is not hex: {error}")))
+        let decoded = HEXLOWER_PERMISSIVE.decode(self.text(name).as_bytes());
+        decoded.map_err(|error| RpcError::new(code, format!("{name} is not hex: {error}")))
     }
 }
 

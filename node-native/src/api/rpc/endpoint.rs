@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing;
 use serde_json::value::RawValue;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -41,6 +42,9 @@ const BATCH_REPLY_BYTES_MAX: usize = 64 << 20;
 const PARAMS_BYTES_MAX: usize = 64 << 10;
 /// What a body has beside a transaction or block in hex: method, id, white space, further parameters.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
+
+/// The largest body that is taken apart on the event loop. Reading megabytes of JSON takes milliseconds, so larger ones get a thread.
+const SMALL_BODY_BYTES: usize = 64 << 10;
 
 /// What the node's operator has a say in.
 #[derive(Clone, Debug)]
@@ -189,6 +193,19 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         Active { rpc: Arc::clone(self), number }
     }
 
+    /// Runs all that a body asks for.
+    async fn body(self: &Arc<Self>, bytes: &[u8]) -> (StatusCode, Option<String>) {
+        match Body::parse(bytes) {
+            Ok(Body::Single(raw)) => self.single(raw).await,
+            Ok(Body::Batch(requests)) => self.batch(requests).await,
+            Err(error) => {
+                let nobody = Caller { id: Some(RawValue::NULL), ..Caller::default() };
+                let outcome = Err(error);
+                (nobody.status(&outcome), Some(nobody.reply(&outcome)))
+            }
+        }
+    }
+
     /// Runs what stands in the place of one request, and gives the reply, if one is wanted.
     async fn single(self: &Arc<Self>, raw: &RawValue) -> (StatusCode, Option<String>) {
         let (caller, outcome) = match Request::parse(raw) {
@@ -258,16 +275,13 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
         Ok(bytes) => bytes,
         Err(response) => return response,
     };
-    let parsed = Body::parse(&bytes);
-    let (status, reply) = match parsed {
-        Ok(Body::Single(raw)) => rpc.single(raw).await,
-        Ok(Body::Batch(requests)) => rpc.batch(requests).await,
-        Err(error) => {
-            let nobody = Caller { id: Some(RawValue::NULL), ..Caller::default() };
-            let outcome = Err(error);
-            (nobody.status(&outcome), Some(nobody.reply(&outcome)))
-        }
+    let answered = if bytes.len() <= SMALL_BODY_BYTES {
+        Ok(rpc.body(&bytes).await)
+    } else {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(rpc.body(&bytes))).await
     };
+    let Ok((status, reply)) = answered else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     match reply {
         Some(reply) => {
             let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];

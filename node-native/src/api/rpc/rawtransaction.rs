@@ -2,6 +2,7 @@
 
 mod send;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use qbtc_core::chain::ChainStore as _;
 use qbtc_core::codec;
 use qbtc_core::hash::{BlockHash, Txid};
@@ -127,7 +128,7 @@ fn get(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let chain = rpc.context.node.chain();
     let (raw, block) = find(rpc, &chain, &txid, wanted, verbosity == 2)?;
     if verbosity == 0 {
-        return json(&hex::encode(match raw {
+        return json(&HEXLOWER.encode(&match raw {
             Raw::Transaction(transaction, _) => codec::encode(&*transaction),
             Raw::Coinbase(coinbase) => coinbase.to_bytes(),
         }));
@@ -223,7 +224,7 @@ fn decode(rpc: &Rpc<Context>, args: &Args) -> Outcome {
 /// The transaction of these hex digits.
 fn transaction(rpc: &Rpc<Context>, text: &str) -> Result<Transaction, RpcError> {
     let failed = |why: String| RpcError::new(Code::Deserialization, format!("TX decode failed: {why}"));
-    let bytes = hex::decode(text).map_err(|error| failed(error.to_string()))?;
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|error| failed(error.to_string()))?;
     let limit = rpc.context.node.spec().consensus().limits.tx_bytes as usize;
     codec::decode(&bytes, limit).map_err(|error| failed(error.to_string()))
 }

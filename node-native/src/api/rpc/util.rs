@@ -1,5 +1,6 @@
 //! Calls about addresses, signed messages and fees.
 
+use data_encoding::HEXLOWER;
 use qbtc_core::lock::{Address, AddressTextError};
 use qbtc_core::mempool::ESTIMATE_BLOCKS_MAX;
 use qbtc_core::wallet::message::MessageProof;
@@ -75,7 +76,7 @@ fn validate_address(rpc: &Rpc<Context>, args: &Args) -> Outcome {
         Ok(address) => Validated {
             isvalid: true,
             address: Some(address.to_text(prefix)),
-            root: Some(hex::encode(address.as_bytes())),
+            root: Some(HEXLOWER.encode(address.as_bytes())),
             error: None,
             error_locations: None,
         },

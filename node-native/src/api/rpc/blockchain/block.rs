@@ -1,5 +1,6 @@
 //! Blocks and headers.
 
+use data_encoding::HEXLOWER;
 use qbtc_core::block::Block;
 use qbtc_core::chain::{ChainStore as _, HeaderNode};
 use qbtc_core::hash::BlockHash;
@@ -147,7 +148,7 @@ fn header(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let id = args.hash("blockhash")?;
     let node = rpc.context.header(&id)?;
     if !args.bool("verbose", true) {
-        return json(&hex::encode(node.header().to_bytes()));
+        return json(&HEXLOWER.encode(&node.header().to_bytes()));
     }
     let chain = rpc.context.node.chain();
     json(&HeaderReply { place: Place::of(rpc, &chain, &node)?, header: node.header().into() })
@@ -160,7 +161,7 @@ fn block(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let chain = rpc.context.node.chain();
     let bytes = chain.block_bytes(&id)?.ok_or_else(|| not_available(rpc, &id))?;
     if verbosity == 0 {
-        return json(&hex::encode(bytes));
+        return json(&HEXLOWER.encode(&bytes));
     }
     let block = Block::from_bytes(&bytes, bytes.len()).map_err(RpcError::internal)?;
     let shown = shapes::Block::new(&block);
@@ -216,5 +217,5 @@ fn filter(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let missing = || RpcError::new(Code::Misc, "Filter not found. Block was not connected to active chain.");
     let bytes = rpc.context.node.chain().filter_bytes(&id)?.ok_or_else(missing)?;
     let filter = qbtc_core::commit::filter::Filter::from_bytes(&bytes, bytes.len()).map_err(RpcError::internal)?;
-    json(&FilterReply { hash: filter.hash().to_string(), filter: hex::encode(bytes) })
+    json(&FilterReply { hash: filter.hash().to_string(), filter: HEXLOWER.encode(&bytes) })
 }

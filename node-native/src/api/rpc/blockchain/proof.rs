@@ -3,6 +3,7 @@
 //! A proof is encoded as header ‖ list of leaves, each the leaf itself (a coinbase, or a transaction without its witnesses) with its
 //! merkle proof. A leaf is shown whole and not by its id alone, so that nobody passes off an inner node of the tree as a transaction.
 
+use data_encoding::HEXLOWER;
 use qbtc_core::block::{Block, Coinbase};
 use qbtc_core::codec;
 use qbtc_core::commit::merkle::MerkleProof;
@@ -137,7 +138,7 @@ fn make(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     };
     let known = rpc.context.header(&id)?;
     let block = chain.plain_block(&id)?.ok_or_else(|| not_available(rpc, &known.id()))?;
-    json(&hex::encode(codec::encode(&TxOutProof::new(&block, &txids)?)))
+    json(&HEXLOWER.encode(&codec::encode(&TxOutProof::new(&block, &txids)?)))
 }
 
 fn txids(args: &Args) -> Result<Vec<Txid>, RpcError> {

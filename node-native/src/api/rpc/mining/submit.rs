@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use qbtc_core::block::Block;
 use qbtc_core::chain::{InsertError, Status};
 use qbtc_core::header::Header;
@@ -37,20 +38,20 @@ pub(super) fn methods() -> [Method<Context>; 2] {
     ]
 }
 
-/// The block of these hex digits.
-async fn decode(rpc: &Arc<Rpc<Context>>, text: String) -> Result<Block, RpcError> {
+/// The block of these hex digits, in a value that is known to be a string.
+async fn decode(rpc: &Arc<Rpc<Context>>, text: Value) -> Result<Block, RpcError> {
     let limit = rpc.context.node.spec().consensus().limits.block_bytes as usize;
     let failed = |why: String| RpcError::new(Code::Deserialization, format!("Block decode failed: {why}"));
     let decoded = rpc.compute(move |_| {
-        let bytes = hex::decode(text).map_err(|error| failed(error.to_string()))?;
+        let text = text.as_str().unwrap_or_default();
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|error| failed(error.to_string()))?;
         Block::from_bytes(&bytes, limit).map_err(|error| failed(error.to_string()))
     });
     decoded.await?
 }
 
-async fn submit_block(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
-    let block = decode(&rpc, args.text("hexdata").to_owned()).await?;
-    drop(args);
+async fn submit_block(rpc: Arc<Rpc<Context>>, mut args: Args) -> Outcome {
+    let block = decode(&rpc, args.take("hexdata")).await?;
     let id = block.id();
     match rpc.context.node.submit_block(block).await {
         Ok(Submitted::Connected) => json(&Value::Null),
@@ -66,7 +67,7 @@ async fn submit_block(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
 }
 
 /// Checks a block but for its work.
-pub(super) async fn propose(rpc: &Arc<Rpc<Context>>, text: String) -> Outcome {
+pub(super) async fn propose(rpc: &Arc<Rpc<Context>>, text: Value) -> Outcome {
     let block = decode(rpc, text).await?;
     let node = &rpc.context.node;
     let known = node.headers().node(&block.id()).map(qbtc_core::chain::HeaderNode::status);

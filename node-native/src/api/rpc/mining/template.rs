@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use qbtc_core::hash::{BlockHash, Txid, sha256d};
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::{BlockTemplate, EXTRANONCE_BYTES, Extranonce, Payout};
@@ -129,17 +130,16 @@ struct Part {
 impl Part {
     fn new(bytes: &[u8], txid: Txid, depends: Vec<u32>, fee: i64) -> Self {
         let weight = bytes.len() as u64 * WEIGHT;
-        Self { data: hex::encode(bytes), txid, hash: txid, depends, fee, sigops: 0, weight, required: None }
+        Self { data: HEXLOWER.encode(bytes), txid, hash: txid, depends, fee, sigops: 0, weight, required: None }
     }
 }
 
-async fn get(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
-    let request = args.value("template_request").as_object().cloned().unwrap_or_default();
+async fn get(rpc: Arc<Rpc<Context>>, mut args: Args) -> Outcome {
+    let Value::Object(mut request) = args.take("template_request") else { return Err(missing_data()) };
     match text(&request, "mode")?.unwrap_or("template") {
         "template" => {}
         "proposal" => {
-            let missing = || RpcError::new(Code::Type, "Missing data String key for proposal");
-            let block = text(&request, "data")?.ok_or_else(missing)?.to_owned();
+            let block = request.remove("data").filter(Value::is_string).ok_or_else(missing_data)?;
             return submit::propose(&rpc, block).await;
         }
         _ => return Err(RpcError::parameter("Invalid mode: expected \"template\" or \"proposal\"")),
@@ -157,6 +157,10 @@ async fn get(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
         wait(&rpc, known(text)?).await?;
     }
     rpc.compute(move |rpc| template(rpc, &payout)).await?
+}
+
+fn missing_data() -> RpcError {
+    RpcError::new(Code::Type, "Missing data String key for proposal")
 }
 
 /// A member that must be a string, if it is there.
