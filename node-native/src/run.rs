@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::node::{Fault, Node, TxRefusal};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions};
+use crate::stratum;
 
 /// What a node runs on.
 #[derive(Debug)]
@@ -165,7 +166,11 @@ impl Running {
             };
             self.tasks.spawn(http::serve(listener, router, limits, node.stopping().clone()));
         }
-        let _ = (listeners.http, listeners.stratum);
+        if let Some(listener) = listeners.stratum {
+            let config = stratum::Config::new(stratum::session::Settings::new(node.spec(), reward));
+            self.tasks.spawn(stratum::Server::new(listener, node.clone(), config).run());
+        }
+        let _ = listeners.http;
     }
 
     fn tell(&self) {
