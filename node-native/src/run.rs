@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::http::{self, Guard, Limits, Pages};
+use crate::api::public::{self, PublicOptions};
 use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
 use crate::api::rpc::{self, Rpc};
 use crate::config::{Listen, NodeConfig};
@@ -170,7 +171,13 @@ impl Running {
             let config = stratum::Config::new(stratum::session::Settings::new(node.spec(), reward));
             self.tasks.spawn(stratum::Server::new(listener, node.clone(), config).run());
         }
-        let _ = listeners.http;
+        if let Some(listener) = listeners.http {
+            let origins = config.allow_origin.clone();
+            let guard = Guard::new(Pages::SameOrigin).with_hosts(hosts()).with_origins(origins.iter().cloned());
+            let router = public::router(node, PublicOptions { origins, ..PublicOptions::default() });
+            let serving = http::serve(listener, guard.protect(router), Limits::default(), node.stopping().clone());
+            self.tasks.spawn(serving);
+        }
     }
 
     fn tell(&self) {
