@@ -7,9 +7,7 @@ mod blockchain;
 mod control;
 mod mempool;
 mod mining;
-mod random;
 mod rawtransaction;
-mod socket;
 mod util;
 
 use std::sync::Arc;
