@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::http::{self, Guard, Limits, Pages};
+use crate::api::public::{self, PublicOptions};
 use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
 use crate::api::rpc::{self, Rpc};
 use crate::config::{Listen, NodeConfig};
@@ -26,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::node::{Fault, Node, TxRefusal};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions};
+use crate::stratum;
 
 /// What a node runs on.
 #[derive(Debug)]
@@ -165,7 +167,17 @@ impl Running {
             };
             self.tasks.spawn(http::serve(listener, router, limits, node.stopping().clone()));
         }
-        let _ = (listeners.http, listeners.stratum);
+        if let Some(listener) = listeners.stratum {
+            let config = stratum::Config::new(stratum::session::Settings::new(node.spec(), reward));
+            self.tasks.spawn(stratum::Server::new(listener, node.clone(), config).run());
+        }
+        if let Some(listener) = listeners.http {
+            let origins = config.allow_origin.clone();
+            let guard = Guard::new(Pages::SameOrigin).with_hosts(hosts()).with_origins(origins.iter().cloned());
+            let router = public::router(node, PublicOptions { origins, ..PublicOptions::default() });
+            let serving = http::serve(listener, guard.protect(router), Limits::default(), node.stopping().clone());
+            self.tasks.spawn(serving);
+        }
     }
 
     fn tell(&self) {

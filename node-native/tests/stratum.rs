@@ -24,6 +24,7 @@ use qbtc_node::stratum::session::{Difficulty, Settings};
 use qbtc_node::stratum::{Config, Server};
 use qbtc_tests::stratum::{Client, Received, Share, ShareRule};
 use redb::backends::InMemoryBackend;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -54,10 +55,9 @@ impl Scene {
         };
         let mut config = Config::new(Settings::new(&spec, None));
         change(&mut config);
-        let bound = Server::bind("127.0.0.1:0".parse().unwrap(), node.clone(), config);
-        let server = runtime.block_on(bound).unwrap();
-        let address = server.address();
-        let server = Some(runtime.spawn(server.run()));
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Some(runtime.spawn(Server::new(listener, node.clone(), config).run()));
         Self { runtime, node, driver: Some(driver), server, address }
     }
 

@@ -3,5 +3,18 @@
 //! All of it enters through one shell ([`http`]), which bounds what a client can cost, and reads snapshots of the chain: no call waits
 //! for the owner of the chain unless it changes something.
 
+mod health;
 pub mod http;
+pub mod public;
+mod rate;
+pub mod rest;
 pub mod rpc;
+mod ws;
+
+pub use rate::RateLimits;
+pub use ws::SubscriberLimits;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,7 @@ pub struct Metrics {
     template_seconds: Histogram,
     store_commit_seconds: Histogram,
     store_commit_bytes: Histogram,
+    store_bytes: Count,
     rpc_requests: Family<CallLabels, Counter>,
     rpc_seconds: HistogramFamily<MethodLabels>,
     http_requests: Family<RequestLabels, Counter>,
@@ -113,6 +114,7 @@ impl Metrics {
             template_seconds: seconds(to, "template", "Time to make a block template"),
             store_commit_seconds: seconds(to, "store_commit", "Time to commit to the database"),
             store_commit_bytes: histogram(to, "store_commit_bytes", "Bytes written in a commit", &BYTES_BUCKETS),
+            store_bytes: count(to, "store_bytes", "Size of the database's file"),
             rpc_requests: family(to, "rpc_requests", "JSON-RPC calls, by method and outcome"),
             rpc_seconds: seconds_by(to, "rpc_request", "Time to answer a JSON-RPC call, by method"),
             http_requests: family(to, "http_requests", "HTTP requests, by route and status"),
@@ -173,6 +175,11 @@ impl Metrics {
         self.store_commit_seconds.observe(took.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "a bucket's bound, not money")]
         self.store_commit_bytes.observe(bytes as f64);
+    }
+
+    /// The database's file is so large now.
+    pub fn set_store_bytes(&self, bytes: u64) {
+        self.store_bytes.set(bytes);
     }
 
     /// A JSON-RPC call was answered. The method is one that the program knows, or a word for all that it does not.

@@ -31,8 +31,6 @@ pub struct Reading {
     pub mempool_fee_rate_min: u64,
     /// Unspent coins.
     pub coins: u64,
-    /// The size of the database, in bytes.
-    pub store_bytes: u64,
     /// How long the node has been running.
     pub uptime: Duration,
     /// Whether the initial sync is over.
@@ -53,7 +51,6 @@ pub(super) struct Gauges {
     mempool_limit_bytes: Count,
     mempool_fee_rate_min: Count,
     coins: Count,
-    store_bytes: Count,
     uptime: Float,
     is_synced: Count,
     checks: Family<CheckLabels, Count>,
@@ -76,7 +73,6 @@ impl Gauges {
                 "Least fee rate that the mempool takes now",
             ),
             coins: count(to, "coins", "Unspent coins"),
-            store_bytes: count(to, "store_bytes", "Size of the database"),
             uptime: gauge(to, "uptime_seconds", "How long the node has been running"),
             is_synced: count(to, "synced", "Whether the initial sync is over"),
             checks: family(to, "health_check_status", "Whether a check of the node's health passes, by check"),
@@ -94,7 +90,6 @@ impl Gauges {
         self.mempool_limit_bytes.set(reading.mempool_limit_bytes);
         self.mempool_fee_rate_min.set(reading.mempool_fee_rate_min);
         self.coins.set(reading.coins);
-        self.store_bytes.set(reading.store_bytes);
         self.uptime.set(reading.uptime.as_secs_f64());
         self.is_synced.set(reading.is_synced.into());
         for (check, passes) in &reading.checks {

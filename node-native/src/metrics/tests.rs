@@ -32,6 +32,7 @@ fn used() -> Metrics {
     metrics.mempool_removal(&RemovalReason::Evicted);
     metrics.template_made(took);
     metrics.store_committed(took, 5_000);
+    metrics.set_store_bytes(1 << 20);
     metrics.rpc_call("getblock", CallOutcome::Ok, took);
     metrics.rpc_call("getblock", CallOutcome::Refused, took);
     metrics.http_request("/api/v1/blocks/{block}", 404, took);
@@ -75,6 +76,7 @@ fn everything_is_counted_under_its_name() {
         "qbtc_template_seconds_count 1",
         "qbtc_store_commit_seconds_count 1",
         "qbtc_store_commit_bytes_bucket{le=\"16000.0\"} 1",
+        "qbtc_store_bytes 1048576",
         "qbtc_rpc_requests_total{method=\"getblock\",outcome=\"refused\"} 1",
         "qbtc_rpc_request_seconds_count{method=\"getblock\"} 2",
         "qbtc_http_requests_total{route=\"/api/v1/blocks/{block}\",status=\"404\"} 1",

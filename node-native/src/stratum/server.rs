@@ -1,6 +1,5 @@
 //! The server: lets miners in, and owns what their connections share.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +41,6 @@ impl Config {
 /// A Stratum server that listens, and serves once it is run.
 pub struct Server {
     listener: TcpListener,
-    address: SocketAddr,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
     found: mpsc::Receiver<Found>,
@@ -68,13 +66,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 const STOP_MAX: Duration = Duration::from_secs(2);
 
 impl Server {
-    /// Begins to listen. With port 0 the system chooses one.
-    ///
-    /// # Errors
-    /// If the address cannot be listened on.
-    pub async fn bind(address: SocketAddr, node: Node, config: Config) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+    /// A server on this listener. Nobody is answered before it is run.
+    #[must_use]
+    pub fn new(listener: TcpListener, node: Node, config: Config) -> Self {
         let (sender, found) = mpsc::channel(blocks::WAITING_MAX);
         let shared = Shared {
             node,
@@ -85,18 +79,12 @@ impl Server {
             makers: Semaphore::new(rayon::current_num_threads()),
         };
         let guests = Guests::new(config.connections_max, config.connections_from_one_place_max);
-        Ok(Self { listener, address, shared: Arc::new(shared), guests, found })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+        Self { listener, shared: Arc::new(shared), guests, found }
     }
 
     /// Serves miners until the node stops.
     pub async fn run(self) {
-        let Self { listener, shared, guests, found, .. } = self;
+        let Self { listener, shared, guests, found } = self;
         let node = shared.node.clone();
         // Tells this server's work from all other work for the same address: of other nodes, of the built-in miner.
         let mut tag = [0; 8];

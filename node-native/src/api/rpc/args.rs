@@ -8,7 +8,7 @@ use qbtc_core::hash::HashTextError;
 use serde_json::{Map, Value};
 
 use super::error::{Code, RpcError};
-use super::method::Param;
+use super::param::Param;
 
 /// The parameters of one call: each has the type that the method takes.
 #[derive(Clone, Debug)]
@@ -243,7 +243,7 @@ mod tests {
     use qbtc_core::hash::BlockHash;
     use serde_json::json;
 
-    use super::super::method::Kind;
+    use super::super::param::Kind;
     use super::*;
 
     const PARAMS: &[Param] = &[

@@ -8,7 +8,8 @@ use super::args::Args;
 use super::context::Context;
 use super::error::{Code, RpcError};
 use super::help;
-use super::method::{Category, Kind, Method, Param};
+use super::method::{Category, Method};
+use super::param::{Kind, Param};
 use super::protocol::Outcome;
 use super::{Rpc, json};
 

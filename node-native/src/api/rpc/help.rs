@@ -1,6 +1,7 @@
 //! The text of `help`, written from the table of methods.
 
-use super::method::{Category, Kind, Method, Param};
+use super::method::{Category, Method};
+use super::param::{Kind, Param};
 
 /// All methods, one line each, by category.
 pub(super) fn overview<C>(methods: &[&Method<C>]) -> String {

@@ -19,6 +19,7 @@ mod help;
 mod mempool;
 pub mod method;
 mod mining;
+pub mod param;
 pub mod protocol;
 mod rawtransaction;
 mod reasons;

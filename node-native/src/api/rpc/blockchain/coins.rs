@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::super::args::Args;
 use super::super::context::Context;
-use super::super::method::{Category, Kind, Method, Param};
+use super::super::method::{Category, Method};
+use super::super::param::{Kind, Param};
 use super::super::protocol::Outcome;
 use super::super::{Rpc, json};
 use super::block::confirmations;

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::super::method::{Category, Kind, Param};
+use super::super::method::Category;
+use super::super::param::{Kind, Param};
 use super::*;
 
 fn raw(value: &Value) -> Outcome {

@@ -7,7 +7,9 @@ mod blockchain;
 mod control;
 mod mempool;
 mod mining;
+mod random;
 mod rawtransaction;
+mod socket;
 mod util;
 
 use std::sync::Arc;

@@ -1,0 +1,195 @@
+//! How much one address may ask in a time, each route weighed by what it costs.
+//!
+//! Every address has a budget that refills steadily; a request takes its cost from it, and is turned away unread if there is not enough.
+//! Requests from the machine itself, where wallets and explorers of its operator run, have a budget of their own, so large that only
+//! a runaway program meets it. An IPv6 address stands for its /64, which one subscriber holds whole.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{FromFnLayer, Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota};
+
+use super::rest::Problem;
+use crate::metrics::Metrics;
+
+/// The most addresses that are remembered. Beyond it, those that have not been seen before share one budget.
+const ADDRESSES_MAX: usize = 100_000;
+
+/// How much may be asked. One is the cost of a light request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// How much an address may ask each second, for ever.
+    pub per_second: u32,
+    /// How much it may ask at once.
+    pub burst: u32,
+    /// How much the machine itself may ask each second.
+    pub local_per_second: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self { per_second: 20, burst: 400, local_per_second: 20_000 }
+    }
+}
+
+/// What a request takes from the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost(NonZeroU32);
+
+impl Cost {
+    /// Of a few reads.
+    pub(crate) const LIGHT: Self = Self::of(1);
+    /// Of reading a block.
+    pub(crate) const READING: Self = Self::of(4);
+    /// Of reading many blocks, or of verifying signatures.
+    pub(crate) const HEAVY: Self = Self::of(20);
+
+    const fn of(cost: u32) -> Self {
+        Self(NonZeroU32::new(cost).expect("costs are above zero"))
+    }
+}
+
+/// The budgets of all addresses.
+#[derive(Debug)]
+pub(crate) struct RateLimiter {
+    remote: DefaultKeyedRateLimiter<IpAddr>,
+    local: DefaultKeyedRateLimiter<()>,
+    clock: DefaultClock,
+    metrics: Arc<Metrics>,
+}
+
+impl RateLimiter {
+    /// Full budgets.
+    pub(crate) fn new(limits: RateLimits, metrics: Arc<Metrics>) -> Self {
+        let quota = |per_second: u32, burst: u32| {
+            let above_zero = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+            // A budget below the cost of one request would refuse it for ever.
+            Quota::per_second(above_zero(per_second)).allow_burst(above_zero(burst.max(Cost::HEAVY.0.get())))
+        };
+        Self {
+            remote: DefaultKeyedRateLimiter::keyed(quota(limits.per_second, limits.burst)),
+            local: DefaultKeyedRateLimiter::keyed(quota(limits.local_per_second, limits.local_per_second)),
+            clock: DefaultClock::default(),
+            metrics,
+        }
+    }
+
+    /// A layer that takes this cost from the budget of whoever asks.
+    pub(crate) fn layer<T>(self: &Arc<Self>, cost: Cost) -> FromFnLayer<Check, Priced, T> {
+        let check: Check = |State(priced), request, next| Box::pin(check(priced, request, next));
+        from_fn_with_state(Priced { rate: Arc::clone(self), cost }, check)
+    }
+
+    /// Takes a cost from the budget of an address.
+    ///
+    /// # Errors
+    /// How long to wait until there is enough again.
+    fn take(&self, address: IpAddr, Cost(cost): Cost) -> Result<(), Duration> {
+        let address = address.to_canonical();
+        let taken = if address.is_loopback() {
+            self.local.check_key_n(&(), cost)
+        } else {
+            self.remote.check_key_n(&self.remembered(subscriber(address)), cost)
+        };
+        match taken {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
+            // The budget holds every cost, as seen to above.
+            Err(_) => Err(Duration::from_secs(1)),
+        }
+    }
+
+    /// The key of an address, once there is place for it.
+    fn remembered(&self, address: IpAddr) -> IpAddr {
+        if self.remote.len() >= ADDRESSES_MAX {
+            self.remote.retain_recent();
+        }
+        if self.remote.len() >= ADDRESSES_MAX { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { address }
+    }
+}
+
+/// What a layer knows: whose budgets, and what to take from them.
+#[derive(Clone, Debug)]
+pub(crate) struct Priced {
+    rate: Arc<RateLimiter>,
+    cost: Cost,
+}
+
+/// What a layer does, as a type that can be named.
+pub(crate) type Check = fn(State<Priced>, Request, Next) -> Pin<Box<dyn Future<Output = Response> + Send>>;
+
+async fn check(Priced { rate, cost }: Priced, request: Request, next: Next) -> Response {
+    // Without a connection, as in tests of routes alone, there is nobody to limit.
+    let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+        return next.run(request).await;
+    };
+    match rate.take(peer.ip(), cost) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
+            rate.metrics.http_rejected("rate");
+            Problem::rate(wait.as_secs() + 1).into_response()
+        }
+    }
+}
+
+/// What one subscriber holds whole.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(limits: RateLimits) -> RateLimiter {
+        RateLimiter::new(limits, Arc::new(Metrics::new("dev")))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_has_a_budget_of_its_own() {
+        let limiter = limiter(RateLimits { per_second: 1, burst: 40, local_per_second: 1_000 });
+        let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
+        assert_eq!(limiter.take(one, Cost::HEAVY), Ok(()));
+        assert_eq!(limiter.take(one, Cost::HEAVY), Ok(()));
+        let wait = limiter.take(one, Cost::HEAVY).unwrap_err();
+        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
+        assert_eq!(limiter.take(ip("::ffff:192.0.2.1"), Cost::HEAVY).map_err(|_| ()), Err(()));
+        assert_eq!(limiter.take(other, Cost::HEAVY), Ok(()));
+    }
+
+    #[test]
+    fn a_subscriber_of_ipv6_is_one_and_the_machine_itself_is_generously_treated() {
+        let limiter = limiter(RateLimits { per_second: 1, burst: 20, local_per_second: 1_000 });
+        assert_eq!(limiter.take(ip("2001:db8:1:2::1"), Cost::HEAVY), Ok(()));
+        assert!(limiter.take(ip("2001:db8:1:2:ffff::9"), Cost::LIGHT).is_err());
+        assert_eq!(limiter.take(ip("2001:db8:1:3::1"), Cost::HEAVY), Ok(()));
+        for _ in 0..50 {
+            assert_eq!(limiter.take(ip("127.0.0.1"), Cost::HEAVY), Ok(()));
+        }
+        assert!(limiter.take(ip("::1"), Cost::HEAVY).is_err());
+    }
+
+    #[test]
+    fn a_budget_is_never_too_small_for_one_request() {
+        let limiter = limiter(RateLimits { per_second: 0, burst: 0, local_per_second: 0 });
+        assert_eq!(limiter.take(ip("192.0.2.1"), Cost::HEAVY), Ok(()));
+        assert_eq!(limiter.take(ip("127.0.0.1"), Cost::HEAVY), Ok(()));
+    }
+}

@@ -1,0 +1,204 @@
+//! How handlers read: off the event loop, so many at a time, each from one snapshot.
+//!
+//! Reading a block may touch the disk and decode 4 MiB. That is no work for the threads that serve connections, and no more of it goes on
+//! at once than the machine has use for: whoever comes on top is told to come back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use qbtc_core::block::Block;
+use qbtc_core::chain::{ChainStore, HeaderNode};
+use qbtc_core::hash::BlockHash;
+use qbtc_core::header::Header;
+use qbtc_core::units::{BlockTime, Height};
+use qbtc_core::utxo::Coin;
+use tokio::sync::Semaphore;
+
+use super::params::BlockRef;
+use super::problem::Problem;
+use super::shapes::{BlockHeader, Place, Standing};
+use crate::node::Node;
+use crate::store::ChainView;
+
+/// The most handlers that read at once.
+const READERS_MAX: usize = 16;
+/// How long a handler waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// For how long what was computed over the whole mempool is told again.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What all handlers share.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) node: Node,
+    turns: Arc<Semaphore>,
+    kept: Mutex<HashMap<&'static str, Kept>>,
+}
+
+/// An answer that was computed at a time.
+#[derive(Clone, Debug)]
+struct Kept {
+    at: Instant,
+    json: Arc<str>,
+}
+
+/// The chain at one moment, with the headers that it is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) node: Node,
+    pub(crate) chain: Arc<ChainView>,
+}
+
+/// A block with what was read beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadBlock {
+    pub(crate) block: Block,
+    pub(crate) size_bytes: usize,
+}
+
+impl Api {
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node, turns: Arc::new(Semaphore::new(READERS_MAX)), kept: Mutex::default() }
+    }
+
+    /// Runs a reader on its own thread, with a snapshot of the chain.
+    ///
+    /// # Errors
+    /// The reader's own; or a problem, if too many read already.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.turns).acquire_owned());
+        let Ok(Ok(turn)) = turn.await else {
+            return Err(Problem::busy("too many requests are being answered: try again later"));
+        };
+        let snapshot = Snapshot { node: self.node.clone(), chain: self.node.chain() };
+        let reading = tokio::task::spawn_blocking(move || {
+            // Kept until the work ends, also if nobody waits for it any more.
+            let _turn = turn;
+            read(&snapshot)
+        });
+        reading.await.map_err(|error| Problem::fault(&error))?
+    }
+
+    /// An answer about the whole mempool as JSON, computed anew only every now and then: it costs a walk over everything that waits.
+    ///
+    /// # Errors
+    /// As [`Api::read`].
+    pub(crate) async fn every_now_and_then<T: serde::Serialize>(
+        &self,
+        name: &'static str,
+        compute: impl FnOnce(&Node) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Arc<str>, Problem> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(kept) = kept
+            && kept.at.elapsed() < FRESH
+        {
+            return Ok(kept.json);
+        }
+        let json = self.read(move |snapshot| {
+            let answer = compute(&snapshot.node)?;
+            serde_json::to_string(&answer).map_err(|error| Problem::fault(&error))
+        });
+        let json: Arc<str> = json.await?.into();
+        let kept = Kept { at: Instant::now(), json: Arc::clone(&json) };
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, kept);
+        Ok(json)
+    }
+}
+
+impl Snapshot {
+    /// The id of the last block.
+    pub(crate) fn tip(&self) -> BlockHash {
+        self.chain.state().tip()
+    }
+
+    /// The height of the last block.
+    pub(crate) fn height(&self) -> Height {
+        self.chain.state().height()
+    }
+
+    /// The id of a block that somebody asks for.
+    pub(crate) fn find(&self, asked: BlockRef) -> Result<BlockHash, Problem> {
+        let found = match asked {
+            BlockRef::Id(id) => self.node.headers().node(&id).map(HeaderNode::id),
+            BlockRef::Height(height) => self.chain.block_id(height)?,
+        };
+        found.ok_or_else(|| {
+            let problem = Problem::not_found(format!("{asked} is not known"));
+            match asked {
+                BlockRef::Height(_) => problem.with_mend(format!("the chain ends at height {}", self.height())),
+                BlockRef::Id(_) => problem,
+            }
+        })
+    }
+
+    /// What the header tree knows of a block.
+    fn header_node(&self, id: &BlockHash) -> Result<HeaderNode, Problem> {
+        let node = self.node.headers().node(id).cloned();
+        node.ok_or_else(|| Problem::not_found(format!("block {id} is not known")))
+    }
+
+    /// Where a block stands in the chain.
+    fn standing(&self, id: &BlockHash, height: Height) -> Result<Standing, Problem> {
+        if self.chain.block_id(height)? != Some(*id) {
+            return Ok(Standing { confirmations: None, next: None });
+        }
+        let next = height.next().map(|next| self.chain.block_id(next)).transpose()?.flatten();
+        Ok(Standing { confirmations: Some(self.height().above(height).saturating_add(1)), next })
+    }
+
+    /// A block's header.
+    pub(crate) fn header(&self, id: &BlockHash) -> Result<BlockHeader, Problem> {
+        let node = self.header_node(id)?;
+        Ok(BlockHeader::new(&node, self.standing(id, node.height())?))
+    }
+
+    /// A block's header as plain data.
+    pub(crate) fn raw_header(&self, id: &BlockHash) -> Result<Header, Problem> {
+        self.header_node(id).map(|node| *node.header())
+    }
+
+    /// Where a block is.
+    pub(crate) fn place(&self, id: &BlockHash) -> Result<Place, Problem> {
+        let node = self.header_node(id)?;
+        let Standing { confirmations, .. } = self.standing(id, node.height())?;
+        Ok(Place { block: *id, height: node.height(), time: node.header().time, confirmations })
+    }
+
+    /// A block's bytes.
+    pub(crate) fn block_bytes(&self, id: &BlockHash) -> Result<Vec<u8>, Problem> {
+        self.chain.block_bytes(id)?.ok_or_else(|| self.missing(id))
+    }
+
+    /// A block.
+    pub(crate) fn block(&self, id: &BlockHash) -> Result<ReadBlock, Problem> {
+        let bytes = self.block_bytes(id)?;
+        let block = Block::from_bytes(&bytes, bytes.len()).map_err(|error| Problem::fault(&error))?;
+        Ok(ReadBlock { block, size_bytes: bytes.len() })
+    }
+
+    /// The coins that a block of the chain spends, in the order of its inputs; `None` beside the chain, where nobody has looked for them.
+    pub(crate) fn spent(&self, at: &Place) -> Result<Option<Vec<Coin>>, Problem> {
+        if at.confirmations.is_none() || at.height == Height::GENESIS || at.height < self.chain.pruned_below() {
+            return Ok(None);
+        }
+        Ok(Some(self.chain.undo(&at.block)?.0))
+    }
+
+    /// The median time that the next block's must exceed.
+    pub(crate) fn median_time(&self) -> BlockTime {
+        self.node.headers().median_time(&self.tip()).unwrap_or_default()
+    }
+
+    /// Why the bytes of a block whose header is known are not here.
+    fn missing(&self, id: &BlockHash) -> Problem {
+        let height = self.node.headers().node(id).map(HeaderNode::height);
+        match height {
+            Some(height) if height < self.chain.pruned_below() => Problem::pruned(format_args!("block {id}")),
+            _ => Problem::not_found(format!("of block {id} only the header is known")),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Health and metrics.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use axum::http::StatusCode;
+
+use crate::api::testing::TestNode;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_its_work_is_healthy_and_one_that_stops_is_not() {
+    let node = TestNode::with_blocks(13).await;
+    let health = node.get("/health").await.ok();
+    assert_eq!((&health["status"], &health["height"], &health["chain"]), (&"ok".into(), &13.into(), &"dev".into()));
+    let names: Vec<_> =
+        health["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["running", "store", "synced", "tip"]);
+    assert!(health["checks"].as_array().unwrap().iter().all(|check| check["passes"] == true));
+    node.node.stop();
+    let failing = node.get("/health").await;
+    assert_eq!((failing.status, &failing.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"failing".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_what_the_node_has_done() {
+    let node = TestNode::with_blocks(13).await;
+    node.submit(&node.payment(2)).await;
+    node.get("/api/v1/blocks/99").await;
+    let answer = node.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let text = String::from_utf8(answer.bytes().to_vec()).unwrap();
+    for line in [
+        "qbtc_blockchain_height 13",
+        "qbtc_header_height 13",
+        "qbtc_pending_transactions 1",
+        "qbtc_connected_peers_total 0",
+        "qbtc_health_check_status{check=\"store\"} 1",
+        "qbtc_blocks_total{outcome=\"accepted\"} 13",
+        "qbtc_transactions_total{outcome=\"accepted\"} 2",
+        "qbtc_mempool_removals_total{reason=\"mined\"} 1",
+        "qbtc_http_requests_total{route=\"/api/v1/blocks/{block}\",status=\"404\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in\n{text}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let coins = u32::try_from(node.node.chain().coin_count()).unwrap();
+    assert!((value("qbtc_coins ") - f64::from(coins)).abs() < 0.5);
+    assert!(value("qbtc_mempool_bytes ") > 1_000.0);
+    assert!(value("qbtc_block_validation_seconds_sum ") > 0.0);
+    assert!(value("qbtc_store_commit_seconds_count ") >= 13.0);
+    assert!(value("qbtc_template_seconds_count ") >= 1.0);
+    check_with_promtool(&text);
+    let open = node.get_with("/metrics", ("accept", "application/openmetrics-text;version=1.0.0")).await;
+    assert!(open.bytes().ends_with(b"# EOF\n"));
+}
+
+fn check_with_promtool(text: &str) {
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut promtool) = promtool.spawn() else {
+        eprintln!("skipped: promtool (Debian package prometheus) is not installed");
+        return;
+    };
+    promtool.stdin.take().expect("piped").write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
