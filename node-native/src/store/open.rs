@@ -10,8 +10,8 @@ use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableError
 
 use super::batch::Batch;
 use super::tables::{
-    INDEX_ADDRESSES, INDEX_TXIDS, INVALID, MEMPOOL, META, META_CHAIN, META_INDEXES, META_PRUNED, META_SCHEMA,
-    SCHEMA_VERSION,
+    COINS, INDEX_ADDRESSES, INDEX_TXIDS, INVALID, MEMPOOL, META, META_CHAIN, META_COINS, META_INDEXES, META_PRUNED,
+    META_SCHEMA, SCHEMA_VERSION,
 };
 use super::{ChainView, StoreError, indexes};
 
@@ -163,6 +163,9 @@ impl Store {
             meta.insert(META_CHAIN, &self.spec.chain_id().as_bytes()[..])?;
             meta.insert(META_PRUNED, &[0; 8][..])?;
             meta.insert(META_INDEXES, &[self.indexes.to_byte()][..])?;
+            // A genesis block without allocations makes no coins, and writes none.
+            meta.insert(META_COINS, &0u64.to_le_bytes()[..])?;
+            transaction.open_table(COINS)?;
             transaction.open_table(INVALID)?;
             transaction.open_table(MEMPOOL)?;
         }
@@ -201,4 +204,26 @@ impl Store {
 /// Whether opening failed since the file is not redb's.
 fn is_foreign(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::InvalidData
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+
+    /// Whatever the genesis block allots, and it may be nothing.
+    #[test]
+    fn every_chain_can_be_begun() {
+        for spec in [ChainSpec::main(), ChainSpec::test(), ChainSpec::local(), ChainSpec::dev()] {
+            for all in [false, true] {
+                let options =
+                    StoreOptions { indexes: Indexes { txids: all, addresses: all }, ..StoreOptions::default() };
+                let spec = Arc::new(spec.clone());
+                let store = Store::with_backend(InMemoryBackend::new(), Arc::clone(&spec), &options).unwrap();
+                let view = store.view().unwrap();
+                assert_eq!(view.state().tip(), spec.genesis().id());
+                assert_eq!(view.coin_count(), spec.consensus().genesis.allocations.len() as u64);
+            }
+        }
+    }
 }
