@@ -69,6 +69,9 @@ pub struct NodeConfig {
     /// Memory for the mempool, in MiB [default: 256].
     #[arg(long, env = "QBTC_MEMPOOL", value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..))]
     pub mempool: Option<u32>,
+    /// Takes in the blocks of a file first, each checked as if a peer had sent it.
+    #[arg(long, env = "QBTC_LOAD_BLOCKS", value_name = "FILE", value_delimiter = ',')]
+    pub load_blocks: Vec<PathBuf>,
     /// What is logged: error, warn, info, debug or trace, also by part, as in `info,qbtc_node::stratum=debug` [default: info].
     #[arg(long, env = "QBTC_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -144,7 +147,9 @@ impl NodeConfig {
     /// These settings, and where they say nothing, others.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let longer = |first: Vec<String>, second| if first.is_empty() { second } else { first };
+        fn longer<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+            if first.is_empty() { second } else { first }
+        }
         Self {
             rpc: self.rpc.or(other.rpc),
             http: self.http.or(other.http),
@@ -164,6 +169,7 @@ impl NodeConfig {
             allow_origin: longer(self.allow_origin, other.allow_origin),
             db_cache: self.db_cache.or(other.db_cache),
             mempool: self.mempool.or(other.mempool),
+            load_blocks: longer(self.load_blocks, other.load_blocks),
             log: self.log.or(other.log),
             log_json: self.log_json.or(other.log_json),
         }

@@ -6,12 +6,15 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+pub mod bench;
+pub mod blocks_file;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod cpu;
 pub mod data_dir;
 pub mod driver;
+pub mod import;
 pub mod json;
 pub mod metrics;
 pub mod miner;

@@ -3,12 +3,13 @@
 //! Whatever can fail for a reason that the operator can mend (a port in use, a wrong address, a damaged database) fails here, before
 //! anything runs, with a sentence that says what to do.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qbtc_core::lock::{Address, AddressTextError};
 use qbtc_core::mempool::Policy;
@@ -20,9 +21,11 @@ use crate::api::http::{self, Guard, Limits, Pages};
 use crate::api::public::{self, PublicOptions};
 use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
 use crate::api::rpc::{self, Rpc};
+use crate::blocks_file::BlocksFileError;
 use crate::config::{Listen, NodeConfig};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{self, DriverOptions, DriverThread, Prune};
+use crate::import::{ImportError, import};
 use crate::metrics::Metrics;
 use crate::node::{Fault, Node, TxRefusal};
 use crate::paths::{self, NodeAddresses};
@@ -91,6 +94,8 @@ pub enum RunError {
 
 /// How long tasks may take to end once the node stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often long work tells how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// The most connections to JSON-RPC at once.
 const RPC_CONNECTIONS_MAX: usize = 128;
 
@@ -145,7 +150,7 @@ impl Running {
         let tasks = TaskTracker::new();
         let running = Self { node, addresses, tasks, driver, data_dir, _cookie: cookie };
         running.tell();
-        running.tasks.spawn(restore_mempool(running.node.clone(), store));
+        running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone()));
         running.serve(listeners, &config, credentials, reward);
         Ok(running)
     }
@@ -313,6 +318,37 @@ fn mebibytes(count: u32) -> usize {
 pub fn mining_threads(config: &NodeConfig) -> usize {
     let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     config.threads.unwrap_or(all).clamp(1, all)
+}
+
+/// What a node does first: it takes in files of blocks, then the mempool of the last run.
+async fn begin(node: Node, store: Store, files: Vec<PathBuf>) {
+    if !files.is_empty() {
+        node.set_synced(false);
+        for file in files {
+            if let Err(error) = load_blocks(&node, &file).await {
+                tracing::error!(file = %file.display(), "{error}");
+            }
+        }
+        node.set_synced(true);
+    }
+    restore_mempool(node, store).await;
+}
+
+async fn load_blocks(node: &Node, path: &Path) -> Result<(), ImportError> {
+    let failed = |error| BlocksFileError::Read { number: 0, error };
+    let file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    tracing::info!(file = %path.display(), "loading blocks");
+    let (started, mut told) = (Instant::now(), Instant::now());
+    let done = import(node, file, |done| {
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            tracing::info!(blocks = done.blocks, transactions = done.transactions, "loading blocks");
+        }
+    });
+    let done = done.await?;
+    let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
+    tracing::info!(blocks = done.blocks, transactions = done.transactions, seconds, "blocks loaded");
+    Ok(())
 }
 
 /// Gives the mempool the transactions that it had in the last run.

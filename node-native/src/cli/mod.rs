@@ -3,6 +3,7 @@
 //! Here words become values and errors become sentences; everything else is done by the modules below. Results go to stdout and
 //! nothing else does, so that they can be piped; progress, questions and errors go to stderr.
 
+mod bench;
 mod chain;
 mod completions;
 mod failure;
@@ -52,6 +53,8 @@ enum Command {
     /// Makes and shows chain specs: the rules of a chain.
     #[command(subcommand)]
     Chain(chain::ChainCommand),
+    /// Measures this machine and the node's promises of speed.
+    Bench(bench::BenchCommand),
     /// Prints a script that completes commands in your shell.
     Completions(completions::CompletionsCommand),
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Node(command) => command.run(&global),
         Command::Rpc(command) => command.run(&global),
         Command::Chain(command) => command.run(&global),
+        Command::Bench(command) => command.run(&global),
         Command::Completions(command) => command.run(),
     };
     match done {

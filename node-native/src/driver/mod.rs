@@ -114,6 +114,16 @@ pub(crate) struct Driver {
 /// # Errors
 /// [`StoreError`], if the headers cannot be read back.
 pub fn start(store: Store, metrics: Arc<Metrics>, options: DriverOptions) -> Result<(Node, DriverThread), StoreError> {
+    start_knowing(store, metrics, options, VerifiedCache::new(VERIFIED_CACHE_ENTRIES))
+}
+
+/// [`start`], with witnesses that were verified elsewhere.
+pub(crate) fn start_knowing(
+    store: Store,
+    metrics: Arc<Metrics>,
+    options: DriverOptions,
+    cache: VerifiedCache,
+) -> Result<(Node, DriverThread), StoreError> {
     let view = Arc::new(store.view()?);
     let loaded = store.load_tree(now())?;
     if loaded.left_out > 0 {
@@ -131,7 +141,7 @@ pub fn start(store: Store, metrics: Arc<Metrics>, options: DriverOptions) -> Res
         options,
         view,
         incoming: HashMap::new(),
-        cache: VerifiedCache::new(VERIFIED_CACHE_ENTRIES),
+        cache,
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
     tokio::spawn(tick(node.clone(), sender));

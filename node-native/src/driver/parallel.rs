@@ -11,12 +11,13 @@ use rayon::prelude::*;
 /// Below this number of signatures, waking other threads costs more than it saves.
 const PARALLEL_MIN: usize = 3;
 
-/// Verifies signatures, and names one that failed.
+/// Verifies signatures, and names the first that failed, as a serial run does.
 pub(crate) fn verify_in_parallel(jobs: &[SignatureJob<'_>]) -> Result<(), (usize, CryptoError)> {
     if jobs.len() < PARALLEL_MIN {
         return verify_serial(jobs);
     }
-    jobs.par_iter().enumerate().try_for_each(|(place, job)| job.verify().map_err(|error| (place, error)))
+    let failed = |(place, job): (usize, &SignatureJob<'_>)| job.verify().err().map(|error| (place, error));
+    jobs.par_iter().enumerate().find_map_first(failed).map_or(Ok(()), Err)
 }
 
 /// [`qbtc_core::verify::check_block`] on all processors: it hashes every byte of the block.

@@ -166,6 +166,11 @@ impl Node {
         self.0.fault.get()
     }
 
+    /// Notes whether the node has caught up with its peers.
+    pub(crate) fn set_synced(&self, is_synced: bool) {
+        self.0.is_synced.store(is_synced, Ordering::Relaxed);
+    }
+
     /// Whether the node has caught up with its peers, as far as it knows. While it has not, there is nothing to mine on.
     #[must_use]
     pub fn is_synced(&self) -> bool {

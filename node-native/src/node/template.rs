@@ -53,6 +53,12 @@ impl Node {
         Ok(template)
     }
 
+    /// [`Node::template`], with the transactions chosen anew even if nothing has changed: for measuring.
+    pub(crate) fn fresh_template(&self, payout: &Payout) -> Result<BlockTemplate, TemplateError> {
+        let live = self.live();
+        live.pool.template(&self.template_context(&live), payout, self.spec())
+    }
+
     /// What a template that is made now would be made of.
     #[must_use]
     pub fn template_revision(&self) -> TemplateRevision {

@@ -1,0 +1,117 @@
+//! The mempool: what acceptance costs beside a signature, templates, and blocks that it knows.
+
+use std::time::{Duration, Instant};
+
+use qbtc_core::block::Block;
+use qbtc_core::lock::Address;
+use qbtc_core::mempool::Payout;
+use qbtc_core::tx::Transaction;
+use rayon::prelude::*;
+
+use super::chain::{BenchNode, Owned, Owner};
+use super::figure::{Bound, Figure};
+use super::{BenchOptions, folder, runtime};
+
+/// Transactions that wait.
+const WAITING: usize = 5_000;
+/// How often a template is made.
+const TEMPLATES: usize = 20;
+
+pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result<Vec<Figure>> {
+    let folder = folder(options)?;
+    runtime()?.block_on(async {
+        let owner = Owner::new(50);
+        let bench = BenchNode::start(folder.path(), &owner.spec)?;
+        tell("making payments");
+        let payments = payments(&owner, &bench).await?;
+        tell("filling the mempool");
+        let raw = owner.raw_verification_seconds();
+        let acceptance = acceptance_seconds(&bench, payments).await?;
+        tell("making templates");
+        let template = template_seconds(&owner, &bench)?;
+        tell("submitting a full block");
+        let (submission, bytes) = submission_seconds(&owner, &bench).await?;
+        bench.stop().await?;
+        Ok(vec![
+            Figure::plain("acceptance of a payment, processor time", acceptance * 1e6, "µs"),
+            Figure::bounded(
+                "raw verification / acceptance, processor time",
+                raw / acceptance,
+                "",
+                Bound::AtLeast(0.75),
+            ),
+            Figure::bounded(format!("template among {WAITING} payments"), template * 1e3, "ms", Bound::AtMost(10.0)),
+            Figure::bounded(
+                format!(
+                    "block of {:.1} MiB that the mempool knows: answer and next template",
+                    bytes as f64 / (1 << 20) as f64
+                ),
+                submission * 1e3,
+                "ms",
+                Bound::AtMost(100.0),
+            ),
+        ])
+    })
+}
+
+/// Payments that do not depend on each other.
+async fn payments(owner: &Owner, bench: &BenchNode) -> anyhow::Result<Vec<Transaction>> {
+    let allotments = owner.allotments();
+    let each = WAITING / allotments.len();
+    let fan_outs: Vec<_> = allotments.par_iter().map(|coin| owner.pay(std::slice::from_ref(coin), each)).collect();
+    let height = bench.node.live().pool.height();
+    let coins: Vec<Owned> = fan_outs.iter().flat_map(|tx| owner.made(tx, height)).collect();
+    bench.submit(fan_outs).await?;
+    bench.node.submit_checked(bench.mine(owner.address)?).await?;
+    Ok(coins.par_iter().map(|coin| owner.pay(std::slice::from_ref(coin), 1)).collect())
+}
+
+async fn acceptance_seconds(bench: &BenchNode, payments: Vec<Transaction>) -> anyhow::Result<f64> {
+    let count = payments.len() as f64;
+    let before = processor_time();
+    bench.submit(payments).await?;
+    Ok((processor_time() - before).as_secs_f64() / count)
+}
+
+/// The time that all threads of this process have computed.
+fn processor_time() -> Duration {
+    let usage =
+        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("asks for nothing special");
+    let duration = |time: nix::sys::time::TimeVal| {
+        Duration::new(u64::try_from(time.tv_sec()).unwrap_or(0), 1_000 * u32::try_from(time.tv_usec()).unwrap_or(0))
+    };
+    duration(usage.user_time()) + duration(usage.system_time())
+}
+
+fn template_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..TEMPLATES {
+        let started = Instant::now();
+        bench.node.fresh_template(&Payout::to(owner.address))?;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+/// From the block's bytes to the next template; the median of all full blocks that the mempool yields.
+async fn submission_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<(f64, usize)> {
+    let miner = Address::from_bytes([1; 32]);
+    let limit = owner.spec.consensus().limits.block_bytes as usize;
+    let (mut times, mut size) = (Vec::new(), 0);
+    loop {
+        let bytes = bench.mine(miner)?.to_block().to_bytes();
+        if bytes.len() < limit / 10 * 9 {
+            break;
+        }
+        size = bytes.len();
+        let started = Instant::now();
+        let block = Block::from_bytes(&bytes, limit)?;
+        bench.node.submit_block(block).await?;
+        bench.node.template(&Payout::to(miner))?;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    anyhow::ensure!(!times.is_empty(), "the mempool does not fill a block");
+    times.sort_by(f64::total_cmp);
+    Ok((times[times.len() / 2], size))
+}

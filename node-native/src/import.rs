@@ -1,0 +1,95 @@
+//! Taking in many blocks at once: from a file now, from peers by the same way.
+//!
+//! ```text
+//! read and decode (one thread) → check (all processors, some blocks ahead) → driver (in order) → written in batches
+//! ```
+
+use std::io::Read;
+
+use qbtc_core::verify::{BlockError, CheckedBlock, check_block};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::blocks_file::{BlocksFileError, BlocksReader};
+use crate::node::{BlockRefusal, Node};
+
+/// How many blocks may be ahead of the one that is connected: enough to keep all processors busy.
+const BLOCKS_AHEAD_MAX: usize = 8;
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Blocks that were read.
+    pub blocks: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+    /// Their transactions, without the coinbases.
+    pub transactions: u64,
+}
+
+/// Why an import ended early. What came before is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] BlocksFileError),
+    /// A block of it.
+    #[error("block {number} of the file: {refusal}")]
+    Refused {
+        /// Which block, from 0.
+        number: u64,
+        /// Why.
+        refusal: BlockRefusal,
+    },
+}
+
+/// A block on its way through the processors.
+type Checking = oneshot::Receiver<Result<CheckedBlock, BlockError>>;
+
+/// Gives the node all blocks of a file, and tells after each what has been done.
+///
+/// # Errors
+/// [`ImportError`].
+pub async fn import(
+    node: &Node,
+    source: impl Read + Send + 'static,
+    mut progress: impl FnMut(&Imported),
+) -> Result<Imported, ImportError> {
+    let mut blocks = check_ahead(node, source);
+    let mut done = Imported::default();
+    while let Some(block) = blocks.recv().await {
+        let refused = |refusal| ImportError::Refused { number: done.blocks, refusal };
+        let checked = block?.await.map_err(|_| refused(crate::node::Fault::Stopping.into()))?;
+        let checked = checked.map_err(|error| refused(error.into()))?;
+        let (bytes, transactions) = (checked.size_bytes(), checked.transactions().len());
+        // The genesis block may lead the file; it is everybody's.
+        if checked.header().parent != qbtc_core::hash::BlockHash::ZERO {
+            node.import_checked(checked).await.map_err(refused)?;
+        }
+        done.blocks += 1;
+        done.bytes += u64::from(bytes);
+        done.transactions += transactions as u64;
+        progress(&done);
+    }
+    Ok(done)
+}
+
+/// Reads blocks on a thread of its own and has them checked, in their order.
+fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receiver<Result<Checking, BlocksFileError>> {
+    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
+    let spec = std::sync::Arc::clone(node.spec());
+    tokio::task::spawn_blocking(move || {
+        for block in BlocksReader::new(source, spec.consensus().limits.block_bytes as usize) {
+            let checking = block.map(|block| {
+                let (checked, checking) = oneshot::channel();
+                let spec = std::sync::Arc::clone(&spec);
+                // Nobody waits for it any more if the import has ended early.
+                rayon::spawn(move || drop(checked.send(check_block(block, &spec))));
+                checking
+            });
+            if sender.blocking_send(checking).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
