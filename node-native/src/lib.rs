@@ -22,4 +22,5 @@ pub mod node;
 pub mod paths;
 pub mod run;
 pub mod store;
+pub mod wallet;
 pub mod stratum;

@@ -1,0 +1,184 @@
+//! Payments, and what replaces them: core's builders, fed with what a wallet knows.
+//!
+//! Must not choose fees: whoever asks says at which rate. Must not send: what is made here is signed by its caller and handed to a
+//! node by him.
+
+use qbtc_core::hash::Txid;
+use qbtc_core::lock::Address;
+use qbtc_core::mempool::Policy;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::{Transaction, TxOut};
+use qbtc_core::units::{Amount, FeeRate, Height};
+use qbtc_core::wallet::builder::{BuildError, Funds, Payment, Rest, SigningKey, UnsignedTx, build, expiry_height};
+use qbtc_core::wallet::coin_selection::SelectionError;
+use qbtc_core::wallet::derivation::Branch;
+use qbtc_core::wallet::ledger::{Balance, OwnedCoin, TxEntry};
+use qbtc_core::wallet::replacement::{FeeFrom, Original, ReplacementFee, build_cancellation, build_fee_bump};
+
+use super::state::WalletState;
+
+/// What is to be paid.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// Recipients and data.
+    pub outputs: Vec<TxOut>,
+    /// Who gets all that is left, for a payment of everything.
+    pub everything_to: Option<Address>,
+    /// What miners get.
+    pub fee_rate: FeeRate,
+    /// Sign with the dormant key of each address.
+    pub with_fallback_key: bool,
+}
+
+/// How a payment that is in no block yet is replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacement<'a> {
+    /// The payment, signed.
+    pub transaction: &'a Transaction,
+    /// What transactions that depend on it pay.
+    pub dependent_fees: Amount,
+    /// At least this rate.
+    pub fee_rate: FeeRate,
+    /// The output that pays the higher fee, in place of the change.
+    pub from_output: Option<usize>,
+}
+
+/// Why a payment cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpendError {
+    /// What core says.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// No address is left for the change.
+    #[error(
+        "the wallet has run out of change addresses: synchronise it with the passphrase, `qbtc wallet sync --unlock`"
+    )]
+    NoChangeAddress,
+    /// Not one of the wallet's.
+    #[error("transaction {0} is none of the wallet's; `qbtc wallet history` lists them")]
+    Unknown(Txid),
+    /// In a block.
+    #[error("transaction {txid} is in the block of height {height} and cannot be replaced any more")]
+    Mined {
+        /// The transaction.
+        txid: Txid,
+        /// The block's height.
+        height: Height,
+    },
+}
+
+/// Builds a payment on top of the wallet's tip, from mined coins, and with pending change where those are not enough.
+///
+/// # Errors
+/// [`SpendError`].
+pub fn pay(state: &WalletState, spec: &ChainSpec, order: &Order) -> Result<UnsignedTx, SpendError> {
+    let rest = match order.everything_to {
+        Some(address) => Rest::Everything(address),
+        None => Rest::Change(change_address(state)?),
+    };
+    let payment = Payment::new(order.outputs.clone(), rest, order.fee_rate, state.height(), spec.consensus());
+    let key = if order.with_fallback_key { SigningKey::Fallback } else { SigningKey::Ordinary };
+    let mined = spendable(state, spec);
+    match with_funds(state, spec, key, &mined, |funds| build(funds, &payment)) {
+        Err(BuildError::Selection(SelectionError::Insufficient { .. })) => {}
+        built => return Ok(built?),
+    }
+    let own_change = state.ledger().pending_coins().into_iter().filter(|coin| is_own_change(state, coin));
+    let coins: Vec<_> = mined.into_iter().chain(own_change).collect();
+    Ok(with_funds(state, spec, key, &coins, |funds| build(funds, &payment))?)
+}
+
+/// Builds a replacement that pays more for the same outputs.
+///
+/// # Errors
+/// [`SpendError`].
+pub fn bump(state: &WalletState, spec: &ChainSpec, wanted: &Replacement<'_>) -> Result<UnsignedTx, SpendError> {
+    let entry = pending_entry(state, &wanted.transaction.txid())?;
+    let from = match wanted.from_output {
+        Some(index) => FeeFrom::Output(index),
+        None => FeeFrom::Change(change_address(state)?),
+    };
+    let (original, fee) = (original(wanted, entry), fee(state, spec, wanted));
+    let coins = spendable(state, spec);
+    let built =
+        with_funds(state, spec, SigningKey::Ordinary, &coins, |funds| build_fee_bump(funds, &original, fee, from));
+    Ok(built?)
+}
+
+/// Builds a replacement that pays everything back to the wallet.
+///
+/// # Errors
+/// [`SpendError`].
+pub fn cancel(state: &WalletState, spec: &ChainSpec, wanted: &Replacement<'_>) -> Result<UnsignedTx, SpendError> {
+    let entry = pending_entry(state, &wanted.transaction.txid())?;
+    let (original, fee) = (original(wanted, entry), fee(state, spec, wanted));
+    let back_to = change_address(state)?;
+    let coins = spendable(state, spec);
+    let built = with_funds(state, spec, SigningKey::Ordinary, &coins, |funds| {
+        build_cancellation(funds, &original, fee, back_to)
+    });
+    Ok(built?)
+}
+
+/// The wallet's entry of a transaction that is in no block yet.
+///
+/// # Errors
+/// [`SpendError::Unknown`] and [`SpendError::Mined`].
+pub fn pending_entry<'a>(state: &'a WalletState, txid: &Txid) -> Result<&'a TxEntry, SpendError> {
+    let entry = state.ledger().entry(txid).ok_or(SpendError::Unknown(*txid))?;
+    match entry.block {
+        Some(block) => Err(SpendError::Mined { txid: *txid, height: block.height }),
+        None => Ok(entry),
+    }
+}
+
+/// How much money there is for a transaction on top of the wallet's tip.
+#[must_use]
+pub fn balance(state: &WalletState, spec: &ChainSpec) -> Balance {
+    state.ledger().balance(next_height(state), spec.consensus().coinbase_maturity)
+}
+
+/// The coins that a transaction on top of the wallet's tip may spend.
+#[must_use]
+pub fn spendable(state: &WalletState, spec: &ChainSpec) -> Vec<OwnedCoin> {
+    state.ledger().spendable(next_height(state), spec.consensus().coinbase_maturity)
+}
+
+/// The height of the block that comes next.
+#[must_use]
+pub fn next_height(state: &WalletState) -> Height {
+    state.height().next().unwrap_or(state.height())
+}
+
+fn original<'a>(wanted: &Replacement<'a>, entry: &'a TxEntry) -> Original<'a> {
+    Original { transaction: wanted.transaction, spent: &entry.spent, dependent_fees: wanted.dependent_fees }
+}
+
+fn fee(state: &WalletState, spec: &ChainSpec, wanted: &Replacement<'_>) -> ReplacementFee {
+    let expiry_height = expiry_height(state.height(), spec.consensus().spacing_s);
+    ReplacementFee { rate: wanted.fee_rate, expiry_height }
+}
+
+fn change_address(state: &WalletState) -> Result<Address, SpendError> {
+    state.book().next_unused(Branch::Change).map(|(_, address)| address).ok_or(SpendError::NoChangeAddress)
+}
+
+/// Whether a pending coin is change of a payment that the wallet alone has made: nobody else can take it back.
+fn is_own_change(state: &WalletState, coin: &OwnedCoin) -> bool {
+    let entry = state.ledger().entry(&coin.outpoint.txid);
+    coin.path.branch == Branch::Change && entry.is_some_and(|entry| entry.spent_of_others.is_empty())
+}
+
+fn with_funds<T>(
+    state: &WalletState,
+    spec: &ChainSpec,
+    key: SigningKey,
+    coins: &[OwnedCoin],
+    then: impl FnOnce(&Funds<'_>) -> T,
+) -> T {
+    let policy = Policy::default();
+    then(&Funds { spec, policy: &policy, book: state.book(), coins, balance: balance(state, spec), key })
+}
+
+#[cfg(test)]
+mod tests;

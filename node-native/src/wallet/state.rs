@@ -1,0 +1,270 @@
+//! All that a wallet knows beside its secret: addresses, coins, history, where it is in the chain, what it has sent.
+//!
+//! It holds no secret: whoever reads it learns what the wallet owns, and cannot spend it. Were it lost, the secret and the chain would
+//! give it again. The file is `qbtcacct` ‖ version u8 = 1 ‖ encoded state ‖ sha256d of all before.
+
+use qbtc_core::codec::{self, CodecError};
+use qbtc_core::hash::{ChainId, Txid, sha256d};
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::Height;
+use qbtc_core::wallet::account::Account;
+use qbtc_core::wallet::address_book::AddressBook;
+use qbtc_core::wallet::derivation::{AccountKey, Branch};
+use qbtc_core::wallet::layout::AddressLayout;
+use qbtc_core::wallet::ledger::{BlockMark, Ledger};
+use serde::{Deserialize, Serialize};
+
+const MAGIC: [u8; 8] = *b"qbtcacct";
+const CHECKSUM_BYTES: usize = 32;
+
+/// What a wallet knows beside its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletState {
+    chain: ChainId,
+    birthday: Height,
+    /// Addresses, coins, history.
+    pub(super) account: Account,
+    /// Blocks of the chain that was followed, rising: where to go back to if the chain has turned elsewhere.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { WalletState::MARKS_MAX }>")]
+    marks: Vec<BlockMark>,
+    /// The block in which addresses ran short while the secret was not at hand: from here on payments may have been missed.
+    pub(super) short_since: Option<Height>,
+    /// Transactions of its own that are in no block yet.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { Ledger::PENDING_MAX }>")]
+    pub(super) own: Vec<Transaction>,
+    /// Transactions of others that waited in the node's pool when it was last looked at.
+    #[serde(deserialize_with = "codec::bounded::<_, _, { WalletState::SEEN_MAX }>")]
+    pub(super) seen: Vec<Txid>,
+}
+
+/// Why bytes are no state of a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// There is no file.
+    #[error("its file is missing")]
+    Missing,
+    /// Something else, or cut short.
+    #[error("its file is of another kind, or cut short")]
+    Magic,
+    /// Written by a newer program.
+    #[error("its file has version {found}, and this program reads {version}", version = WalletState::VERSION)]
+    Version {
+        /// Version found.
+        found: u8,
+    },
+    /// Bytes have changed.
+    #[error("its file is damaged")]
+    Checksum,
+    /// Malformed bytes under a good checksum: the fault of the program that wrote them.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl WalletState {
+    /// The only version so far.
+    pub const VERSION: u8 = 1;
+    /// The longest file, in bytes: the account, and as many transactions as a pool of nodes keeps of one wallet.
+    pub const BYTES_MAX: usize = Account::STORED_BYTES_MAX + (64 << 20);
+    /// The most blocks to go back to: [`WalletState::DENSE_MARKS`] for each doubling of the distance from the tip.
+    pub const MARKS_MAX: usize = 1_024;
+    /// How many of the newest blocks are all kept.
+    const DENSE_MARKS: u32 = 16;
+    /// The most waiting transactions that are remembered.
+    pub const SEEN_MAX: usize = 1_000;
+
+    /// A wallet that has seen nothing of the chain yet.
+    #[must_use]
+    pub fn new(spec: &ChainSpec, layout: AddressLayout, birthday: Height, key: &AccountKey) -> Self {
+        let book = AddressBook::new(key.path(), layout, AddressBook::GAP_LIMIT);
+        let mut book = book.expect("the usual gap limit is within its range");
+        book.extend(key).expect("the secret is that of the book, and a new branch has room");
+        Self {
+            chain: spec.chain_id(),
+            birthday,
+            account: Account::new(book, Ledger::default()),
+            marks: Vec::new(),
+            short_since: None,
+            own: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// The chain.
+    #[must_use]
+    pub const fn chain(&self) -> &ChainId {
+        &self.chain
+    }
+
+    /// No coin of the wallet is older.
+    #[must_use]
+    pub const fn birthday(&self) -> Height {
+        self.birthday
+    }
+
+    /// Addresses.
+    #[must_use]
+    pub const fn book(&self) -> &AddressBook {
+        self.account.book()
+    }
+
+    /// Addresses, to mark them as given away or make more.
+    pub const fn book_mut(&mut self) -> &mut AddressBook {
+        self.account.book_mut()
+    }
+
+    /// Coins and history.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        self.account.ledger()
+    }
+
+    /// The last block that was looked at; `None` before the first.
+    #[must_use]
+    pub const fn tip(&self) -> Option<BlockMark> {
+        self.ledger().tip()
+    }
+
+    /// The height of the last block that was looked at, 0 before the first.
+    #[must_use]
+    pub fn height(&self) -> Height {
+        self.tip().map_or(Height::GENESIS, |tip| tip.height)
+    }
+
+    /// A transaction of its own that is in no block yet.
+    #[must_use]
+    pub fn own(&self, txid: &Txid) -> Option<&Transaction> {
+        self.own.iter().find(|transaction| transaction.txid() == *txid)
+    }
+
+    /// Whether addresses have run short, so that only the secret can show the rest.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.short_since.is_some() || Branch::ALL.iter().any(|branch| self.book().missing(*branch) > 0)
+    }
+
+    /// Blocks to go back to, newest first.
+    pub fn marks(&self) -> impl Iterator<Item = BlockMark> {
+        self.marks.iter().rev().copied()
+    }
+
+    /// Notes blocks that were passed, in rising order, and forgets what is not needed to find back: the further down, the fewer are
+    /// kept. Which ones depends on their heights alone, so that forgetting again and again tears no holes.
+    pub(super) fn pass(&mut self, blocks: &[BlockMark]) {
+        self.marks.extend_from_slice(blocks);
+        let Some(tip) = self.marks.last().map(|mark| mark.height) else { return };
+        self.marks.retain(|mark| {
+            let distance = tip.above(mark.height) / Self::DENSE_MARKS;
+            let step = if distance == 0 { 1 } else { 1 << distance.ilog2() };
+            mark.height.0 % step == 0
+        });
+    }
+
+    /// Goes back to a block, or to before the first for `None`.
+    pub(super) fn go_back(&mut self, to: Option<BlockMark>) {
+        self.marks.retain(|mark| to.is_some_and(|to| mark.height <= to.height));
+        let is_undone = match to {
+            Some(to) => self.account.rewind(to).is_ok(),
+            None => false,
+        };
+        if !is_undone {
+            self.account = Account::new(self.book().clone(), Ledger::default());
+        }
+    }
+
+    /// Begins above the block before the birthday.
+    pub(super) fn start_above(&mut self, block: BlockMark) {
+        self.account = Account::new(self.book().clone(), Ledger::starting_above(block));
+        self.marks = vec![block];
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [&MAGIC[..], &[Self::VERSION], &codec::encode(self)].concat();
+        let checksum = sha256d(&bytes);
+        bytes.extend(checksum);
+        bytes
+    }
+
+    /// Reads what [`WalletState::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`StateError`], for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        let body = bytes.strip_prefix(&MAGIC).ok_or(StateError::Magic)?;
+        let (version, body) = body.split_first().ok_or(StateError::Magic)?;
+        if *version != Self::VERSION {
+            return Err(StateError::Version { found: *version });
+        }
+        let (encoded, checksum) = body.split_last_chunk::<CHECKSUM_BYTES>().ok_or(StateError::Magic)?;
+        if sha256d(&bytes[..bytes.len() - CHECKSUM_BYTES]) != *checksum {
+            return Err(StateError::Checksum);
+        }
+        Ok(codec::decode(encoded, Self::BYTES_MAX)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qbtc_core::hash::BlockHash;
+    use qbtc_core::wallet::derivation::{AccountPath, CoinType};
+    use qbtc_core::wallet::mnemonic::WalletSeed;
+
+    fn state() -> WalletState {
+        let key = AccountKey::derive(&WalletSeed::from_bytes([5; 64]), AccountPath::first(CoinType::TEST));
+        WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), &key)
+    }
+
+    fn mark(height: u32) -> BlockMark {
+        BlockMark { height: Height(height), id: BlockHash::from_bytes([7; 32]) }
+    }
+
+    #[test]
+    fn a_state_round_trips_and_every_damage_is_seen() {
+        let mut state = state();
+        state.pass(&[mark(1), mark(2)]);
+        state.seen.push(Txid::ZERO);
+        let bytes = state.to_bytes();
+        assert_eq!(WalletState::from_bytes(&bytes), Ok(state));
+        for place in (0..bytes.len()).step_by(1_009).chain(bytes.len() - 40..bytes.len()) {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            assert!(WalletState::from_bytes(&damaged).is_err(), "{place}");
+            assert!(WalletState::from_bytes(&bytes[..place]).is_err(), "{place}");
+        }
+        let mut newer = bytes;
+        newer[8] = 2;
+        assert_eq!(WalletState::from_bytes(&newer), Err(StateError::Version { found: 2 }));
+    }
+
+    #[test]
+    fn marks_are_dense_near_the_tip_and_few_below() {
+        let mut state = state();
+        for start in (0..2_000_000).step_by(1_000) {
+            state.pass(&(start..start + 1_000).map(mark).collect::<Vec<_>>());
+        }
+        let heights: Vec<_> = state.marks().map(|mark| mark.height.0).collect();
+        assert!(heights.len() <= WalletState::MARKS_MAX, "{}", heights.len());
+        assert!((0..16).all(|below| heights.contains(&(1_999_999 - below))), "{heights:?}");
+        // However deep the chain turns, hardly more than needed is looked at again.
+        for depth in [100, 1_000, 10_000, 100_000, 1_000_000, 1_900_000] {
+            let back = heights.iter().find(|height| **height <= 1_999_999 - depth).unwrap();
+            assert!(1_999_999 - back <= depth + depth / 8 + 1, "{depth}: {back}");
+        }
+    }
+
+    #[test]
+    fn going_back_forgets_what_lies_above() {
+        let mut state = state();
+        state.start_above(mark(2));
+        assert_eq!(state.tip(), Some(mark(2)));
+        state.account.apply(mark(9), &[], None).unwrap();
+        state.pass(&[mark(5), mark(9)]);
+        state.go_back(Some(mark(5)));
+        assert_eq!((state.tip(), state.marks().count()), (Some(mark(5)), 2));
+        state.go_back(None);
+        assert_eq!((state.tip(), state.marks().count()), (None, 0));
+    }
+}
