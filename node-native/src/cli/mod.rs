@@ -6,11 +6,13 @@
 mod bench;
 mod chain;
 mod completions;
+mod decode;
 mod failure;
 mod node;
 pub mod options;
 mod output;
 mod rpc;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -48,8 +50,12 @@ struct Cli {
 enum Command {
     /// Runs a full node.
     Node(Box<node::NodeCommand>),
+    /// Keeps keys and money: create, restore, pay, sign, and more.
+    Wallet(Box<wallet::WalletCommand>),
     /// Calls a method of the node's JSON-RPC.
     Rpc(rpc::RpcCommand),
+    /// Takes a transaction, block, header or address apart, offline.
+    Decode(decode::DecodeCommand),
     /// Makes and shows chain specs: the rules of a chain.
     #[command(subcommand)]
     Chain(chain::ChainCommand),
@@ -68,7 +74,9 @@ pub fn main() -> ExitCode {
     };
     let done = match command {
         Command::Node(command) => command.run(&global),
+        Command::Wallet(command) => command.run(&global),
         Command::Rpc(command) => command.run(&global),
+        Command::Decode(command) => command.run(&global),
         Command::Chain(command) => command.run(&global),
         Command::Bench(command) => command.run(&global),
         Command::Completions(command) => command.run(),

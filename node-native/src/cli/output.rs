@@ -3,8 +3,10 @@
 //! A reader who closes the pipe, as `head` does, is no error.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Prints a result: as JSON, or as the text that it shows itself as.
@@ -38,4 +40,34 @@ pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints an error to stderr, where nobody is left to tell if that fails.
 pub(super) fn print_error(text: &impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints a remark to stderr.
+pub(super) fn note(text: &impl Display) {
+    print_error(text);
+}
+
+/// A table without lines, its columns as wide as their content; those named are aligned to the right.
+pub(super) fn table(titles: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(titles);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    for column in right {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A bar for long work, shown on a terminal only.
+pub(super) fn progress(total: u64, what: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is a constant");
+    ProgressBar::new(total).with_style(style).with_message(what)
 }

@@ -1,0 +1,251 @@
+//! `qbtc wallet create`, `restore` and `list`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use qbtc_core::crypto::Scheme;
+use qbtc_core::units::{Amount, Height};
+use qbtc_core::wallet::derivation::Branch;
+use qbtc_core::wallet::keystore::KeystoreContent;
+use qbtc_core::wallet::layout::AddressLayout;
+use qbtc_core::wallet::mnemonic::Mnemonic;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::context::{Context, DEFAULT_NAME};
+use super::words::{self, WordGrid, read_words};
+use crate::cli::output::{note, table};
+use crate::wallet::folder::{FolderError, WalletFolder};
+use crate::wallet::source::ChainSource;
+use crate::wallet::{Wallet, WalletError, entropy, spend};
+
+const CREATE_EXAMPLES: &str = "\
+The words are the wallet: whoever has them has the money, and with them it can be brought back when the file is lost.
+They are shown once; `qbtc wallet words` shows them again, for the passphrase.
+
+Examples:
+  qbtc wallet create
+  qbtc wallet create savings --fallback
+  qbtc wallet create bot --passphrase-file secret.txt --json";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  qbtc wallet restore
+  qbtc wallet restore savings --birthday 120000 --fallback
+  qbtc wallet restore bot --words-file words.txt --passphrase-file secret.txt";
+
+/// What a new wallet's addresses are made of.
+#[derive(Args)]
+struct LayoutOptions {
+    /// The scheme that signs: ML-DSA-44, ML-DSA-65, ML-DSA-87 or SLH-DSA-SHA2-128s.
+    #[arg(long, value_name = "SCHEME", default_value_t = Scheme::default())]
+    scheme: Scheme,
+    /// Gives each address a dormant second key that rests on SHA-256 alone, should the first scheme ever break.
+    #[arg(long)]
+    fallback: bool,
+}
+
+impl LayoutOptions {
+    fn layout(&self) -> anyhow::Result<AddressLayout> {
+        if self.fallback {
+            Ok(AddressLayout::with_fallback(self.scheme)?)
+        } else {
+            Ok(AddressLayout::single(self.scheme))
+        }
+    }
+}
+
+/// Makes a wallet.
+#[derive(Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub(super) struct CreateCommand {
+    /// The wallet's name.
+    #[arg(default_value = DEFAULT_NAME)]
+    name: String,
+    /// How many words to write down: 12, 15, 18, 21 or 24.
+    #[arg(long, value_name = "COUNT", default_value_t = Mnemonic::WORDS_DEFAULT)]
+    words: usize,
+    #[command(flatten)]
+    layout: LayoutOptions,
+}
+
+/// Brings a wallet back.
+#[derive(Args)]
+#[command(after_help = RESTORE_EXAMPLES)]
+pub(super) struct RestoreCommand {
+    /// The wallet's name.
+    #[arg(default_value = DEFAULT_NAME)]
+    name: String,
+    /// A file with the words; `-` for stdin [default: you are asked].
+    #[arg(long, value_name = "FILE")]
+    words_file: Option<PathBuf>,
+    /// The height of the block from which on to look for coins: any from before the wallet was made.
+    #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
+    birthday: u32,
+    #[command(flatten)]
+    layout: LayoutOptions,
+}
+
+/// A wallet that was just made.
+#[derive(Serialize)]
+struct Made {
+    wallet: String,
+    path: PathBuf,
+    birthday: Height,
+    scheme: String,
+    has_fallback: bool,
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "words::serialize")]
+    words: Option<Zeroizing<String>>,
+}
+
+impl CreateCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let layout = self.layout.layout()?;
+        // Three words for four bytes of entropy (BIP 39); another number of words gives a length that is refused.
+        let length = if self.words.is_multiple_of(3) { self.words / 3 * 4 } else { self.words };
+        let bytes = Zeroizing::new(entropy()?);
+        let mnemonic = Mnemonic::from_entropy(bytes.get(..length).unwrap_or_default());
+        let mnemonic =
+            mnemonic.map_err(|_| anyhow::anyhow!("--words {}: expected 12, 15, 18, 21 or 24", self.words))?;
+        refuse_existing(context, &self.name)?;
+        let birthday = birthday_now(context);
+        let passphrase = context.options.passphrase.choose()?;
+        let content = KeystoreContent { mnemonic, layout, birthday, labels: Vec::new() };
+        let (wallet, unlocked) = Wallet::create(context.wallets(), &self.name, &context.spec, content, &passphrase)?;
+        let made = Made::new(&wallet, context, Some(&unlocked.content.mnemonic));
+        context.show(&made)
+    }
+}
+
+impl RestoreCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let layout = self.layout.layout()?;
+        refuse_existing(context, &self.name)?;
+        let mnemonic = read_words(self.words_file.as_deref())?;
+        let passphrase = context.options.passphrase.choose()?;
+        let content = KeystoreContent { mnemonic, layout, birthday: Height(self.birthday), labels: Vec::new() };
+        let (wallet, _) = Wallet::create(context.wallets(), &self.name, &context.spec, content, &passphrase)?;
+        context.show(&Made::new(&wallet, context, None))
+    }
+}
+
+/// Tells of a name that is taken before anything is asked.
+fn refuse_existing(context: &Context, name: &str) -> Result<(), FolderError> {
+    let is_there = WalletFolder::list(context.wallets())?.iter().any(|other| other == name);
+    let path = context.wallets().join(name);
+    if is_there { Err(FolderError::Exists { name: name.to_owned(), path }) } else { Ok(()) }
+}
+
+/// No coin of a wallet made now can lie below. Mined coins mature once their block is as good as final: as far back is on the safe side.
+fn birthday_now(context: &Context) -> Height {
+    let height = context.client().ok().and_then(|node| node.height().ok());
+    let Some(height) = height else {
+        note(&"note: no node answers, so the wallet will look through the chain from its first block on");
+        return Height::GENESIS;
+    };
+    Height(height.0.saturating_sub(context.spec.consensus().coinbase_maturity))
+}
+
+impl Made {
+    fn new(wallet: &Wallet, context: &Context, words: Option<&Mnemonic>) -> Self {
+        let book = wallet.state().book();
+        let address = book.next_unused(Branch::Receive).map(|(_, address)| address);
+        let address = address.map(|address| address.to_text(&context.spec.network().address_prefix));
+        Self {
+            wallet: wallet.name().to_owned(),
+            path: wallet.path().to_owned(),
+            birthday: wallet.state().birthday(),
+            scheme: book.layout().scheme().to_string(),
+            has_fallback: book.layout().has_fallback(),
+            address: address.unwrap_or_default(),
+            words: words.map(Mnemonic::phrase),
+        }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Ok(words)) = self.words.as_ref().map(|words| Mnemonic::parse(words)) {
+            writeln!(f, "Write these words down, in this order, on paper. Whoever has them has the money.\n")?;
+            writeln!(f, "{}", WordGrid(&words))?;
+        }
+        writeln!(f, "wallet         {}", self.wallet)?;
+        writeln!(f, "kept in        {}", self.path.display())?;
+        let fallback = if self.has_fallback {
+            format!(", with a dormant key of {}", AddressLayout::FALLBACK)
+        } else {
+            String::new()
+        };
+        writeln!(f, "signs with     {}{fallback}", self.scheme)?;
+        writeln!(f, "birthday       block {}", self.birthday)?;
+        writeln!(f, "first address  {}", self.address)?;
+        match &self.words {
+            Some(_) => write!(f, "next           qbtc wallet backup-check    once the words are written down"),
+            None => write!(f, "next           qbtc wallet sync --unlock   finds your coins"),
+        }
+    }
+}
+
+/// Lists wallets.
+#[derive(Args)]
+pub(super) struct ListCommand {}
+
+/// The wallets of a chain.
+#[derive(Serialize)]
+struct Wallets {
+    folder: PathBuf,
+    wallets: Vec<Line>,
+}
+
+/// A wallet of the list.
+#[derive(Serialize)]
+struct Line {
+    wallet: String,
+    available: Option<Amount>,
+    height: Option<Height>,
+    problem: Option<String>,
+}
+
+impl ListCommand {
+    #[expect(clippy::unused_self, reason = "all commands run alike")]
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let names = WalletFolder::list(context.wallets())?;
+        let line = |wallet: String| match Wallet::open(context.wallets(), &wallet, &context.spec) {
+            Ok(opened) => Line {
+                available: Some(spend::balance(opened.state(), &context.spec).confirmed),
+                height: opened.state().tip().map(|tip| tip.height),
+                problem: None,
+                wallet,
+            },
+            Err(error) => Line { available: None, height: None, problem: Some(problem(&error)), wallet },
+        };
+        let wallets = names.into_iter().map(line).collect();
+        context.show(&Wallets { folder: context.wallets().clone(), wallets })
+    }
+}
+
+/// What is wrong with a wallet, in a word or two.
+fn problem(error: &WalletError) -> String {
+    match error {
+        WalletError::Folder(FolderError::InUse { .. }) => "in use".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+impl fmt::Display for Wallets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wallets.is_empty() {
+            return write!(f, "no wallet yet in {}; `qbtc wallet create` makes one", self.folder.display());
+        }
+        let mut lines = table(&["WALLET", "AVAILABLE", "AS OF BLOCK"], &[1, 2]);
+        for line in &self.wallets {
+            let amount = line.available.map_or_else(String::new, |amount| amount.to_string());
+            let height = line.height.map(|height| height.to_string());
+            let height = height.or_else(|| line.problem.clone()).unwrap_or_else(|| "never synchronised".to_owned());
+            lines.add_row([&line.wallet, &amount, &height]);
+        }
+        write!(f, "{}", lines.trim_fmt())
+    }
+}

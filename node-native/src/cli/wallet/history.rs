@@ -1,0 +1,121 @@
+//! `qbtc wallet history`.
+
+use std::fmt;
+
+use clap::Args;
+use qbtc_core::hash::{BlockHash, Txid};
+use qbtc_core::units::{Amount, Height};
+use qbtc_core::wallet::ledger::TxEntry;
+use serde::Serialize;
+
+use super::context::Context;
+use crate::cli::output::table;
+
+/// Lists payments.
+#[derive(Args)]
+pub(super) struct HistoryCommand {
+    /// The most lines; 0 for all.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    limit: usize,
+}
+
+/// The wallet's history, newest first.
+#[derive(Serialize)]
+struct History {
+    height: Option<Height>,
+    entries: Vec<Line>,
+    left_out: usize,
+}
+
+/// A transaction as it touched the wallet.
+#[derive(Serialize)]
+struct Line {
+    txid: Txid,
+    kind: &'static str,
+    /// What the wallet gained or, with a minus, lost; the fee included where the wallet paid it.
+    change: String,
+    received: Amount,
+    spent: Amount,
+    fee: Option<Amount>,
+    height: Option<Height>,
+    block: Option<BlockHash>,
+    confirmations: u32,
+    /// The greatest height at which it can still be mined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_after: Option<Height>,
+}
+
+impl HistoryCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let wallet = context.open_current()?;
+        let ledger = wallet.state().ledger();
+        let tip = ledger.tip().map(|tip| tip.height);
+        let all = ledger.history().count();
+        let shown = if self.limit == 0 { all } else { self.limit };
+        let entries: Vec<_> = ledger.history().take(shown).map(|entry| Line::new(entry, tip)).collect();
+        context.show(&History { height: tip, left_out: all - entries.len(), entries })
+    }
+}
+
+impl Line {
+    fn new(entry: &TxEntry, tip: Option<Height>) -> Self {
+        let (received, spent) = (entry.received_amount(), entry.spent_amount());
+        let change = match received.checked_sub(spent) {
+            Some(gained) => format!("+{gained}"),
+            None => format!("-{}", spent.saturating_sub(received)),
+        };
+        let height = entry.block.map(|block| block.height);
+        let confirmations = height.zip(tip).map_or(0, |(height, tip)| tip.above(height).saturating_add(1));
+        let is_limited = entry.block.is_none() && entry.expiry_height > Height::GENESIS;
+        Self {
+            txid: entry.txid,
+            kind: kind(entry),
+            change,
+            received,
+            spent,
+            fee: entry.fee(),
+            height,
+            block: entry.block.map(|block| block.id),
+            confirmations,
+            expires_after: is_limited.then_some(entry.expiry_height),
+        }
+    }
+}
+
+fn kind(entry: &TxEntry) -> &'static str {
+    if entry.is_coinbase {
+        "mined"
+    } else if entry.spent.is_empty() {
+        "received"
+    } else if entry.paid_to_others == Amount::ZERO {
+        "moved"
+    } else {
+        "sent"
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let as_of =
+            self.height.map_or_else(|| "never synchronised".to_owned(), |height| format!("as of block {height}"));
+        if self.entries.is_empty() {
+            return write!(f, "no payments yet ({as_of})");
+        }
+        let mut lines = table(&["BLOCK", "CONFIRMED", "KIND", "QBTC", "FEE", "TRANSACTION"], &[0, 1, 3, 4]);
+        for line in &self.entries {
+            let height = line.height.map_or_else(|| "waits".to_owned(), |height| height.to_string());
+            let confirmations = match line.expires_after {
+                Some(height) => format!("until {height}"),
+                None => line.confirmations.to_string(),
+            };
+            let fee = line.fee.map_or_else(String::new, |fee| fee.to_string());
+            let txid = line.txid.to_string();
+            lines.add_row([&height, &confirmations, line.kind, &line.change, &fee, &txid]);
+        }
+        writeln!(f, "{}", lines.trim_fmt())?;
+        match self.left_out {
+            0 => write!(f, "{as_of}"),
+            more => write!(f, "{as_of}; {more} older ones with --limit 0"),
+        }
+    }
+}

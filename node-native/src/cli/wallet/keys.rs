@@ -1,0 +1,113 @@
+//! `qbtc wallet passphrase`, `words` and `backup-check`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use qbtc_core::wallet::derivation::{AccountKey, AddressPath, Branch, ChildIndex};
+use qbtc_core::wallet::mnemonic::Mnemonic;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::context::Context;
+use super::passphrase::{choose_at_terminal, read_file};
+use super::words::{self, WordGrid, read_words};
+
+/// Changes the passphrase.
+#[derive(Args)]
+pub(super) struct PassphraseCommand {
+    /// A file whose first line is the new passphrase [default: you are asked].
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+/// Something was done to a wallet.
+#[derive(Serialize)]
+struct Done {
+    wallet: String,
+    done: &'static str,
+}
+
+impl PassphraseCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut wallet = context.open()?;
+        let old = context.options.passphrase.ask(wallet.name())?;
+        // Told at once, before a new one is thought up.
+        wallet.unlock(&old, &context.spec)?;
+        let new = match &self.new_passphrase_file {
+            Some(path) => read_file(path)?,
+            None => choose_at_terminal()?,
+        };
+        if new.is_empty() {
+            bail!("an empty passphrase protects nothing: give one");
+        }
+        wallet.change_passphrase(&old, &new)?;
+        let done = "the passphrase is changed; copies of the old file still open with the old one";
+        context.show(&Done { wallet: wallet.name().to_owned(), done })
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wallet {}: {}", self.wallet, self.done)
+    }
+}
+
+/// Shows the words.
+#[derive(Args)]
+pub(super) struct WordsCommand {}
+
+/// A wallet's words.
+#[derive(Serialize)]
+struct Words {
+    #[serde(serialize_with = "words::serialize")]
+    words: Option<Zeroizing<String>>,
+}
+
+impl WordsCommand {
+    #[expect(clippy::unused_self, reason = "all commands run alike")]
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let wallet = context.open()?;
+        let unlocked = context.unlock(&wallet)?;
+        context.show(&Words { words: Some(unlocked.content.mnemonic.phrase()) })
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.words.as_ref().and_then(|words| Mnemonic::parse(words).ok());
+        words.map_or(Err(fmt::Error), |words| write!(f, "{}", WordGrid(&words)))
+    }
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Needs no passphrase: the words are compared by the address that they lead to.
+
+Examples:
+  qbtc wallet backup-check
+  qbtc wallet backup-check --words-file words.txt";
+
+/// Checks words that were written down.
+#[derive(Args)]
+#[command(after_help = BACKUP_EXAMPLES)]
+pub(super) struct BackupCheckCommand {
+    /// A file with the words; `-` for stdin [default: you are asked].
+    #[arg(long, value_name = "FILE")]
+    words_file: Option<PathBuf>,
+}
+
+impl BackupCheckCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let wallet = context.open()?;
+        let words = read_words(self.words_file.as_deref())?;
+        let book = wallet.state().book();
+        let key = AccountKey::derive(&words.to_seed(""), book.path());
+        let first = AddressPath { branch: Branch::Receive, index: ChildIndex::ZERO };
+        let found = book.layout().keys(&key, first).tree().address();
+        if book.entry(first).is_none_or(|entry| entry.address != found) {
+            bail!("these words are sound, but they are those of another wallet than {:?}", wallet.name());
+        }
+        context.show(&Done { wallet: wallet.name().to_owned(), done: "the words are right" })
+    }
+}
