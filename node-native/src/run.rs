@@ -179,7 +179,8 @@ impl Running {
         if let Some(listener) = listeners.http {
             let origins = config.allow_origin.clone();
             let guard = Guard::new(Pages::SameOrigin).with_hosts(hosts()).with_origins(origins.iter().cloned());
-            let router = public::router(node, PublicOptions { origins, ..PublicOptions::default() });
+            let database = Some(self.data_dir.database());
+            let router = public::router(node, PublicOptions { origins, database, ..PublicOptions::default() });
             let serving = http::serve(listener, guard.protect(router), Limits::default(), node.stopping().clone());
             self.tasks.spawn(serving);
         }

@@ -1,14 +1,16 @@
 //! `/health`: whether the node does its work, for people, load balancers and supervisors. `/metrics`: the same and more, for Prometheus.
 
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use qbtc_core::pow::Difficulty;
 use serde::Serialize;
 
@@ -52,16 +54,22 @@ struct Check {
     found: String,
 }
 
+#[derive(Clone, Debug)]
+struct Watched {
+    node: Node,
+    database: Option<PathBuf>,
+}
+
 /// The two routes.
-pub(super) fn router(node: Node, rate: &Arc<RateLimiter>) -> Router {
+pub(super) fn router(node: Node, database: Option<PathBuf>, rate: &Arc<RateLimiter>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics_text))
         .route_layer(rate.layer(Cost::LIGHT))
-        .with_state(node)
+        .with_state(Watched { node, database })
 }
 
-async fn health(State(node): State<Node>) -> Result<Response, Problem> {
+async fn health(State(Watched { node, .. }): State<Watched>) -> Result<Response, Problem> {
     let Examination { reading, checks } = examine(&node).await?;
     let is_ok = checks.iter().all(|check| check.passes);
     let status = if is_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -79,11 +87,33 @@ async fn health(State(node): State<Node>) -> Result<Response, Problem> {
     Ok((status, [(CACHE_CONTROL, "no-store")], Json(health)).into_response())
 }
 
-async fn metrics_text(State(node): State<Node>, asked: HeaderMap) -> Result<Response, Problem> {
+async fn metrics_text(
+    State(Watched { node, database }): State<Watched>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    asked: HeaderMap,
+) -> Result<Response, Problem> {
+    if let Some(Extension(ConnectInfo(peer))) = peer
+        && !is_near(peer.ip())
+    {
+        return Err(Problem::forbidden("metrics are told within the operator's own network only"));
+    }
+    if let Some(database) = database
+        && let Ok(file) = tokio::task::spawn_blocking(move || std::fs::metadata(database)).await
+    {
+        node.metrics().set_store_bytes(file.map_or(0, |file| file.len()));
+    }
     let Examination { reading, .. } = examine(&node).await?;
     let format = Format::accepted_by(asked.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
     let text = node.metrics().render(&reading, format);
     Ok(([(CONTENT_TYPE, format.content_type()), (CACHE_CONTROL, "no-store")], text).into_response())
+}
+
+/// Whether an address is of this machine or of a network that is not routed on the internet.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
 }
 
 /// What the node looks like, and what that means.

@@ -1,9 +1,11 @@
 //! The public interface: everything that is served to whoever asks. REST, pushed events, health, metrics.
 //!
-//! It tells public data only and takes nothing but transactions, so it may be put on the internet; each address has a budget, each
+//! It tells public data only (metrics, which are the operator's, to nobody beyond the operator's network) and takes nothing but
+//! transactions, so it may be put on the internet; each address has a budget, each
 //! answer the headers that keep browsers from making anything else of it. It stands in the shell [`super::http`], which bounds
 //! connections and time and keeps web pages out, apart from those whose origins are allowed here too.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,6 +37,8 @@ pub struct PublicOptions {
     pub rate: RateLimits,
     /// What subscribers may cost.
     pub subscribers: SubscriberLimits,
+    /// The database's file, whose size operators watch.
+    pub database: Option<PathBuf>,
 }
 
 /// Nothing that is served here is a page, unless it says so with a policy of its own.
@@ -48,7 +52,7 @@ pub fn router(node: &Node, options: PublicOptions) -> Router {
     Router::new()
         .merge(rest::router(node.clone(), &rate))
         .merge(ws::router(node.clone(), options.subscribers, &rate))
-        .merge(health::router(node.clone(), &rate))
+        .merge(health::router(node.clone(), options.database, &rate))
         .fallback(|uri: Uri| async move { Problem::no_such_path(uri.path()) })
         .method_not_allowed_fallback(|uri: Uri| async move { Problem::method(uri.path()) })
         .layer(middleware::from_fn_with_state(Arc::new(options.origins), share))

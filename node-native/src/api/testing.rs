@@ -52,13 +52,15 @@ pub(super) struct Answer {
 
 impl TestNode {
     /// A node with the genesis block alone.
-    pub(super) fn start(indexes: Indexes, options: PublicOptions) -> Self {
+    pub(super) fn start(indexes: Indexes, mut options: PublicOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("chain.redb");
         let stored = StoreOptions { indexes, ..StoreOptions::default() };
-        let store = Store::open(&folder.path().join("chain.redb"), Arc::new(easy_chain()), &stored).unwrap();
+        let store = Store::open(&database, Arc::new(easy_chain()), &stored).unwrap();
         let (node, thread) = driver::start(store, Arc::new(Metrics::new("dev")), DriverOptions::default()).unwrap();
         let key = SecretKey::from_seed(Scheme::MlDsa44, &[7; 32]);
         let tree = AddressTree::single(Conditions::key(key.public_key().clone()));
+        options.database = Some(database);
         let router = public::router(&node, options);
         Self { node, router, key, tree, thread: Some(thread), _folder: folder }
     }

@@ -56,6 +56,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", message.into())
     }
 
+    /// Something that is not for this client.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message.into())
+    }
+
     /// A path that there is not.
     pub(crate) fn no_such_path(path: &str) -> Self {
         Self::not_found(format!("path {:?} is not known here", shortened(path)))

@@ -7,7 +7,8 @@ use qbtc_core::codec;
 use serde_json::Value;
 
 use super::schema;
-use crate::api::testing::{Answer, TestNode};
+use crate::api::public::PublicOptions;
+use crate::api::testing::{ALL_INDEXES, Answer, TestNode};
 
 /// Every GET of the document, with values for its parameters.
 async fn requests(node: &TestNode) -> Vec<(&'static str, String)> {
@@ -81,6 +82,31 @@ async fn every_route_answers_as_documented() {
     let documented = paths.iter().filter(|(_, methods)| methods.get("get").is_some());
     let documented: BTreeSet<_> = documented.map(|(path, _)| path.strip_prefix("/api/v1").unwrap()).collect();
     assert_eq!(documented, requests.iter().map(|(path, _)| *path).collect());
+}
+
+/// What tools that make clients from the document trip over.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_whole() {
+    let node = TestNode::start(ALL_INDEXES, PublicOptions::default());
+    let document = node.get("/api/v1/openapi.json").await.ok();
+    assert_eq!(document["openapi"], "3.1.0");
+    let operations: Vec<&Value> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|methods| methods.as_object().unwrap().values())
+        .collect();
+    let ids: BTreeSet<_> = operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len(), "each operation has a name of its own");
+    let tags: BTreeSet<_> =
+        document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).map(Value::as_str).collect();
+    for operation in operations {
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(responses.contains_key("200") && responses.contains_key("default"), "{operation}");
+        assert!(responses.values().all(|response| response["description"].is_string()), "{operation}");
+        assert!(operation["summary"].is_string(), "{operation}");
+        assert!(operation["tags"].as_array().unwrap().iter().all(|tag| tags.contains(&tag.as_str())), "{operation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use axum::http::StatusCode;
 
-use crate::api::testing::TestNode;
+use crate::api::public::PublicOptions;
+use crate::api::testing::{ALL_INDEXES, TestNode};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_its_work_is_healthy_and_one_that_stops_is_not() {
@@ -52,9 +53,23 @@ async fn metrics_tell_what_the_node_has_done() {
     assert!(value("qbtc_block_validation_seconds_sum ") > 0.0);
     assert!(value("qbtc_store_commit_seconds_count ") >= 13.0);
     assert!(value("qbtc_template_seconds_count ") >= 1.0);
+    assert!(value("qbtc_store_bytes ") > 100_000.0);
     check_with_promtool(&text);
     let open = node.get_with("/metrics", ("accept", "application/openmetrics-text;version=1.0.0")).await;
     assert!(open.bytes().ends_with(b"# EOF\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_told_within_the_operators_network_only() {
+    let node = TestNode::start(ALL_INDEXES, PublicOptions::default());
+    for near in ["127.0.0.1:1", "[::1]:1", "10.1.2.3:1", "192.168.1.9:1", "[fd00::1]:1", "[::ffff:172.16.0.1]:1"] {
+        assert_eq!(node.get_from(near.parse().unwrap(), "/metrics").await.status, StatusCode::OK, "{near}");
+    }
+    for far in ["192.0.2.1:1", "172.32.0.1:1", "[2001:db8::1]:1", "[::ffff:8.8.8.8]:1"] {
+        let far = far.parse().unwrap();
+        assert_eq!(node.get_from(far, "/metrics").await.status, StatusCode::FORBIDDEN, "{far}");
+        assert_eq!(node.get_from(far, "/health").await.status, StatusCode::OK, "{far}");
+    }
 }
 
 fn check_with_promtool(text: &str) {

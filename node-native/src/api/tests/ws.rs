@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::api::SubscriberLimits;
 use crate::api::http::{self, Guard, Limits, Pages};
 use crate::api::public::PublicOptions;
-use crate::api::testing::{ALL_INDEXES, TestNode};
-use crate::api::{RateLimits, SubscriberLimits};
+use crate::api::testing::{ALL_INDEXES, FEE, TestNode};
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -93,6 +93,7 @@ async fn blocks_transactions_and_addresses_are_pushed_to_those_who_asked() {
     node.submit(&tx).await;
     let added = event(&mut transactions).await;
     assert_eq!((&added["event"], &added["txid"]), (&json!("transaction_added"), &json!(tx.txid().to_string())));
+    assert_eq!((&added["fee"], &added["wtxid"]), (&json!(FEE), &json!(tx.wtxid().to_string())));
     let pending = event(&mut wallet).await;
     let expected =
         json!({"event": "address", "address": node.address_text(), "txid": tx.txid().to_string(), "state": "pending"});
@@ -196,9 +197,8 @@ async fn who_does_not_answer_is_let_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_keep_up_is_told_and_let_go() {
-    let rate = RateLimits::default();
     let subscribers = SubscriberLimits { queue: 2, ..SubscriberLimits::default() };
-    let node = TestNode::start(ALL_INDEXES, PublicOptions { origins: Vec::new(), rate, subscribers });
+    let node = TestNode::start(ALL_INDEXES, PublicOptions { subscribers, ..PublicOptions::default() });
     let address = serve(&node).await;
     let mut client = connect(address).await.unwrap();
     say(&mut client, json!({"subscribe": "blocks"})).await;

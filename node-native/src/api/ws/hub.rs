@@ -46,7 +46,7 @@ impl Hub {
     /// Follows the events of a node until it stops. Each client may lag by so many events.
     pub(super) fn start(node: &Node, queue: usize) -> Self {
         let (sender, _) = channel(queue.max(1));
-        tokio::spawn(follow(node.events(), sender.clone(), node.stopping().clone()));
+        tokio::spawn(follow(node.clone(), node.events(), sender.clone()));
         Self(sender)
     }
 
@@ -56,35 +56,34 @@ impl Hub {
     }
 }
 
-async fn follow(
-    mut events: Receiver<Event>,
-    clients: Sender<Arc<Pushed>>,
-    stopping: tokio_util::sync::CancellationToken,
-) {
+async fn follow(node: Node, mut events: Receiver<Event>, clients: Sender<Arc<Pushed>>) {
     loop {
         let event = tokio::select! {
-            () = stopping.cancelled() => return,
+            () = node.stopping().cancelled() => return,
             event = events.recv() => event,
         };
+        if clients.receiver_count() == 0 && !matches!(event, Err(RecvError::Closed)) {
+            continue;
+        }
         let pushed = match event {
-            Ok(event) => pushed(&event),
+            Ok(event) => pushed(&node, &event),
             Err(RecvError::Lagged(missed)) => vec![Pushed::Missed(missed)],
             Err(RecvError::Closed) => return,
         };
         for each in pushed {
-            // Fails only if nobody is connected.
+            // Fails only if the last client has just left.
             drop(clients.send(Arc::new(each)));
         }
     }
 }
 
-fn pushed(event: &Event) -> Vec<Pushed> {
+fn pushed(node: &Node, event: &Event) -> Vec<Pushed> {
     match event {
         Event::Tip(moved) => {
             let left = moved.disconnected.iter().map(disconnected);
             left.chain(moved.connected.iter().map(connected)).collect()
         }
-        Event::Added(tx) => vec![added(tx)],
+        Event::Added(tx) => vec![added(node, tx)],
         Event::Removed(removal) => vec![removed(&removal.tx, &removal.reason)],
     }
 }
@@ -103,9 +102,11 @@ fn in_block(block: &BlockSummary, message: &Message<'_>, state: AddressState) ->
     Pushed::Block(Happening { text: message.to_text().into(), touched: block.touched.clone(), state: Some(state) })
 }
 
-fn added(tx: &CheckedTx) -> Pushed {
+fn added(node: &Node, tx: &CheckedTx) -> Pushed {
     let (txid, size_bytes) = (tx.txid(), tx.size_bytes());
-    let message = Message::TransactionAdded { txid, wtxid: tx.wtxid().to_string(), size_bytes };
+    // It may have left again by now.
+    let fee = node.live().pool.entry(&txid).map(|entry| entry.fee().quanta());
+    let message = Message::TransactionAdded { txid, wtxid: tx.wtxid(), size_bytes, fee };
     let touched = touched(tx.transaction(), txid);
     Pushed::Transaction(Happening { text: message.to_text().into(), touched, state: Some(AddressState::Pending) })
 }

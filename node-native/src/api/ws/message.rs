@@ -1,6 +1,6 @@
 //! What clients and the node say to each other over a WebSocket: JSON, one object a message.
 
-use qbtc_core::hash::{BlockHash, Txid};
+use qbtc_core::hash::{BlockHash, Txid, Wtxid};
 use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,8 @@ pub(super) enum Message<'a> {
     BlockConnected(BlockLine),
     /// A block left the chain.
     BlockDisconnected(BlockLine),
-    /// A transaction came into the mempool.
-    TransactionAdded { txid: Txid, wtxid: String, size_bytes: u32 },
+    /// A transaction came into the mempool. The fee is in quanta; null if it has left again.
+    TransactionAdded { txid: Txid, wtxid: Wtxid, size_bytes: u32, fee: Option<u64> },
     /// A transaction left the mempool.
     TransactionRemoved { txid: Txid, reason: &'static str },
     /// A transaction pays to or spends from an address.

@@ -27,9 +27,9 @@ const PAGE_DEFAULT: u32 = 50;
 
 /// What an address holds in the chain.
 #[utoipa::path(
-    get, path = "/addresses/{address}", tag = "addresses",
+    get, operation_id = "addressBalance", path = "/addresses/{address}", tag = "addresses",
     params(("address" = String, Path, description = "The address as text.")),
-    responses((status = OK, body = AddressBalance), Problems)
+    responses((status = OK, description = "As asked.", body = AddressBalance), Problems)
 )]
 pub(crate) async fn balance(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let address = address(&name, api.node.spec())?;
@@ -58,9 +58,9 @@ pub(crate) struct CoinsQuery {
 
 /// The unspent coins of an address, in the order of their transactions' ids.
 #[utoipa::path(
-    get, path = "/addresses/{address}/coins", tag = "addresses",
+    get, operation_id = "addressCoins", path = "/addresses/{address}/coins", tag = "addresses",
     params(("address" = String, Path, description = "The address as text."), CoinsQuery),
-    responses((status = OK, body = AddressCoins), Problems)
+    responses((status = OK, description = "As asked.", body = AddressCoins), Problems)
 )]
 pub(crate) async fn coins(
     State(api): App,
@@ -98,9 +98,9 @@ pub(crate) struct HistoryQuery {
 
 /// What happened to an address in the chain, the latest first.
 #[utoipa::path(
-    get, path = "/addresses/{address}/history", tag = "addresses",
+    get, operation_id = "addressHistory", path = "/addresses/{address}/history", tag = "addresses",
     params(("address" = String, Path, description = "The address as text."), HistoryQuery),
-    responses((status = OK, body = AddressHistory), Problems)
+    responses((status = OK, description = "As asked.", body = AddressHistory), Problems)
 )]
 pub(crate) async fn history(
     State(api): App,

@@ -12,7 +12,7 @@ use qbtc_core::units::Height;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{App, Problems, bytes};
+use super::{App, Binary, Problems, bytes};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{BlockRef, Number, Query, Segment, limit};
 use crate::api::rest::problem::Problem;
@@ -42,7 +42,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Blocks of the chain, the highest first.
-#[utoipa::path(get, path = "/blocks", tag = "blocks", params(ListQuery), responses((status = OK, body = BlockPage), Problems))]
+#[utoipa::path(get, operation_id = "listBlocks", path = "/blocks", tag = "blocks", params(ListQuery), responses((status = OK, description = "As asked.", body = BlockPage), Problems))]
 pub(crate) async fn list(
     State(api): App,
     Query(query): Query<ListQuery>,
@@ -92,9 +92,9 @@ fn leaves(block: &[u8]) -> Result<usize, Problem> {
 ///
 /// The block is named by its height in the chain, or by its id, in the chain or beside it.
 #[utoipa::path(
-    get, path = "/blocks/{block}", tag = "blocks",
+    get, operation_id = "block", path = "/blocks/{block}", tag = "blocks",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits.")),
-    responses((status = OK, body = BlockDetails), Problems)
+    responses((status = OK, description = "As asked.", body = BlockDetails), Problems)
 )]
 pub(crate) async fn block(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let name = BlockRef::parse(&name)?;
@@ -111,9 +111,9 @@ pub(crate) async fn block(State(api): App, Segment(name): Segment, asked: Header
 
 /// A block's header. Known also of blocks that are pruned, or not here yet.
 #[utoipa::path(
-    get, path = "/blocks/{block}/header", tag = "blocks",
+    get, operation_id = "blockHeader", path = "/blocks/{block}/header", tag = "blocks",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits.")),
-    responses((status = OK, body = BlockHeader), Problems)
+    responses((status = OK, description = "As asked.", body = BlockHeader), Problems)
 )]
 pub(crate) async fn header(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let name = BlockRef::parse(&name)?;
@@ -124,9 +124,9 @@ pub(crate) async fn header(State(api): App, Segment(name): Segment, asked: Heade
 
 /// A block's bytes, as miners and peers exchange them.
 #[utoipa::path(
-    get, path = "/blocks/{block}/raw", tag = "blocks",
+    get, operation_id = "blockBytes", path = "/blocks/{block}/raw", tag = "blocks",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits.")),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn raw(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     content(&api, &name, &asked, "raw", |snapshot, at| snapshot.block_bytes(&at.block)).await
@@ -134,9 +134,9 @@ pub(crate) async fn raw(State(api): App, Segment(name): Segment, asked: HeaderMa
 
 /// A block's compact filter: which addresses it touches (as in BIP 158, keyed with the first 16 bytes of the parent's id).
 #[utoipa::path(
-    get, path = "/blocks/{block}/filter", tag = "blocks",
+    get, operation_id = "blockFilter", path = "/blocks/{block}/filter", tag = "blocks",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits.")),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn filter(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     content(&api, &name, &asked, "filter", |snapshot, at| {
@@ -172,9 +172,9 @@ async fn content(
 ///
 /// It leads to the root over all blocks up to the tip, `tip.history_root` of `/chain`; the answer is of the tip that its `ETag` names.
 #[utoipa::path(
-    get, path = "/blocks/{block}/history-proof", tag = "proofs",
+    get, operation_id = "blockHistoryProof", path = "/blocks/{block}/history-proof", tag = "proofs",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits.")),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn history_proof(
     State(api): App,
@@ -212,9 +212,9 @@ pub(crate) struct TransactionsQuery {
 
 /// A block's transactions, in its order, with the coins that they spend.
 #[utoipa::path(
-    get, path = "/blocks/{block}/transactions", tag = "blocks",
+    get, operation_id = "blockTransactions", path = "/blocks/{block}/transactions", tag = "blocks",
     params(("block" = String, Path, description = "A height, or an id of 64 hex digits."), TransactionsQuery),
-    responses((status = OK, body = TransactionPage), Problems)
+    responses((status = OK, description = "As asked.", body = TransactionPage), Problems)
 )]
 pub(crate) async fn transactions(
     State(api): App,

@@ -11,7 +11,7 @@ use qbtc_core::codec;
 use qbtc_core::mempool::AdmitError;
 use qbtc_core::tx::Transaction;
 
-use super::{App, Problems};
+use super::{App, Binary, Problems};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::problem::Problem;
 use crate::api::rest::shapes::{BroadcastAnswer, TestAnswer};
@@ -24,12 +24,12 @@ pub(crate) const BODY_BYTES_MAX: usize = 2 * 512 * 1_024;
 ///
 /// Handing in the same transaction again is answered alike, with `is_new` false.
 #[utoipa::path(
-    post, path = "/transactions", tag = "transactions",
+    post, operation_id = "broadcast", path = "/transactions", tag = "transactions",
     request_body(content(
-        (Vec<u8> = "application/octet-stream"),
+        (Binary = "application/octet-stream"),
         (String = "text/plain"),
     ), description = "The transaction's bytes, or the same as hex."),
-    responses((status = OK, body = BroadcastAnswer), Problems)
+    responses((status = OK, description = "As asked.", body = BroadcastAnswer), Problems)
 )]
 pub(crate) async fn broadcast(State(api): App, Handed(tx): Handed) -> Result<Response, Problem> {
     let txid = tx.txid();
@@ -44,12 +44,12 @@ pub(crate) async fn broadcast(State(api): App, Handed(tx): Handed) -> Result<Res
 
 /// Says whether a transaction would be taken, and changes nothing.
 #[utoipa::path(
-    post, path = "/transactions/test", tag = "transactions",
+    post, operation_id = "testTransaction", path = "/transactions/test", tag = "transactions",
     request_body(content(
-        (Vec<u8> = "application/octet-stream"),
+        (Binary = "application/octet-stream"),
         (String = "text/plain"),
     ), description = "The transaction's bytes, or the same as hex."),
-    responses((status = OK, body = TestAnswer), Problems)
+    responses((status = OK, description = "As asked.", body = TestAnswer), Problems)
 )]
 pub(crate) async fn test(State(api): App, Handed(tx): Handed) -> Result<Response, Problem> {
     let tested = api.node.test_transaction(tx).await.map_err(problem)?;

@@ -11,7 +11,7 @@ use crate::api::rest::problem::Problem;
 use crate::api::rest::shapes::{ChainSummary, Supply, Tip};
 
 /// The chain, and how far this node has got with it.
-#[utoipa::path(get, path = "/chain", tag = "chain", responses((status = OK, body = ChainSummary), Problems))]
+#[utoipa::path(get, operation_id = "chain", path = "/chain", tag = "chain", responses((status = OK, description = "As asked.", body = ChainSummary), Problems))]
 pub(crate) async fn chain(State(api): App) -> Result<Response, Problem> {
     let summary = api.read(|snapshot| {
         let (spec, chain) = (snapshot.node.spec(), &snapshot.chain);

@@ -21,7 +21,7 @@ const PAGE_DEFAULT: u32 = 50;
 const WAITS: [u32; 8] = [1, 2, 3, 6, 12, 25, 50, 100];
 
 /// The mempool in numbers.
-#[utoipa::path(get, path = "/mempool", tag = "mempool", responses((status = OK, body = MempoolSummary), Problems))]
+#[utoipa::path(get, operation_id = "mempool", path = "/mempool", tag = "mempool", responses((status = OK, description = "As asked.", body = MempoolSummary), Problems))]
 pub(crate) async fn summary(State(api): App) -> Response {
     let now = api.node.now();
     let summary = {
@@ -56,8 +56,8 @@ pub(crate) struct PageQuery {
 
 /// The transactions that wait, in the order of arrival.
 #[utoipa::path(
-    get, path = "/mempool/transactions", tag = "mempool", params(PageQuery),
-    responses((status = OK, body = MempoolPage), Problems)
+    get, operation_id = "mempoolTransactions", path = "/mempool/transactions", tag = "mempool", params(PageQuery),
+    responses((status = OK, description = "As asked.", body = MempoolPage), Problems)
 )]
 pub(crate) async fn transactions(State(api): App, Query(query): Query<PageQuery>) -> Response {
     let after = Sequence(query.after.map_or(0, |SequenceCursor(after)| after));
@@ -71,7 +71,7 @@ pub(crate) async fn transactions(State(api): App, Query(query): Query<PageQuery>
 }
 
 /// What waits, by fee rate. Told anew every two seconds.
-#[utoipa::path(get, path = "/mempool/bands", tag = "mempool", responses((status = OK, body = MempoolBands), Problems))]
+#[utoipa::path(get, operation_id = "mempoolBands", path = "/mempool/bands", tag = "mempool", responses((status = OK, description = "As asked.", body = MempoolBands), Problems))]
 pub(crate) async fn bands(State(api): App) -> Result<Response, Problem> {
     let bands = api.every_now_and_then("bands", |node| {
         let live = node.live();
@@ -81,17 +81,17 @@ pub(crate) async fn bands(State(api): App) -> Result<Response, Problem> {
 }
 
 /// What to pay to be mined within so many blocks. Told anew every two seconds.
-#[utoipa::path(get, path = "/fees", tag = "mempool", responses((status = OK, body = FeeEstimates), Problems))]
+#[utoipa::path(get, operation_id = "fees", path = "/fees", tag = "mempool", responses((status = OK, description = "As asked.", body = FeeEstimates), Problems))]
 pub(crate) async fn fees(State(api): App) -> Result<Response, Problem> {
     let fees = api.every_now_and_then("fees", |node| {
         let now = node.now();
-        let live = node.live();
+        // Each estimate walks over the pool. Its lock is let go in between, so that blocks and transactions need not wait for all.
         let estimate = |blocks| {
-            let estimate = live.pool.estimate_fee(blocks, now, node.spec());
+            let estimate = node.live().pool.estimate_fee(blocks, now, node.spec());
             estimate.map(|estimate| FeeEstimate::new(blocks, estimate)).map_err(|error| Problem::fault(&error))
         };
         let estimates = WAITS.into_iter().map(estimate).collect::<Result<_, _>>()?;
-        Ok(FeeEstimates { fee_rate_min: live.pool.fee_rate_min(now).quanta_per_1000_bytes(), estimates })
+        Ok(FeeEstimates { fee_rate_min: node.live().pool.fee_rate_min(now).quanta_per_1000_bytes(), estimates })
     });
     Ok(Validity::Moment.respond(&HeaderMap::new(), json(&fees.await?)))
 }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
-use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::problem::Problem;
 use super::reader::Api;
@@ -35,7 +35,7 @@ pub(crate) struct Problems;
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
-        let content = ContentBuilder::new().schema(Some(problem_schema())).build();
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
         let response = ResponseBuilder::new()
             .description("The request was not answered as asked; `code` and `message` say why.")
             .content("application/problem+json", content);
@@ -43,10 +43,11 @@ impl IntoResponses for Problems {
     }
 }
 
-fn problem_schema() -> RefOr<utoipa::openapi::schema::Schema> {
-    let _inline = Problem::schema();
-    utoipa::openapi::Ref::from_schema_name(Problem::name()).into()
-}
+/// Bytes as they are, in the OpenAPI document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is only described")]
+pub(crate) struct Binary(Vec<u8>);
 
 /// Bytes as they are.
 fn bytes(bytes: Vec<u8>) -> Response {

@@ -8,7 +8,7 @@ use qbtc_core::units::Height;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{App, Problems, bytes};
+use super::{App, Binary, Problems, bytes};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{BlockRef, Number, Query};
 use crate::api::rest::problem::Problem;
@@ -49,8 +49,8 @@ pub(crate) struct FiltersQuery {
 
 /// Headers of the chain, one after the other: 80 bytes each, fewer than asked where the chain ends.
 #[utoipa::path(
-    get, path = "/headers", tag = "ranges", params(HeadersQuery),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    get, operation_id = "headers", path = "/headers", tag = "ranges", params(HeadersQuery),
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn headers(
     State(api): App,
@@ -74,8 +74,8 @@ pub(crate) async fn headers(
 /// Compact filters of the chain's blocks, one after the other: the block's id (32 bytes, as they are hashed), the filter's length
 /// (CompactSize), the filter. Fewer than asked where the chain ends, or where they exceed 2 MiB.
 #[utoipa::path(
-    get, path = "/filters", tag = "ranges", params(FiltersQuery),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    get, operation_id = "filters", path = "/filters", tag = "ranges", params(FiltersQuery),
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn filters(
     State(api): App,

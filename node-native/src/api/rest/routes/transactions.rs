@@ -8,7 +8,7 @@ use qbtc_core::codec;
 use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::hash::Txid;
 
-use super::{App, Problems, bytes};
+use super::{App, Binary, Problems, bytes};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{Segment, txid};
 use crate::api::rest::problem::Problem;
@@ -28,9 +28,9 @@ enum Found {
 ///
 /// Transactions that wait are always found; those of the chain, if the node keeps the index (`--txindex`).
 #[utoipa::path(
-    get, path = "/transactions/{txid}", tag = "transactions",
+    get, operation_id = "transaction", path = "/transactions/{txid}", tag = "transactions",
     params(("txid" = String, Path, description = "The id without witnesses.")),
-    responses((status = OK, body = TransactionDetails), Problems)
+    responses((status = OK, description = "As asked.", body = TransactionDetails), Problems)
 )]
 pub(crate) async fn transaction(State(api): App, Segment(id): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let (validity, details) = told(&api, &id, |snapshot, place| {
@@ -45,9 +45,9 @@ pub(crate) async fn transaction(State(api): App, Segment(id): Segment, asked: He
 
 /// Where a transaction is.
 #[utoipa::path(
-    get, path = "/transactions/{txid}/status", tag = "transactions",
+    get, operation_id = "transactionStatus", path = "/transactions/{txid}/status", tag = "transactions",
     params(("txid" = String, Path, description = "The id without witnesses.")),
-    responses((status = OK, body = TransactionStatus), Problems)
+    responses((status = OK, description = "As asked.", body = TransactionStatus), Problems)
 )]
 pub(crate) async fn status(State(api): App, Segment(id): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let id = txid(&id)?;
@@ -65,9 +65,9 @@ pub(crate) async fn status(State(api): App, Segment(id): Segment, asked: HeaderM
 
 /// A transaction's bytes, witnesses included.
 #[utoipa::path(
-    get, path = "/transactions/{txid}/raw", tag = "transactions",
+    get, operation_id = "transactionBytes", path = "/transactions/{txid}/raw", tag = "transactions",
     params(("txid" = String, Path, description = "The id without witnesses.")),
-    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Vec<u8>), Problems)
+    responses((status = OK, description = "The bytes.", content_type = "application/octet-stream", body = Binary), Problems)
 )]
 pub(crate) async fn raw(State(api): App, Segment(id): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let id = txid(&id)?;
@@ -87,9 +87,9 @@ pub(crate) async fn raw(State(api): App, Segment(id): Segment, asked: HeaderMap)
 
 /// Shows that a transaction is in a block.
 #[utoipa::path(
-    get, path = "/transactions/{txid}/proof", tag = "proofs",
+    get, operation_id = "transactionProof", path = "/transactions/{txid}/proof", tag = "proofs",
     params(("txid" = String, Path, description = "The id without witnesses.")),
-    responses((status = OK, body = MerkleProofDetails), Problems)
+    responses((status = OK, description = "As asked.", body = MerkleProofDetails), Problems)
 )]
 pub(crate) async fn proof(State(api): App, Segment(id): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let id = txid(&id)?;
