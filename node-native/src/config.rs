@@ -11,6 +11,8 @@ use std::{fs, io};
 use clap::Args;
 use serde::{Deserialize, Deserializer};
 
+use crate::stratum::session::Difficulty;
+
 /// The settings of a node, none of which must be given.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -24,6 +26,15 @@ pub struct NodeConfig {
     /// Where Stratum listens for miners [default: off].
     #[arg(long, env = "QBTC_STRATUM", value_name = "ADDR|off", hide_env_values = true)]
     pub stratum: Option<Listen>,
+    /// The difficulty that a Stratum miner starts with; then it follows the miner [default: 0.01].
+    #[arg(long, env = "QBTC_STRATUM_DIFFICULTY", value_name = "NUMBER")]
+    pub stratum_difficulty: Option<Difficulty>,
+    /// How many seconds a Stratum miner should need for a share [default: 10].
+    #[arg(long, env = "QBTC_STRATUM_SHARE_INTERVAL", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub stratum_share_interval: Option<u32>,
+    /// How many Stratum miners may be connected, a quarter of them from one address [default: 1024].
+    #[arg(long, env = "QBTC_STRATUM_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub stratum_connections: Option<u32>,
     /// Who is paid for blocks that are made here, unless a miner names an address.
     #[arg(long, env = "QBTC_REWARD", value_name = "ADDRESS", hide_env_values = true)]
     pub reward: Option<String>,
@@ -154,6 +165,9 @@ impl NodeConfig {
             rpc: self.rpc.or(other.rpc),
             http: self.http.or(other.http),
             stratum: self.stratum.or(other.stratum),
+            stratum_difficulty: self.stratum_difficulty.or(other.stratum_difficulty),
+            stratum_share_interval: self.stratum_share_interval.or(other.stratum_share_interval),
+            stratum_connections: self.stratum_connections.or(other.stratum_connections),
             reward: self.reward.or(other.reward),
             mine: self.mine.or(other.mine),
             threads: self.threads.or(other.threads),
@@ -196,9 +210,12 @@ mod tests {
     fn slips_of_the_pen_are_told_with_their_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node.toml");
-        for (text, told) in
-            [("txindexx = true", "txindexx"), ("rpc = \"here\"", "127.0.0.1:8332"), ("mine = 1", "line 1")]
-        {
+        for (text, told) in [
+            ("txindexx = true", "txindexx"),
+            ("rpc = \"here\"", "127.0.0.1:8332"),
+            ("mine = 1", "line 1"),
+            ("stratum-difficulty = 0.0", "above zero"),
+        ] {
             fs::write(&path, text).unwrap();
             let error = NodeConfig::read(&path).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");

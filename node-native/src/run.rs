@@ -173,8 +173,8 @@ impl Running {
             self.tasks.spawn(http::serve(listener, router, limits, node.stopping().clone()));
         }
         if let Some(listener) = listeners.stratum {
-            let config = stratum::Config::new(stratum::session::Settings::new(node.spec(), reward));
-            self.tasks.spawn(stratum::Server::new(listener, node.clone(), config).run());
+            let server = stratum::Server::new(listener, node.clone(), stratum_config(config, node.spec(), reward));
+            self.tasks.spawn(server.run());
         }
         if let Some(listener) = listeners.http {
             let origins = config.allow_origin.clone();
@@ -266,6 +266,18 @@ fn reward(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<Address>, RunE
         return Err(RunError::NoReward);
     }
     Ok(address)
+}
+
+fn stratum_config(config: &NodeConfig, spec: &ChainSpec, reward: Option<Address>) -> stratum::Config {
+    let mut settings = stratum::session::Settings::new(spec, reward);
+    settings.difficulty_start = config.stratum_difficulty.unwrap_or(settings.difficulty_start);
+    if let Some(seconds) = config.stratum_share_interval {
+        settings.share_interval = Duration::from_secs(seconds.into());
+    }
+    match config.stratum_connections {
+        Some(connections) => stratum::Config::new(settings).with_connections(connections),
+        None => stratum::Config::new(settings),
+    }
 }
 
 fn credentials(config: &NodeConfig, data_dir: &DataDir) -> Result<(Credentials, Option<Cookie>), RunError> {

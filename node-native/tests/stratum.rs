@@ -227,6 +227,25 @@ fn of_two_blocks_on_one_parent_the_second_is_a_share_only() {
     assert!(!scene.node.chain().has_block(&id(&shares[1])).unwrap());
 }
 
+/// As many as may come from one address: none is forgotten, and none waits for long.
+#[test]
+fn a_hall_of_machines_hears_of_a_block() {
+    let scene = Scene::new();
+    let mut machines: Vec<_> = (0..256).map(|number| scene.connect(u8::try_from(number % 8).unwrap())).collect();
+    for machine in &mut machines {
+        machine.log_in("x");
+    }
+    let share = machines[100].miner.mine_block();
+    let request = machines[100].miner.submit_request(&share).to_string();
+    machines[100].send(&request);
+    let begun = Instant::now();
+    for machine in &mut machines {
+        assert_eq!(parent(machine.next_job().prevhash), id(&share));
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?} until everybody knew");
+}
+
 #[test]
 fn work_comes_again_when_everybody_had_left() {
     let scene = Scene::new();

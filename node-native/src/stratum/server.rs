@@ -36,6 +36,13 @@ impl Config {
     pub const fn new(settings: Settings) -> Self {
         Self { settings, connections_max: 1_024, connections_from_one_place_max: 256 }
     }
+
+    /// With so many connections, of which a quarter may come from one place.
+    #[must_use]
+    pub fn with_connections(self, connections: u32) -> Self {
+        let connections_max = usize::try_from(connections).unwrap_or(usize::MAX);
+        Self { connections_max, connections_from_one_place_max: connections_max.div_ceil(4), ..self }
+    }
 }
 
 /// A Stratum server that listens, and serves once it is run.

@@ -4,13 +4,24 @@
 //! floating point is good enough here; an error in the 53rd bit moves no money.
 
 use std::fmt;
+use std::str::FromStr;
 
 use qbtc_core::units::Target;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The difficulty of a share: finite and above zero.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Difficulty(f64);
+
+/// A text that is no difficulty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no difficulty: expected a number above zero")]
+pub struct DifficultyTextError {
+    found: String,
+}
+
+/// A finite number is equal to itself.
+impl Eq for Difficulty {}
 
 impl Difficulty {
     /// The hashes of a share of difficulty 1, on average.
@@ -61,6 +72,21 @@ impl Difficulty {
 /// A hash as the little-endian number that it is compared as.
 fn number(hash: &[u8; 32]) -> f64 {
     hash.iter().rev().fold(0.0, |number, byte| number * 256.0 + f64::from(*byte))
+}
+
+impl FromStr for Difficulty {
+    type Err = DifficultyTextError;
+
+    fn from_str(text: &str) -> Result<Self, DifficultyTextError> {
+        text.parse().ok().and_then(Self::new).ok_or_else(|| DifficultyTextError { found: text.to_owned() })
+    }
+}
+
+impl<'de> Deserialize<'de> for Difficulty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        Self::new(value).ok_or_else(|| de::Error::custom(DifficultyTextError { found: value.to_string() }))
+    }
 }
 
 impl fmt::Display for Difficulty {
@@ -134,7 +160,12 @@ mod tests {
     fn only_finite_numbers_above_zero_are_difficulties() {
         for refused in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Difficulty::new(refused), None);
+            assert!(refused.to_string().parse::<Difficulty>().is_err());
         }
+        assert_eq!("0.25".parse(), Ok(difficulty(0.25)));
+        assert_eq!(serde_json::from_str::<Difficulty>("16").unwrap(), difficulty(16.0));
+        let told = serde_json::from_str::<Difficulty>("-1").unwrap_err().to_string();
+        assert!(told.contains("\"-1\" is no difficulty"), "{told}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod submit;
 mod vardiff;
 mod work;
 
-pub use difficulty::Difficulty;
+pub use difficulty::{Difficulty, DifficultyTextError};
 pub use refusal::{Reason, Refusal};
 pub use settings::{LINE_BYTES_MAX, Settings};
 pub use work::Work;
@@ -419,13 +419,13 @@ impl Session {
 /// A difficulty in the password, as in `x,d=64`: what pools have taught miners to write.
 fn password_difficulty(password: &str) -> Option<Difficulty> {
     let value = password.split([',', ';', ' ']).find_map(|part| part.strip_prefix("d="))?;
-    value.parse().ok().and_then(Difficulty::new)
+    value.parse().ok()
 }
 
 fn read_difficulty(params: &Params) -> Result<Difficulty, Refusal> {
     let value = params.at(0);
-    let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-    number.and_then(Difficulty::new).ok_or(Refusal::Parameter {
+    let read = value.as_f64().and_then(Difficulty::new);
+    read.or_else(|| value.as_str()?.parse().ok()).ok_or(Refusal::Parameter {
         place: 0,
         name: "difficulty",
         expected: "a number above zero",
