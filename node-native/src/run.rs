@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use qbtc_core::lock::{Address, AddressTextError};
-use qbtc_core::mempool::Policy;
+use qbtc_core::mempool::{Payout, Policy};
 use qbtc_core::spec::ChainSpec;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{self, DriverOptions, DriverThread, Prune};
 use crate::import::{ImportError, import};
 use crate::metrics::Metrics;
+use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node, TxRefusal};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions};
@@ -183,6 +184,14 @@ impl Running {
             let router = public::router(node, PublicOptions { origins, database, ..PublicOptions::default() });
             let serving = http::serve(listener, guard.protect(router), Limits::default(), node.stopping().clone());
             self.tasks.spawn(serving);
+        }
+        if let Some(payout) = reward.filter(|_| config.mine == Some(true)).map(Payout::to) {
+            let options = MinerOptions {
+                threads: NonZeroUsize::new(mining_threads(config)),
+                block_interval: config.block_interval.map(|seconds| Duration::from_secs(seconds.into())),
+                ..MinerOptions::new(payout)
+            };
+            self.tasks.spawn(mine(node.clone(), options));
         }
     }
 
@@ -362,6 +371,12 @@ async fn load_blocks(node: &Node, path: &Path) -> Result<(), ImportError> {
     let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
     tracing::info!(blocks = done.blocks, transactions = done.transactions, seconds, "blocks loaded");
     Ok(())
+}
+
+async fn mine(node: Node, options: MinerOptions) {
+    if let Err(error) = miner::mine(node, options).await {
+        tracing::error!("the miner does not start: {error}");
+    }
 }
 
 /// Gives the mempool the transactions that it had in the last run.
