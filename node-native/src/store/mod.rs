@@ -32,3 +32,6 @@ pub use load::LoadedTree;
 pub use open::{Indexes, Store, StoreOptions};
 pub use tables::SCHEMA_VERSION;
 pub use view::{AddressCursor, AddressEvent, ChainView, TxPlace};
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use super::indexes::{decode_coin, decode_undo};
 use super::tables::{
     ADDRESS_COINS, ADDRESS_EVENTS, BODIES, COINS, FILTERS, HEIGHTS, HISTORY, META, META_COINS, META_PRUNED, META_STATE,
     NUMBERS, TXIDS, UNDO, WITNESSES, address_coin_key, event_key, event_of_key, id_key, outpoint_key,
-    outpoint_of_address_coin,
+    outpoint_of_address_coin, outpoint_of_key,
 };
 use super::{Indexes, StoreError, blob};
 
@@ -295,6 +295,18 @@ impl ChainView {
             coins.push((outpoint, self.coin(&outpoint)?.ok_or_else(missing)?));
         }
         Ok(coins)
+    }
+
+    /// All coins, in the order of their outpoints.
+    ///
+    /// # Errors
+    /// [`StoreError`], also for each coin.
+    pub fn coins(&self) -> Result<impl Iterator<Item = Result<(OutPoint, Coin), StoreError>>, StoreError> {
+        let rows = self.tables.coins.range::<&[u8; 36]>(..)?;
+        Ok(rows.map(|row| {
+            let (outpoint, coin) = row?;
+            Ok((outpoint_of_key(outpoint.value()), decode_coin(coin.value())?))
+        }))
     }
 
     fn number(&self, id: &BlockHash) -> Result<Option<u64>, StoreError> {
