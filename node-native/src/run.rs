@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::http::{self, Guard, Limits, Pages};
 use crate::api::public::{self, PublicOptions};
 use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
-use crate::api::rpc::{self, Rpc};
+use crate::api::rpc::{self, LogControl, Rpc};
 use crate::blocks_file::BlocksFileError;
 use crate::config::{Listen, NodeConfig};
 use crate::data_dir::{DataDir, DataDirError};
@@ -42,6 +42,8 @@ pub struct RunOptions {
     pub chain_dir: PathBuf,
     /// Everything else.
     pub config: NodeConfig,
+    /// What changes the log while the node runs, where that is possible.
+    pub log: Option<LogControl>,
 }
 
 /// Why a node does not start, or stopped by itself.
@@ -134,7 +136,7 @@ impl Running {
     /// # Errors
     /// [`RunError`]; then nothing runs.
     pub async fn start(options: RunOptions) -> Result<Self, RunError> {
-        let RunOptions { spec, chain_dir, config } = options;
+        let RunOptions { spec, chain_dir, config, log } = options;
         let reward = reward(&config, &spec)?;
         let data_dir = DataDir::open(&chain_dir)?;
         let listeners = Listeners::bind(&config, &spec).await?;
@@ -152,16 +154,18 @@ impl Running {
         let running = Self { node, addresses, tasks, driver, data_dir, _cookie: cookie };
         running.tell();
         running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone()));
-        running.serve(listeners, &config, credentials, reward);
+        running.serve(listeners, &config, Calls { credentials, reward, log });
         Ok(running)
     }
 
-    fn serve(&self, listeners: Listeners, config: &NodeConfig, credentials: Credentials, reward: Option<Address>) {
+    fn serve(&self, listeners: Listeners, config: &NodeConfig, calls: Calls) {
+        let Calls { credentials, reward, log } = calls;
         let node = &self.node;
         let hosts = || config.allow_host.iter().cloned();
         if let Some(listener) = listeners.rpc {
             let mut context = rpc::Context::new(node.clone(), reward);
             context.database = Some(self.data_dir.database());
+            context.log = log;
             let router = rpc::router(Arc::new(Rpc::new(context, rpc::methods(), credentials, rpc_settings(node))));
             let router = Guard::new(Pages::None).with_hosts(hosts()).protect(router);
             // Calls bound their bodies and times themselves: a block is large, and a long poll takes long.
@@ -231,6 +235,13 @@ impl Running {
             }
         }
     }
+}
+
+/// What JSON-RPC needs beside the node.
+struct Calls {
+    credentials: Credentials,
+    reward: Option<Address>,
+    log: Option<LogControl>,
 }
 
 /// The bound sockets.

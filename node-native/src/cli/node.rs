@@ -7,8 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
 
 use super::options::{DEFAULT_CHAIN, GlobalOptions, load_chain};
+use crate::api::rpc::LogControl;
 use crate::config::NodeConfig;
 use crate::paths;
 use crate::run::{RunOptions, run};
@@ -43,22 +45,32 @@ impl NodeCommand {
             None if default_file.exists() => self.config.or(NodeConfig::read(&default_file)?),
             None => self.config,
         };
-        start_log(&config)?;
-        run(RunOptions { spec: Arc::new(spec), chain_dir, config })?;
+        let log = Some(start_log(&config)?);
+        run(RunOptions { spec: Arc::new(spec), chain_dir, config, log })?;
         Ok(())
     }
 }
 
-/// Logs go to stderr, as all that is no result.
-fn start_log(config: &NodeConfig) -> anyhow::Result<()> {
-    let filter = config.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?} is no filter"))?;
+/// Logs go to stderr, as all that is no result. What is logged can be changed while the node runs.
+fn start_log(config: &NodeConfig) -> anyhow::Result<LogControl> {
+    let base = config.log.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(base).with_context(|| format!("--log {base:?} is no filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let is_terminal = std::io::stderr().is_terminal();
     if config.log_json.unwrap_or(false) {
-        log.json().init();
+        let log = log.json().with_filter_reloading();
+        let handle = log.reload_handle();
+        log.init();
+        Ok(LogControl::new(base, move |filter| reload(&handle, filter)))
     } else {
-        log.with_target(false).with_ansi(is_terminal).init();
+        let log = log.with_target(false).with_ansi(is_terminal).with_filter_reloading();
+        let handle = log.reload_handle();
+        log.init();
+        Ok(LogControl::new(base, move |filter| reload(&handle, filter)))
     }
-    Ok(())
+}
+
+fn reload<S>(handle: &Handle<EnvFilter, S>, filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    handle.reload(filter).map_err(|error| error.to_string())
 }

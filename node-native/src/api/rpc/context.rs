@@ -9,6 +9,7 @@ use qbtc_core::hash::{BlockHash, WitnessRoot};
 use qbtc_core::lock::{Address, AddressPrefix};
 use qbtc_core::units::Height;
 
+use super::control::LogControl;
 use super::error::{Code, RpcError};
 use crate::node::{Fault, Node};
 use crate::store::{ChainView, StoreError};
@@ -23,6 +24,8 @@ pub struct Context {
     pub long_poll: LongPoll,
     /// The file that the chain is stored in.
     pub database: Option<PathBuf>,
+    /// What changes the log, where that is possible.
+    pub log: Option<LogControl>,
     /// The transactions of the last template, as JSON: many miners ask for the same.
     pub(super) template_transactions: Mutex<Option<(WitnessRoot, Arc<str>)>>,
 }
@@ -53,7 +56,14 @@ impl Context {
     /// The calls of this node.
     #[must_use]
     pub fn new(node: Node, reward: Option<Address>) -> Self {
-        Self { node, reward, long_poll: LongPoll::default(), database: None, template_transactions: Mutex::default() }
+        Self {
+            node,
+            reward,
+            long_poll: LongPoll::default(),
+            database: None,
+            log: None,
+            template_transactions: Mutex::default(),
+        }
     }
 
     /// The size of the file that the chain is stored in.

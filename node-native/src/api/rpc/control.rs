@@ -2,6 +2,10 @@
 //!
 //! Those that need no more than the table of calls work without a node.
 
+mod logging;
+
+pub use logging::LogControl;
+
 use serde::Serialize;
 
 use super::args::Args;
@@ -29,7 +33,7 @@ pub(super) fn about_calls<C: Send + Sync + 'static>() -> Vec<Method<C>> {
 
 /// The calls that need a node.
 pub(super) fn methods() -> Vec<Method<Context>> {
-    vec![
+    let own = [
         Method::blocking("uptime", Category::Control, |rpc: &Rpc<Context>, _| json(&rpc.context.node.started().elapsed().as_secs()))
             .about("Tells for how long the node has been running.", "n    (numeric) Seconds"),
         Method::blocking("stop", Category::Control, |rpc: &Rpc<Context>, _| {
@@ -42,7 +46,8 @@ pub(super) fn methods() -> Vec<Method<Context>> {
             "{\n  \"resident\": n,    (numeric, on Linux) What the whole process has in memory, in bytes\n  \"mempool\": n,     \
              (numeric) What the mempool takes of it, in bytes\n  \"headers\": n      (numeric) How many headers are in memory\n}",
         ),
-    ]
+    ];
+    own.into_iter().chain(logging::methods()).collect()
 }
 
 #[derive(Serialize)]

@@ -26,6 +26,7 @@ mod reasons;
 mod util;
 
 pub use context::{Context, LongPoll};
+pub use control::LogControl;
 pub use endpoint::{Rpc, Settings, router};
 pub use error::{Code, RpcError};
 

@@ -1,5 +1,8 @@
 //! Calls about the node itself.
 
+use std::sync::Mutex;
+
+use super::super::LogControl;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,4 +16,28 @@ async fn a_node_tells_about_itself_and_stops_when_asked() {
     assert!(!world.node.stopping().is_cancelled());
     assert_eq!(world.ok("stop", json!([])).await, json!("qBTC stopping"));
     assert!(world.node.stopping().is_cancelled());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_can_be_changed() {
+    let applied = Arc::new(Mutex::new(Vec::new()));
+    let filters = Arc::clone(&applied);
+    let control = LogControl::new("info", move |filter| {
+        filters.lock().unwrap().push(filter.to_owned());
+        Ok(())
+    });
+    let world = World::with(Indexes::default(), |context| context.log = Some(control));
+    let nothing = world.ok("logging", json!([])).await;
+    assert!(nothing.as_object().unwrap().values().all(|on| *on == json!(false)) && nothing["store"].is_boolean());
+    let two = world.ok("logging", json!([["store", "api"]])).await;
+    assert_eq!((&two["store"], &two["api"], &two["miner"]), (&json!(true), &json!(true), &json!(false)));
+    let one = world.ok("logging", json!([["store"], ["api"]])).await;
+    assert_eq!((&one["store"], &one["api"]), (&json!(true), &json!(false)));
+    assert_eq!(world.ok("logging", json!([[], ["all"]])).await, nothing);
+    let expected = ["info,qbtc_node::api=trace,qbtc_node::store=trace", "info,qbtc_node::store=trace", "info"];
+    assert_eq!(*applied.lock().unwrap(), expected);
+    for unknown in [json!(["nosuch"]), json!([5])] {
+        assert_eq!(world.code("logging", json!([unknown])).await, -8);
+    }
+    assert_eq!(World::new().code("logging", json!([])).await, -1, "where the log is fixed");
 }
