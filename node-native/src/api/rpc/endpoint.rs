@@ -1,13 +1,14 @@
 //! Calls over HTTP: who may, what they ask, and what they are told.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body as HttpBody, Bytes};
-use axum::extract::{Request as HttpRequest, State};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -269,7 +270,8 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
         return (StatusCode::METHOD_NOT_ALLOWED, "JSONRPC server handles only POST requests\n").into_response();
     }
     if let Err(denied) = rpc.credentials.check(request.headers().get(AUTHORIZATION)) {
-        return refuse(denied).await;
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+        return refuse(denied, peer).await;
     }
     let bytes = match read(request.into_body(), rpc.body_bytes_max()).await {
         Ok(bytes) => bytes,
@@ -291,9 +293,9 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
     }
 }
 
-async fn refuse(denied: Denied) -> Response {
+async fn refuse(denied: Denied, peer: Option<SocketAddr>) -> Response {
     if denied == Denied::Wrong {
-        warn!("a call with a wrong login was refused");
+        warn!(?peer, "a call with a wrong login was refused");
         tokio::time::sleep(DENIED_DELAY).await;
     }
     let basic = [(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"jsonrpc\""))];
