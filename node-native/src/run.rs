@@ -166,7 +166,8 @@ impl Running {
             let mut context = rpc::Context::new(node.clone(), reward);
             context.database = Some(self.data_dir.database());
             context.log = log;
-            let router = rpc::router(Arc::new(Rpc::new(context, rpc::methods(), credentials, rpc_settings(node))));
+            let rpc = Rpc::new(context, rpc::methods(), credentials, rpc_settings(node));
+            let router = rpc::router(Arc::new(rpc.with_metrics(Arc::clone(node.metrics()))));
             let router = Guard::new(Pages::None).with_hosts(hosts()).protect(router);
             // Calls bound their bodies and times themselves: a block is large, and a long poll takes long.
             let limits = Limits {

@@ -24,10 +24,6 @@ pub enum CallOutcome {
 /// Over what a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interface {
-    /// The JSON-RPC server.
-    Rpc,
-    /// The public HTTP server.
-    Http,
     /// A WebSocket on the HTTP server.
     WebSocket,
     /// The Stratum server.
@@ -73,7 +69,7 @@ macro_rules! label_values {
 
 label_values! {
     CallOutcome { Ok => "ok", Refused => "refused", Failed => "failed" }
-    Interface { Rpc => "rpc", Http => "http", WebSocket => "ws", Stratum => "stratum" }
+    Interface { WebSocket => "ws", Stratum => "stratum" }
     ShareOutcome {
         Accepted => "accepted", Stale => "stale", Duplicate => "duplicate", LowDifficulty => "low_difficulty",
         Invalid => "invalid",

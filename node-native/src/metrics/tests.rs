@@ -106,7 +106,7 @@ fn open_metrics_end_with_their_mark() {
 #[test]
 fn promtool_takes_the_text() {
     let metrics = used();
-    let _connection = metrics.connection(Interface::Http);
+    let _connection = metrics.connection(Interface::WebSocket);
     let text = metrics.render(&reading(), Format::Prometheus);
     let spawned = Command::new("promtool")
         .args(["check", "metrics"])

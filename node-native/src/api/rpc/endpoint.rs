@@ -26,6 +26,7 @@ use super::error::{Code, RpcError};
 use super::help;
 use super::method::{Handler, Method, Size};
 use super::protocol::{Body, Caller, Outcome, Request};
+use crate::metrics::{CallOutcome, Metrics};
 
 /// How long a wrong login waits for its answer, so that guessing is slow.
 const DENIED_DELAY: Duration = Duration::from_millis(250);
@@ -65,6 +66,7 @@ pub struct Rpc<C: 'static> {
     methods: BTreeMap<&'static str, Method<C>>,
     credentials: Credentials,
     settings: Settings,
+    metrics: Option<Arc<Metrics>>,
     turns: Arc<Semaphore>,
     active: Mutex<BTreeMap<u64, (&'static str, Instant)>>,
     calls: AtomicU64,
@@ -86,10 +88,18 @@ impl<C: Send + Sync + 'static> Rpc<C> {
             methods,
             credentials,
             settings,
+            metrics: None,
             turns: Arc::new(Semaphore::new(COMPUTING_MAX)),
             active: Mutex::default(),
             calls: AtomicU64::default(),
         }
+    }
+
+    /// With what counts the calls.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// All methods, by name.
@@ -129,21 +139,40 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         }
     }
 
-    /// Runs one call.
+    /// Runs one call, and counts it.
     async fn call(self: &Arc<Self>, request: &Request<'_>) -> Outcome {
+        let began = Instant::now();
+        let method = self.named(request);
+        // Names that nobody knows are counted as one, or a client could make a new series with each call.
+        let name = method.as_ref().map_or("unknown", |method| method.name);
+        let outcome = match method {
+            Ok(method) => self.run(method, request).await,
+            Err(error) => Err(error),
+        };
+        if let Some(metrics) = &self.metrics {
+            metrics.rpc_call(name, counted_as(&outcome), began.elapsed());
+        }
+        outcome
+    }
+
+    /// The method that a request names.
+    fn named(&self, request: &Request<'_>) -> Result<&Method<C>, RpcError> {
         let name: String = serde_json::from_str(request.method.get())
             .map_err(|error| RpcError::new(Code::InvalidRequest, format!("Method must be a string: {error}")))?;
-        let Some(method) = self.methods.get(name.as_str()) else {
+        self.methods.get(name.as_str()).ok_or_else(|| {
             let found: String = name.chars().take(80).collect();
-            return Err(RpcError::new(Code::MethodNotFound, format!("Method not found: {found:?}; help lists all")));
-        };
+            RpcError::new(Code::MethodNotFound, format!("Method not found: {found:?}; help lists all"))
+        })
+    }
+
+    async fn run(self: &Arc<Self>, method: &Method<C>, request: &Request<'_>) -> Outcome {
         let args = self.args(method, request.params)?;
         let _active = self.begin(method.name);
         match method.handler {
             Handler::Blocking(run) => self.compute(move |rpc| run(rpc, &args)).await?,
             Handler::Waiting(run) => tokio::time::timeout(WAITING_MAX, run(Arc::clone(self), args))
                 .await
-                .unwrap_or_else(|_| Err(RpcError::internal(format!("{name} took too long")))),
+                .unwrap_or_else(|_| Err(RpcError::internal(format!("{} took too long", method.name)))),
         }
     }
 
@@ -238,6 +267,15 @@ impl<C: Send + Sync + 'static> Rpc<C> {
             return (StatusCode::NO_CONTENT, None);
         }
         (StatusCode::OK, Some(replies + "]"))
+    }
+}
+
+/// Whose fault a failure is, for the counters.
+fn counted_as(outcome: &Outcome) -> CallOutcome {
+    match outcome {
+        Ok(_) => CallOutcome::Ok,
+        Err(RpcError { code: Code::Internal | Code::Database, .. }) => CallOutcome::Failed,
+        Err(_) => CallOutcome::Refused,
     }
 }
 

@@ -107,7 +107,8 @@ function operation(api, path, method, described) {
     element("code", { class: "path" }, path), " ",
     element("span", { class: "text" }, described.summary || ""),
   );
-  return element("details", { "data-text": `${path} ${described.summary || ""}`.toLowerCase() }, summary, ...parts);
+  const text = [path, described.summary, described.description, ...(described.tags || [])].join(" ").toLowerCase();
+  return element("details", { "data-text": text }, summary, ...parts);
 }
 
 function render(api) {

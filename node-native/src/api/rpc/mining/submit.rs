@@ -15,6 +15,7 @@ use super::super::method::{Category, Method, Size};
 use super::super::param::{Kind, Param};
 use super::super::protocol::Outcome;
 use super::super::{Rpc, json, reasons};
+use crate::metrics::BlockSource;
 use crate::node::{BlockRefusal, HeaderRefusal, Submitted};
 
 pub(super) fn methods() -> [Method<Context>; 2] {
@@ -55,7 +56,10 @@ async fn submit_block(rpc: Arc<Rpc<Context>>, mut args: Args) -> Outcome {
     let block = decode(&rpc, args.take("hexdata")).await?;
     let id = block.id();
     match rpc.context.node.submit_block(block).await {
-        Ok(Submitted::Connected) => json(&Value::Null),
+        Ok(Submitted::Connected) => {
+            rpc.context.node.metrics().block_found(BlockSource::Rpc);
+            json(&Value::Null)
+        }
         Ok(Submitted::SideBranch) => json("inconclusive"),
         Ok(Submitted::Known) => json("duplicate"),
         Err(BlockRefusal::KnownInvalid { .. }) => {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::super::LogControl;
 use super::*;
+use crate::metrics::{Format, Reading};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_tells_about_itself_and_stops_when_asked() {
@@ -40,4 +41,26 @@ async fn what_is_logged_can_be_changed() {
         assert_eq!(world.code("logging", json!([unknown])).await, -8);
     }
     assert_eq!(World::new().code("logging", json!([])).await, -1, "where the log is fixed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_counted_by_method_and_outcome() {
+    let world = World::new();
+    world.ok("getblockcount", json!([])).await;
+    world.ok("getblockcount", json!([])).await;
+    world.code("getblockhash", json!([99])).await;
+    world.code("getblockcount", json!([1, 2, 3])).await;
+    // Names that nobody knows make no series of their own.
+    world.code("nonsense", json!([])).await;
+    world.code("other nonsense", json!([])).await;
+    let text = world.node.metrics().render(&Reading::default(), Format::Prometheus);
+    for line in [
+        "qbtc_rpc_requests_total{method=\"getblockcount\",outcome=\"ok\"} 2",
+        "qbtc_rpc_requests_total{method=\"getblockcount\",outcome=\"refused\"} 1",
+        "qbtc_rpc_requests_total{method=\"getblockhash\",outcome=\"refused\"} 1",
+        "qbtc_rpc_requests_total{method=\"unknown\",outcome=\"refused\"} 2",
+        "qbtc_rpc_request_seconds_count{method=\"getblockcount\"} 3",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::LongPoll;
 use super::*;
+use crate::metrics::{Format, Reading};
 
 /// A block that a miner puts together from a template.
 #[derive(Clone)]
@@ -189,6 +190,8 @@ async fn each_template_is_work_of_its_own() {
     let other = json!([{"rules": ["segwit"], "address": world.text_of(Owner(5))}]);
     let other = world.ok("getblocktemplate", other).await;
     assert_eq!(submit(&world, &Work::new(&other).solved()).await, Value::Null);
+    let counted = world.node.metrics().render(&Reading::default(), Format::Prometheus);
+    assert!(counted.contains("qbtc_blocks_found_total{source=\"rpc\"} 1\n"), "{counted}");
     let tip = world.ok("getbestblockhash", json!([])).await;
     let shown = world.ok("getblock", json!([tip, 2])).await;
     assert_eq!(shown["tx"][0]["vout"][0]["scriptPubKey"]["address"], json!(world.text_of(Owner(5))));

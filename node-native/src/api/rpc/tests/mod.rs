@@ -111,7 +111,8 @@ impl World {
             stopping: node.stopping().clone(),
         };
         let credentials = Credentials::new().with_password("user", "pass").unwrap();
-        let rpc = Arc::new(Rpc::new(context, methods(), credentials, settings));
+        let rpc = Rpc::new(context, methods(), credentials, settings).with_metrics(Arc::clone(node.metrics()));
+        let rpc = Arc::new(rpc);
         Self { node, rpc, thread: Some(thread), _folder: folder }
     }
 
