@@ -207,7 +207,7 @@ impl Foreman {
         let per_second = rate.per_second();
         self.node.metrics().miner_hashed(hashes);
         self.node.metrics().miner_hash_rate(per_second.0);
-        if is_logged && hashes > 0 {
+        if is_logged && per_second.0 > 0.0 {
             tracing::info!(rate = %per_second, kernel = %Kernel::fastest(), threads = self.threads.len(), "mining");
         }
     }
