@@ -75,13 +75,18 @@ fn work_until_killed(node: NodeProcess, replay: &mut Replay, life_ms: u64) -> Op
             let _ = client.call::<serde_json::Value>("sendrawtransaction", [hex]);
         }
         let mined: Result<Vec<BlockHash>, _> = client.call("generatetoaddress", (1, &miner));
-        let Ok(mined) = mined else { break };
+        let mined = match mined {
+            Ok(mined) => mined,
+            Err(error) => {
+                assert!(is_dead.load(Ordering::SeqCst), "the node refused while it lived: {error}");
+                break;
+            }
+        };
         let height = client.call::<u32>("getblockcount", [(); 0]);
         if let Ok(height) = height {
             acknowledged = Some((Height(height), mined[0]));
         }
     }
-    assert!(is_dead.load(Ordering::SeqCst), "the node refused a block while it lived");
     killer.join().unwrap();
     acknowledged
 }
