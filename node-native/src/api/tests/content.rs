@@ -8,10 +8,12 @@ use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::commit::mmr::BlockProof;
 use qbtc_core::header::Header;
 use qbtc_core::tx::Transaction;
+use qbtc_core::units::Height;
 use serde_json::{Value, json};
 
 use crate::api::public::PublicOptions;
 use crate::api::testing::{ALL_INDEXES, FEE, TestNode};
+use crate::driver::Prune;
 use crate::store::Indexes;
 
 fn bytes_of_hex(value: &Value) -> Vec<u8> {
@@ -38,7 +40,7 @@ async fn blocks_are_told_by_id_and_height_and_as_bytes() {
     assert_eq!(header_of(&bytes_of_hex(&details["header"]["hex"])), block.header);
     let first = node.get("/api/v1/blocks/1/header").await.ok();
     assert_eq!(first["confirmations"], 14);
-    assert_eq!(first["next"], chain.block_id(qbtc_core::units::Height(2)).unwrap().unwrap().to_string());
+    assert_eq!(first["next"], chain.block_id(Height(2)).unwrap().unwrap().to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,4 +255,29 @@ async fn a_block_beside_the_chain_is_told_apart() {
     let page = node.get(&format!("/api/v1/blocks/{id}/transactions")).await.ok();
     assert_eq!(page["transactions"][0]["status"], json!({"state": "abandoned", "block": id.to_string(), "place": 0}));
     assert_eq!(node.get(&format!("/api/v1/blocks/{id}/history-proof")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pruned_is_told_as_gone_and_the_rest_is_still_there() {
+    let node = TestNode::start(ALL_INDEXES, PublicOptions::default());
+    for _ in 0..Prune::DEPTH_MIN + 5 {
+        node.mine().await;
+    }
+    let below = node.node.prune(Height(u32::MAX)).await.unwrap();
+    assert_eq!(below, Height(5), "as far as reorgs allow");
+    assert_eq!(node.get("/api/v1/chain").await.ok()["pruned_below"], below.0);
+    assert_eq!(node.get(&format!("/api/v1/blocks/{below}/raw")).await.status, StatusCode::OK);
+    for path in ["", "/raw", "/transactions"] {
+        let gone = node.get(&format!("/api/v1/blocks/1{path}")).await;
+        assert_eq!((gone.status, &gone.json()["code"]), (StatusCode::GONE, &json!("pruned")), "{path}");
+    }
+    for path in ["/header", "/filter", "/history-proof"] {
+        assert_eq!(node.get(&format!("/api/v1/blocks/1{path}")).await.status, StatusCode::OK, "{path}");
+    }
+    let list = node.get("/api/v1/blocks?before=2&limit=1").await.ok();
+    assert_eq!((&list["blocks"][0]["height"], &list["blocks"][0]["size_bytes"]), (&json!(1), &Value::Null));
+    let history = node.get(&format!("/api/v1/addresses/{}/history?before=2-0&limit=1", node.address_text())).await.ok();
+    let coinbase = history["events"][0]["txid"].as_str().unwrap();
+    assert_eq!(node.get(&format!("/api/v1/transactions/{coinbase}/status")).await.ok()["height"], 1);
+    assert_eq!(node.get(&format!("/api/v1/transactions/{coinbase}")).await.status, StatusCode::GONE);
 }
