@@ -22,5 +22,6 @@ pub mod node;
 pub mod paths;
 pub mod run;
 pub mod store;
-pub mod wallet;
 pub mod stratum;
+pub mod tx_out_proof;
+pub mod wallet;

@@ -85,9 +85,7 @@ impl Context {
         match self.follow(&mut wallet, unlocked.as_ref().map(|unlocked| &unlocked.key)) {
             Ok(_) => Ok(wallet),
             Err(error) if is_not_running(&error) => {
-                let height =
-                    wallet.state().tip().map_or("no block yet".to_owned(), |tip| format!("block {}", tip.height));
-                note(&format_args!("note: {error}; this is as of {height}"));
+                note(&format_args!("note: {error}\n      this is what the wallet knew before"));
                 Ok(wallet)
             }
             Err(error) => Err(error),

@@ -122,7 +122,8 @@ impl fmt::Display for Effect {
         }
         let (fee, leaves) = (self.fee.to_string(), self.leaves.to_string());
         writeln!(f, "fee      {fee:>20} QBTC  for {} bytes, {} quanta per 1000", self.size_bytes, self.fee_rate)?;
-        writeln!(f, "leaves   {leaves:>20} QBTC  your wallet, from {} coins", self.inputs)?;
+        let coins = if self.inputs == 1 { "one coin".to_owned() } else { format!("{} coins", self.inputs) };
+        writeln!(f, "leaves   {leaves:>20} QBTC  your wallet, from {coins}")?;
         if self.expiry_height == Height::GENESIS {
             return write!(f, "expires  never");
         }

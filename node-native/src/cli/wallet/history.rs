@@ -83,7 +83,9 @@ impl Line {
 }
 
 fn kind(entry: &TxEntry) -> &'static str {
-    if entry.is_coinbase {
+    if entry.is_coinbase && entry.block.is_some_and(|block| block.height == Height::GENESIS) {
+        "allotted"
+    } else if entry.is_coinbase {
         "mined"
     } else if entry.spent.is_empty() {
         "received"

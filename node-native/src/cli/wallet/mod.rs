@@ -12,6 +12,7 @@ mod keys;
 mod message;
 mod money;
 mod passphrase;
+mod proof;
 mod send;
 mod sync;
 mod words;
@@ -81,6 +82,8 @@ enum Action {
     Bump(send::BumpCommand),
     /// Takes back a payment that waits.
     Cancel(send::CancelCommand),
+    /// Proves that a payment is in a block.
+    Proof(proof::ProofCommand),
     /// Signs a text for one of the wallet's addresses.
     Sign(message::SignCommand),
     /// Verifies a signed text. Needs no wallet.
@@ -112,6 +115,7 @@ impl WalletCommand {
             Action::Send(command) => command.run(&context),
             Action::Bump(command) => command.run(&context),
             Action::Cancel(command) => command.run(&context),
+            Action::Proof(command) => command.run(&context),
             Action::Sign(command) => command.run(&context),
             Action::Verify(command) => command.run(&context),
             Action::Sync(command) => command.run(&context),

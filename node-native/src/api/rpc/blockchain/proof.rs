@@ -1,17 +1,9 @@
 //! Proofs that transactions are in a block.
-//!
-//! A proof is encoded as header ‖ list of leaves, each the leaf itself (a coinbase, or a transaction without its witnesses) with its
-//! merkle proof. A leaf is shown whole and not by its id alone, so that nobody passes off an inner node of the tree as a transaction.
 
 use data_encoding::HEXLOWER;
-use qbtc_core::block::{Block, Coinbase};
-use qbtc_core::codec;
-use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::hash::{BlockHash, Txid};
-use qbtc_core::header::Header;
-use qbtc_core::tx::{OutPoint, TxBody};
+use qbtc_core::tx::OutPoint;
 use qbtc_core::utxo::CoinView as _;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::args::{self, Args, type_name};
@@ -23,9 +15,10 @@ use super::super::protocol::Outcome;
 use super::super::{Rpc, json};
 use super::{block_or_none, not_available};
 use crate::store::ChainView;
+use crate::tx_out_proof::{TxOutProof, TxOutProofError};
 
 /// The most transactions of one proof.
-const LEAVES_MAX: usize = 100;
+const LEAVES_MAX: usize = TxOutProof::LEAVES_MAX;
 /// How many outputs of a transaction are looked for among the coins, to find its block without an index.
 const OUTPUTS_TRIED: u32 = 64;
 
@@ -60,76 +53,6 @@ pub(super) fn methods() -> [Method<Context>; 2] {
     ]
 }
 
-/// A proof as it is encoded.
-#[derive(Debug, Serialize, Deserialize)]
-struct TxOutProof {
-    header: Header,
-    #[serde(deserialize_with = "codec::bounded::<_, _, LEAVES_MAX>")]
-    leaves: Vec<Leaf>,
-}
-
-/// Something that is proven to be in the block.
-#[derive(Debug, Serialize, Deserialize)]
-enum Leaf {
-    Coinbase {
-        #[serde(
-            serialize_with = "codec::bytes::serialize",
-            deserialize_with = "codec::bytes::deserialize::<_, COINBASE_BYTES_MAX>"
-        )]
-        bytes: Box<[u8]>,
-        proof: MerkleProof,
-    },
-    Transaction {
-        body: TxBody,
-        proof: MerkleProof,
-    },
-}
-
-/// No chain allows a larger block, so no coinbase is longer.
-const COINBASE_BYTES_MAX: usize = 64 << 20;
-
-impl TxOutProof {
-    fn new(block: &Block, txids: &[Txid]) -> Result<Self, RpcError> {
-        let leaves = block.leaves();
-        let nodes: Vec<_> = leaves.iter().map(|leaf| leaf.to_bytes()).collect();
-        let missing = || {
-            let message = "Not all transactions found in specified or retrieved block";
-            RpcError::new(Code::InvalidAddressOrKey, message)
-        };
-        let prove = |txid: &Txid| {
-            let place = leaves.iter().position(|leaf| leaf == txid).filter(|place| *place != 1).ok_or_else(missing)?;
-            let index = u32::try_from(place).map_err(RpcError::internal)?;
-            let proof = MerkleProof::new(nodes.clone(), index).map_err(RpcError::internal)?;
-            Ok(match place.checked_sub(2).and_then(|place| block.transactions.get(place)) {
-                Some(transaction) => Leaf::Transaction { body: transaction.body.clone(), proof },
-                None => Leaf::Coinbase { bytes: block.coinbase.to_bytes().into(), proof },
-            })
-        };
-        Ok(Self { header: block.header, leaves: txids.iter().map(prove).collect::<Result<_, RpcError>>()? })
-    }
-
-    /// The transactions that are proven; `None`, if one is not.
-    fn proven(&self) -> Option<Vec<Txid>> {
-        self.leaves.iter().map(|leaf| leaf.proven(&self.header)).collect()
-    }
-}
-
-impl Leaf {
-    fn proven(&self, header: &Header) -> Option<Txid> {
-        match self {
-            Self::Coinbase { bytes, proof } => {
-                let coinbase = Coinbase::from_bytes(bytes).ok()?;
-                proof.check_coinbase(&coinbase, header.merkle_root).ok()?;
-                Some(coinbase.id())
-            }
-            Self::Transaction { body, proof } => {
-                proof.check_transaction(body, header.merkle_root).ok()?;
-                Some(body.txid())
-            }
-        }
-    }
-}
-
 fn make(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let txids = txids(args)?;
     let chain = rpc.context.node.chain();
@@ -139,7 +62,14 @@ fn make(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     };
     let known = rpc.context.header(&id)?;
     let block = chain.plain_block(&id)?.ok_or_else(|| not_available(rpc, &known.id()))?;
-    json(&HEXLOWER.encode(&codec::encode(&TxOutProof::new(&block, &txids)?)))
+    let proof = TxOutProof::new(&block, &txids).map_err(|error| match error {
+        TxOutProofError::Missing(_) => {
+            let message = "Not all transactions found in specified or retrieved block";
+            RpcError::new(Code::InvalidAddressOrKey, message)
+        }
+        other => RpcError::internal(other),
+    })?;
+    json(&HEXLOWER.encode(&proof.to_bytes()))
 }
 
 fn txids(args: &Args) -> Result<Vec<Txid>, RpcError> {
@@ -182,48 +112,13 @@ fn block_of(chain: &ChainView, txids: &[Txid]) -> Result<BlockHash, RpcError> {
 fn check(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let bytes = args.bytes("proof", Code::Deserialization)?;
     let malformed = |error| RpcError::new(Code::Deserialization, format!("Proof decode failed: {error}"));
-    let proof: TxOutProof = codec::decode(&bytes, bytes.len()).map_err(malformed)?;
-    let Some(proven) = proof.proven() else { return json::<[Txid]>(&[]) };
-    let id = proof.header.id();
+    let proof = TxOutProof::from_bytes(&bytes).map_err(malformed)?;
+    let Ok(proven) = proof.proven() else { return json::<[Txid]>(&[]) };
+    let id = proof.header().id();
     let chain = rpc.context.node.chain();
     let known = rpc.context.header(&id)?;
     if !is_in_chain(&chain, known.height(), &id)? {
         return Err(RpcError::new(Code::InvalidAddressOrKey, "Block not found in chain"));
     }
     json(&proven)
-}
-
-#[cfg(test)]
-mod tests {
-    use qbtc_core::spec::ChainSpec;
-
-    use super::*;
-
-    #[test]
-    fn a_proof_survives_its_encoding_and_no_change() {
-        let spec = ChainSpec::dev();
-        let genesis = spec.genesis();
-        let coinbase = genesis.coinbase.id();
-        let proof = TxOutProof::new(genesis, &[coinbase]).unwrap();
-        let bytes = codec::encode(&proof);
-        let decoded: TxOutProof = codec::decode(&bytes, bytes.len()).unwrap();
-        assert_eq!(decoded.proven(), Some(vec![coinbase]));
-        for place in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[place] ^= 1;
-            let proven = codec::decode::<TxOutProof>(&changed, changed.len())
-                .ok()
-                .and_then(|proof| (proof.header == genesis.header).then(|| proof.proven()).flatten());
-            assert_eq!(proven, None, "byte {place} changed");
-        }
-    }
-
-    #[test]
-    fn the_commitments_and_unknown_transactions_cannot_be_proven() {
-        let spec = ChainSpec::dev();
-        for txid in [spec.genesis().commitments.id(), Txid::ZERO] {
-            let refused = TxOutProof::new(spec.genesis(), &[txid]).unwrap_err();
-            assert_eq!(refused.code, Code::InvalidAddressOrKey);
-        }
-    }
 }

@@ -1,0 +1,333 @@
+//! The command line as its users see it: the real program, its files, and a node beside it.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where something is missing")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use qbtc_core::spec::ChainSpec;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Whatever is waited for must come by then.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
+                     abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
+
+/// A user with a data folder of his own, on the dev chain.
+struct User {
+    folder: TempDir,
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// A node that ends with the test.
+struct Node<'a> {
+    user: &'a User,
+    process: Child,
+}
+
+impl User {
+    fn new() -> Self {
+        let user = Self { folder: tempfile::tempdir().unwrap() };
+        user.write("pass", "open sesame\n");
+        user
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qbtc"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QBTC_")) {
+            command.env_remove(name);
+        }
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env("QBTC_DATA_DIR", self.path("data")).env("QBTC_CHAIN", "dev");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).output().unwrap())
+    }
+
+    /// Runs with this on stdin.
+    fn run_with(&self, args: &[&str], stdin: &str) -> Ended {
+        let mut command = self.command(args);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        Ended::of(&process.wait_with_output().unwrap())
+    }
+
+    /// What a command prints that must succeed.
+    fn done(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// A wallet command that must succeed, with the passphrase, as JSON.
+    fn wallet(&self, args: &[&str]) -> Value {
+        let all = [&["wallet", "--json", "--passphrase-file", "pass"], args].concat();
+        serde_json::from_str(&self.done(&all)).unwrap()
+    }
+
+    /// What a command tells that must fail with this code.
+    fn refused(&self, code: i32, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.code, Some(code), "{args:?}: {}{}", ended.stdout, ended.stderr);
+        ended.stderr
+    }
+
+    fn start_node(&self) -> Node<'_> {
+        let args = ["node", "--rpc", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+        let log = fs::File::create(self.path("node.log")).unwrap();
+        let process = self.command(&args).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let node = Node { user: self, process };
+        let until = Instant::now() + DEADLINE;
+        while self.run(&["rpc", "getblockcount"]).code != Some(0) {
+            let log = fs::read_to_string(self.path("node.log")).unwrap();
+            assert!(Instant::now() < until, "the node does not come up: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        node
+    }
+}
+
+impl Ended {
+    fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+impl Drop for Node<'_> {
+    fn drop(&mut self) {
+        self.user.run(&["rpc", "stop"]);
+        let until = Instant::now() + DEADLINE;
+        while self.process.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                self.process.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn help_tells_examples_and_codes_and_mistakes_are_pointed_at() {
+    let user = User::new();
+    assert!(user.done(&["--help"]).contains("Exit codes:"));
+    assert!(user.done(&["--version"]).starts_with("qbtc "));
+    for command in [&["wallet"][..], &["wallet", "send"], &["rpc"], &["decode"], &["chain", "new"], &["completions"]] {
+        let help = user.done(&[command, &["--help"]].concat());
+        assert!(help.contains("Examples:"), "{command:?}: {help}");
+    }
+    assert!(user.refused(2, &["walet"]).contains("wallet"));
+    user.refused(2, &["wallet", "send"]);
+    user.refused(2, &["chain", "new"]);
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    let user = User::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = user.done(&["completions", shell]);
+        assert!(script.contains("qbtc") && script.contains("backup-check"), "{shell}");
+    }
+}
+
+#[test]
+fn a_chain_of_ones_own_is_written_and_read() {
+    let user = User::new();
+    let made: Value = serde_json::from_str(&user.done(&["chain", "new", "--name", "acme", "--json"])).unwrap();
+    let file = text(&made["file"]);
+    let shown: Value = serde_json::from_str(&user.done(&["chain", "show", "--chain", &file, "--json"])).unwrap();
+    assert_eq!((&shown["chain_id"], &shown["name"]), (&made["chain_id"], &Value::from("acme")));
+    let spec = ChainSpec::from_toml(&fs::read_to_string(user.path("acme.toml")).unwrap()).unwrap();
+    assert_eq!(text(&made["chain_id"]), spec.chain_id().to_string());
+    assert!(user.refused(1, &["chain", "new", "--name", "acme"]).contains("--force"));
+    user.done(&["chain", "new", "--name", "acme", "--force"]);
+    assert!(user.refused(1, &["chain", "new", "--name", "main"]).contains("built-in"));
+    let toml = user.done(&["chain", "new", "--name", "other", "--out", "-"]);
+    assert_eq!(ChainSpec::from_toml(&toml).unwrap().name(), "other");
+    assert!(user.refused(1, &["--json", "chain", "show", "--chain", "nowhere"]).contains("\"exit_code\":1"));
+}
+
+#[test]
+fn bytes_are_taken_apart_offline() {
+    let user = User::new();
+    let spec = ChainSpec::dev();
+    let block = hex::encode(spec.genesis().to_bytes());
+    assert!(user.done(&["decode", "block", &block]).contains(&spec.chain_id().to_string()));
+    let piped = user.run_with(&["decode", "block", "-", "--json"], &format!("\"{block}\"\n"));
+    let json: Value = serde_json::from_str(&piped.stdout).unwrap();
+    assert_eq!(text(&json["hash"]), spec.genesis().id().to_string());
+    let id = user.done(&["decode", "header", &block[..160]]);
+    assert!(id.contains(&spec.genesis().id().to_string()));
+    let address = spec.consensus().genesis.allocations[0].address;
+    let root = user.done(&["decode", "address", &address.to_text(&spec.network().address_prefix)]);
+    assert!(root.contains(&hex::encode(address.as_bytes())));
+    assert!(user.refused(1, &["decode", "tx", &block]).contains("decode block"));
+    assert!(user.refused(1, &["decode", "block", "zz"]).contains("position 1"));
+    assert!(user.refused(1, &["decode", "tx", ""]).contains("Transaction"));
+}
+
+#[test]
+fn a_wallet_lives_through_its_days() {
+    let user = User::new();
+    assert!(user.refused(1, &["wallet", "balance"]).contains("qbtc wallet create"));
+    let made = user.wallet(&["create"]);
+    let words = text(&made["words"]);
+    assert_eq!(words.split(' ').count(), 24);
+    assert!(user.refused(1, &["wallet", "create", "--passphrase-file", "pass"]).contains("already"));
+    // Looking needs no passphrase, and no node.
+    let address = user.done(&["wallet", "--offline", "address"]);
+    assert_eq!(address, text(&made["address"]));
+    let fresh = user.done(&["wallet", "--offline", "address", "--new"]);
+    assert_eq!(fresh, address);
+    assert_ne!(user.done(&["wallet", "--offline", "address"]), address);
+    assert!(user.done(&["wallet", "list"]).contains("never synchronised"));
+    assert!(user.done(&["wallet", "--offline", "balance"]).contains("0 QBTC"));
+    // Secrets need it.
+    assert_eq!(text(&user.wallet(&["words"])["words"]), words);
+    assert!(user.refused(1, &["wallet", "words"]).contains("--passphrase-file"));
+    user.write("bad", "open barley\n");
+    assert!(user.refused(4, &["wallet", "words", "--passphrase-file", "bad"]).contains("wrong passphrase"));
+    assert!(user.run_with(&["wallet", "words", "--passphrase-stdin"], "open sesame\n").stdout.contains("24 "));
+    // The words are the wallet.
+    user.write("words", &words);
+    user.wallet(&["backup-check", "--words-file", "words"]);
+    user.write("others", WORDS);
+    let refused = user.refused(1, &["wallet", "backup-check", "--words-file", "others"]);
+    assert!(refused.contains("another wallet"), "{refused}");
+    let restored = user.wallet(&["restore", "again", "--words-file", "words"]);
+    assert_eq!(text(&restored["address"]), address);
+    // Another passphrase.
+    user.write("new", "a better one\n");
+    user.wallet(&["-w", "default", "passphrase", "--new-passphrase-file", "new"]);
+    user.refused(4, &["wallet", "-w", "default", "words", "--passphrase-file", "pass"]);
+    user.done(&["wallet", "-w", "default", "words", "--passphrase-file", "new"]);
+}
+
+#[test]
+fn damage_is_told_apart_and_names_the_mend() {
+    let user = User::new();
+    user.wallet(&["create"]);
+    let folder = user.path("data/dev/wallets/default");
+    let damage = |file: &Path, place: usize| {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[place] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    damage(&folder.join("account"), 500);
+    assert!(user.refused(1, &["wallet", "--offline", "balance"]).contains("qbtc wallet rescan"));
+    damage(&folder.join("account"), 500);
+    damage(&folder.join("keystore"), 150);
+    let refused = user.refused(1, &["wallet", "words", "--passphrase-file", "pass"]);
+    assert!(refused.contains("content is damaged"), "{refused}");
+    damage(&folder.join("keystore"), 30);
+    assert!(user.refused(1, &["wallet", "words", "--passphrase-file", "pass"]).contains("header is damaged"));
+}
+
+#[test]
+fn texts_are_signed_and_verified() {
+    let user = User::new();
+    let address = text(&user.wallet(&["create"])["address"]);
+    let proof = text(&user.wallet(&["sign", &address, "I am here"])["proof"]);
+    user.write("proof", &proof);
+    for given in ["proof", &proof] {
+        assert!(user.done(&["wallet", "--offline", "verify", &address, given, "I am here"]).starts_with("good"));
+    }
+    let refused = user.refused(1, &["wallet", "--offline", "verify", &address, "proof", "I was here"]);
+    assert!(refused.contains("not signed"), "{refused}");
+    assert!(user.refused(1, &["wallet", "--offline", "verify", &address, "nonsense", "x"]).contains("signed message"));
+}
+
+#[test]
+fn without_a_node_the_mend_is_named() {
+    let user = User::new();
+    let address = text(&user.wallet(&["create"])["address"]);
+    let refused =
+        user.refused(3, &["--json", "wallet", "send", &format!("{address}=1"), "--yes", "--rpc", "127.0.0.1:9"]);
+    let error: Value = serde_json::from_str(&refused).unwrap();
+    assert_eq!(error["error"]["exit_code"], 3);
+    assert!(text(&error["error"]["message"]).contains("qbtc node --chain dev"));
+    let looked = user.run(&["wallet", "balance", "--rpc", "127.0.0.1:9"]);
+    assert_eq!(looked.code, Some(0));
+    assert!(looked.stderr.contains("no node answers"));
+    user.refused(3, &["rpc", "getblockcount", "--rpc", "127.0.0.1:9"]);
+}
+
+#[test]
+fn money_moves_from_wallet_to_wallet() {
+    let user = User::new();
+    let node = user.start_node();
+    user.write("words", WORDS);
+    user.wallet(&["restore", "rich", "--words-file", "words"]);
+    let bob = text(&user.wallet(&["create", "bob"])["address"]);
+    // What is allotted in the first block is mature from the tenth on.
+    user.done(&["rpc", "generatetoaddress", "10", &bob]);
+    assert_eq!(user.wallet(&["-w", "rich", "balance"])["available"], "4200000");
+
+    let order = format!("{bob}=12.5");
+    let planned = user.wallet(&["-w", "rich", "send", &order, "--dry-run"]);
+    assert_eq!(planned["recipients"][0]["amount"], "12.5");
+    assert!(user.refused(1, &["wallet", "-w", "rich", "send", &order]).contains("--yes"));
+    let refused = user.refused(1, &["wallet", "-w", "rich", "send", &order, "--yes", "--max-fee", "0.00000001"]);
+    assert!(refused.contains("--max-fee"), "{refused}");
+    let sent = user.wallet(&["-w", "rich", "send", &order, "--yes"]);
+    assert!(user.done(&["rpc", "getrawmempool"]).contains(&text(&sent["txid"])));
+    assert_eq!(user.wallet(&["-w", "bob", "balance"])["pending"], "12.5");
+
+    let bumped = user.wallet(&["-w", "rich", "bump", &text(&sent["txid"]), "--yes"]);
+    assert_eq!(bumped["replaces"], sent["txid"]);
+    let txid = text(&bumped["txid"]);
+    let pool = user.done(&["rpc", "getrawmempool"]);
+    assert!(pool.contains(&txid) && !pool.contains(&text(&sent["txid"])), "{pool}");
+
+    user.done(&["rpc", "generatetoaddress", "1", &bob]);
+    let history = user.wallet(&["-w", "bob", "history"]);
+    let entry = history["entries"].as_array().unwrap().iter().find(|entry| entry["txid"] == txid).unwrap();
+    assert_eq!((&entry["change"], &entry["confirmations"]), (&Value::from("+12.5"), &Value::from(1)));
+    let proven = user.wallet(&["-w", "bob", "proof", &txid]);
+    let checked = user.done(&["rpc", "verifytxoutproof", &text(&proven["proof"])]);
+    assert!(checked.contains(&txid), "{checked}");
+    assert!(user.refused(1, &["wallet", "-w", "rich", "bump", &txid, "--yes"]).contains("in the block"));
+
+    // The block is undone: the payment waits again, and is mined again.
+    let tip = user.done(&["rpc", "getbestblockhash"]);
+    user.done(&["rpc", "invalidateblock", &tip]);
+    assert_eq!(user.wallet(&["-w", "rich", "sync"])["undone"], 1);
+    assert!(user.wallet(&["-w", "rich", "history"])["entries"][0]["height"].is_null());
+
+    let cancelled = user.wallet(&["-w", "rich", "cancel", &txid, "--yes"]);
+    user.done(&["rpc", "generatetoaddress", "1", &bob]);
+    let rich = user.wallet(&["-w", "rich", "history"]);
+    assert_eq!((&rich["entries"][0]["txid"], &rich["entries"][0]["kind"]), (&cancelled["txid"], &Value::from("moved")));
+    // All that was known is forgotten and found again.
+    let before = user.wallet(&["-w", "rich", "balance"]);
+    user.wallet(&["-w", "rich", "rescan"]);
+    assert_eq!(user.wallet(&["-w", "rich", "balance"]), before);
+    drop(node);
+    user.refused(3, &["wallet", "-w", "rich", "sync"]);
+}
