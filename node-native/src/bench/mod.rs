@@ -8,6 +8,7 @@ mod coins;
 mod figure;
 mod import;
 mod mempool;
+mod miner;
 mod start;
 
 pub use figure::{Bound, Figure};
@@ -54,7 +55,7 @@ impl Part {
             Self::Coins => coins::run(options, tell),
             Self::Mempool => mempool::run(options, tell),
             Self::Start => start::run(options, tell),
-            Self::Miner => Ok(Vec::new()),
+            Self::Miner => Ok(miner::run(tell)),
         }
     }
 }
