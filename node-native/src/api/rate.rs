@@ -7,8 +7,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{FromFnLayer, Next, from_fn_with_state};
@@ -21,6 +21,9 @@ use crate::metrics::Metrics;
 
 /// The most addresses that are remembered. Beyond it, those that have not been seen before share one budget.
 const ADDRESSES_MAX: usize = 100_000;
+
+/// How often those are forgotten who have not asked for a while, once there are so many.
+const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much may be asked. One is the cost of a light request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ pub(crate) struct RateLimiter {
     remote: DefaultKeyedRateLimiter<IpAddr>,
     local: DefaultKeyedRateLimiter<()>,
     clock: DefaultClock,
+    forgotten_at: Mutex<Instant>,
     metrics: Arc<Metrics>,
 }
 
@@ -77,6 +81,7 @@ impl RateLimiter {
             remote: DefaultKeyedRateLimiter::keyed(quota(limits.per_second, limits.burst)),
             local: DefaultKeyedRateLimiter::keyed(quota(limits.local_per_second, limits.local_per_second)),
             clock: DefaultClock::default(),
+            forgotten_at: Mutex::new(Instant::now()),
             metrics,
         }
     }
@@ -106,10 +111,15 @@ impl RateLimiter {
         }
     }
 
-    /// The key of an address, once there is place for it.
+    /// The key of an address, if there is place for it. Those whose budget is full again are forgotten, which takes a walk over all,
+    /// so not with each request.
     fn remembered(&self, address: IpAddr) -> IpAddr {
-        if self.remote.len() >= ADDRESSES_MAX {
+        if self.remote.len() >= ADDRESSES_MAX
+            && let Ok(mut forgotten_at) = self.forgotten_at.try_lock()
+            && forgotten_at.elapsed() >= FORGET_INTERVAL
+        {
             self.remote.retain_recent();
+            *forgotten_at = Instant::now();
         }
         if self.remote.len() >= ADDRESSES_MAX { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { address }
     }
@@ -184,6 +194,18 @@ mod tests {
             assert_eq!(limiter.take(ip("127.0.0.1"), Cost::HEAVY), Ok(()));
         }
         assert!(limiter.take(ip("::1"), Cost::HEAVY).is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_newcomers_share_a_budget_when_it_is_full() {
+        let limiter = limiter(RateLimits { per_second: 1, burst: 20, local_per_second: 1_000 });
+        let address = |number: usize| IpAddr::V4(u32::try_from(number).unwrap().saturating_add(0x0b00_0000).into());
+        for number in 0..ADDRESSES_MAX {
+            assert_eq!(limiter.take(address(number), Cost::HEAVY), Ok(()));
+        }
+        assert_eq!(limiter.take(address(ADDRESSES_MAX), Cost::HEAVY), Ok(()));
+        assert!(limiter.take(address(ADDRESSES_MAX + 1), Cost::HEAVY).is_err(), "the newcomers' budget is one");
+        assert_eq!(limiter.remote.len(), ADDRESSES_MAX + 1);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The chain over restarts and reorgs, on a real database.
+
 use std::path::Path;
 use std::sync::Arc;
 
