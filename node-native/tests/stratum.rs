@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where something is missing")]
 
+#[path = "../../core/tests/support/mod.rs"]
+mod support;
+
 use std::io::Read;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -15,7 +18,7 @@ use qbtc_core::chain::ChainStore;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::{Address, Lock};
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::units::Height;
+use qbtc_core::units::{Amount, Height};
 use qbtc_node::driver::{self, DriverOptions, DriverThread};
 use qbtc_node::metrics::{Format, Metrics, Reading};
 use qbtc_node::node::Node;
@@ -244,6 +247,46 @@ fn a_hall_of_machines_hears_of_a_block() {
     }
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?} until everybody knew");
+}
+
+#[test]
+fn transactions_join_the_next_job_and_pay_the_miner() {
+    let mut chain = support::TestChain::new();
+    let scene = Scene::with(chain.spec.clone(), |_| {});
+    let mut miner = scene.connect(1);
+    let mut job = miner.log_in("x");
+    let mut parent = chain.genesis();
+    // What the genesis block allots can be spent in block 3.
+    for _ in 0..2 {
+        parent = chain.extend(&parent, Vec::new()).id();
+        let share = miner.miner.mine_block();
+        assert_eq!(miner.submit(&share).0, true);
+        job = miner.next_job();
+    }
+    assert_eq!(job.branch.len(), 1, "coinbase and commitments");
+    let key = support::TestKey::new(0);
+    let coins = chain.tip(&parent).spendable(key.address(), &chain.spec);
+    assert!(coins.len() >= 5);
+    let fee = Amount::from_quanta(1_000_000).unwrap();
+    let kept = support::ALLOTTED.checked_sub(fee).unwrap();
+    for coin in coins.chunks(1).take(5) {
+        let transaction = key.spend(coin, vec![support::pay(payee(9), kept)], &chain.spec);
+        scene.runtime.block_on(scene.node.submit_transaction(transaction)).unwrap();
+    }
+    // The first may come before all of them are in the pool.
+    for _ in 0..2 {
+        if job.branch.len() < 3 {
+            job = miner.next_job();
+        }
+    }
+    assert_eq!((job.branch.len(), job.is_clean), (3, false), "older shares are as good as before");
+    let share = miner.miner.mine_block();
+    assert_eq!(miner.submit(&share).0, true);
+    scene.reach(3);
+    let block = scene.node.chain().block(&id(&share)).unwrap();
+    assert_eq!(block.transactions().len(), 5);
+    let subsidy = chain.spec.consensus().subsidy(Height(3));
+    assert_eq!(block.coinbase().outputs[0].amount.quanta(), subsidy.quanta() + 5 * fee.quanta());
 }
 
 #[test]

@@ -316,7 +316,10 @@ impl Session {
                     let found = Found { work, solution: share.solution, user: user.to_owned() };
                     self.outputs.push_back(Output::Found(found));
                 }
-                self.vardiff.share(difficulty);
+                // Shares of easier jobs that are still on their way say nothing about what is asked now.
+                if self.told == Some(difficulty) {
+                    self.vardiff.share(difficulty);
+                }
                 self.retarget(now);
             }
             Err(refusal) => {

@@ -145,3 +145,19 @@ fn a_fast_miner_gets_harder_jobs_and_a_silent_one_easier() {
     assert!(scene.miner.job().difficulty < raised);
     assert!(scene.session.deadline() > deadline, "a deadline that has passed would spin");
 }
+
+/// A machine that was started far too easy has a heap of easy shares on their way when the harder job reaches it.
+#[test]
+fn late_shares_of_easy_jobs_do_not_make_it_easy_again() {
+    let mut scene = Scene::working();
+    let late: Vec<_> = (0..30).map(|_| scene.miner.mine(ShareRule::CPUMINER_OPT)).collect();
+    let harder = scene.miner.job().difficulty * 64.0;
+    scene.ask(&json!({"id": 9, "method": "mining.suggest_difficulty", "params": [harder]}));
+    assert_eq!(scene.miner.job().difficulty, harder);
+    for share in &late {
+        let request = scene.miner.submit_request(share);
+        scene.after(1);
+        assert_eq!(scene.ask(&request), true);
+    }
+    assert_eq!(scene.miner.job().difficulty, harder);
+}
