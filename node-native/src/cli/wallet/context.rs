@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::wallet::derivation::AccountKey;
+use qbtc_core::wallet::keystore::KeystoreError;
 use serde::Serialize;
 
 use super::WalletOptions;
@@ -17,10 +18,12 @@ use crate::paths::wallets_dir;
 use crate::wallet::folder::WalletFolder;
 use crate::wallet::pending::{PendingReport, follow_pending};
 use crate::wallet::sync::{Synced, sync};
-use crate::wallet::{Unlocked, Wallet};
+use crate::wallet::{Unlocked, Wallet, WalletError};
 
 /// The name of a wallet that was given none.
 pub(super) const DEFAULT_NAME: &str = "default";
+/// How often the passphrase may be typed.
+const PASSPHRASE_TRIES: u32 = 3;
 /// How often what was found is saved during a long synchronisation.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -100,8 +103,19 @@ impl Context {
         self.options.node.client(&self.global, &self.spec)
     }
 
-    /// Asks for the passphrase, and opens the keystore.
+    /// Asks for the passphrase, and opens the keystore. Who types it may mistype it.
     pub(super) fn unlock(&self, wallet: &Wallet) -> anyhow::Result<Unlocked> {
+        if let Some(unlocked) = self.unlock_if_given(wallet)? {
+            return Ok(unlocked);
+        }
+        for _ in 1..PASSPHRASE_TRIES {
+            match wallet.unlock(&self.options.passphrase.ask(wallet.name())?, &self.spec) {
+                Err(WalletError::Keystore { error: KeystoreError::WrongPassphrase, .. }) => {
+                    note(&"That is not the passphrase. Again:");
+                }
+                unlocked => return Ok(unlocked?),
+            }
+        }
         Ok(wallet.unlock(&self.options.passphrase.ask(wallet.name())?, &self.spec)?)
     }
 
