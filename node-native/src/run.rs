@@ -396,7 +396,10 @@ async fn restore_mempool(node: Node, store: Store) {
     let loaded = tokio::task::spawn_blocking(move || store.load_mempool()).await;
     let transactions = match loaded {
         Ok(Ok(transactions)) => transactions,
-        Ok(Err(error)) => return tracing::warn!("the mempool of the last run is lost: {error}"),
+        Ok(Err(error)) => {
+            tracing::warn!("the mempool of the last run is lost: {error}");
+            Vec::new()
+        }
         Err(_) => return,
     };
     let (count, mut taken) = (transactions.len(), 0);
@@ -407,6 +410,7 @@ async fn restore_mempool(node: Node, store: Store) {
             Err(error) => tracing::debug!("a transaction of the last run is not valid any more: {error}"),
         }
     }
+    node.mempool_restored().await;
     if count > 0 {
         tracing::info!(taken, of = count, "mempool of the last run restored");
     }

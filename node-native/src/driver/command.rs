@@ -53,6 +53,8 @@ pub(crate) enum Command {
     SaveMempool {
         reply: Reply<Result<usize, Fault>>,
     },
+    /// The transactions of the last run have been offered to the mempool.
+    MempoolRestored,
     /// Time has passed.
     Expire,
     /// The node stops.

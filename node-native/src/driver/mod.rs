@@ -37,6 +37,7 @@ use tokio::sync::mpsc;
 use crate::metrics::Metrics;
 use crate::node::{Fault, Live, Node, now};
 use crate::store::{Batch, ChainView, Store, StoreError};
+use mempool::SavedMempool;
 use writer::Writer;
 
 /// How a driver works.
@@ -76,8 +77,8 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 const VERIFIED_CACHE_ENTRIES: usize = 100_000;
-/// How often old transactions are looked for.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+/// How often old transactions are looked for, and the mempool is written.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The driver's thread. It ends when the node stops.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ pub(crate) struct Driver {
     /// Blocks that came in just now: neither connected nor in the batch yet.
     incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
     cache: VerifiedCache,
+    saved_mempool: SavedMempool,
 }
 
 /// Starts the owner of a store's chain, and returns the handle to it.
@@ -131,6 +133,7 @@ pub(crate) fn start_knowing(
     }
     let height = view.state().height().next().unwrap_or(Height(u32::MAX));
     let live = Live { pool: Mempool::new(options.policy.clone(), height), chain: Arc::clone(&view) };
+    let saved_mempool = if store.has_mempool()? { SavedMempool::Restoring } else { SavedMempool::Never };
     let (sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let node = Node::new(metrics, live, loaded.tree, sender.clone());
     let driver = Driver {
@@ -142,6 +145,7 @@ pub(crate) fn start_knowing(
         view,
         incoming: HashMap::new(),
         cache,
+        saved_mempool,
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
     tokio::spawn(tick(node.clone(), sender));
@@ -228,7 +232,11 @@ impl Driver {
             Command::SaveMempool { reply } => {
                 let _ = reply.send(Ok(self.save_mempool()?));
             }
-            Command::Expire => self.expire(),
+            Command::MempoolRestored => self.saved_mempool = SavedMempool::Never,
+            Command::Expire => {
+                self.expire();
+                self.save_mempool()?;
+            }
             Command::Stop => {}
         }
         Ok(())

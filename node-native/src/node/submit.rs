@@ -199,6 +199,12 @@ impl Node {
         self.ask(|reply| Command::SaveMempool { reply }).await?
     }
 
+    /// Tells the driver that the mempool of the last run has been restored, so that it may be written over.
+    pub(crate) async fn mempool_restored(&self) {
+        // If the node stops meanwhile, what is stored stays as it is.
+        let _ = self.0.commands.send(Command::MempoolRestored).await;
+    }
+
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Fault> {
         let (reply, answer) = oneshot::channel();
         let stopped = || self.fault().cloned().unwrap_or(Fault::Stopping);

@@ -56,6 +56,14 @@ impl Store {
         table.iter()?.map(|row| Ok(BlockHash::from_bytes(*row?.0.value()))).collect()
     }
 
+    /// Whether a mempool of the last run is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_mempool(&self) -> Result<bool, StoreError> {
+        Ok(!self.database.begin_read()?.open_table(MEMPOOL)?.is_empty()?)
+    }
+
     /// The transactions of the mempool of the last run, with the times of their arrival, in its order.
     ///
     /// # Errors
@@ -73,19 +81,27 @@ impl Store {
         Ok(transactions)
     }
 
-    /// Replaces the stored mempool.
+    /// Writes what has changed in the mempool: the places of transactions that left, and those that came with their places. With
+    /// `is_first`, all that is stored from an earlier run goes first.
     ///
     /// # Errors
-    /// [`StoreError`]; then the one before is still there.
+    /// [`StoreError`]; then what was stored before is still there.
     pub fn save_mempool<'a>(
         &self,
-        transactions: impl Iterator<Item = (BlockTime, &'a Transaction)>,
+        is_first: bool,
+        left: impl Iterator<Item = u64>,
+        came: impl Iterator<Item = (u64, BlockTime, &'a Transaction)>,
     ) -> Result<(), StoreError> {
         let transaction = self.begin_write()?;
         {
             let mut table = transaction.open_table(MEMPOOL)?;
-            table.retain(|_, _| false)?;
-            for ((time, tx), place) in transactions.zip(0..) {
+            if is_first {
+                table.retain(|_, _| false)?;
+            }
+            for place in left {
+                table.remove(place)?;
+            }
+            for (place, time, tx) in came {
                 table.insert(place, (time.0, &codec::encode(tx)[..]))?;
             }
         }
