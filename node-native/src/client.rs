@@ -80,7 +80,7 @@ pub enum ClientError {
         method: String,
     },
     /// The node refuses the call.
-    #[error("{message} ({method}, error {code})")]
+    #[error("{} ({method}, error {code})", message.trim_end())]
     Rpc {
         /// What was called.
         method: String,

@@ -28,6 +28,8 @@ use crate::client::ClientError;
 
 /// How many blocks are asked for at once.
 const BATCH_BLOCKS: u32 = 100;
+/// Bitcoin's error for a height above the tip.
+const OUT_OF_RANGE: i64 = -8;
 /// How often the node may turn to another branch in the middle before this gives up for now.
 const TURNS_MAX: u32 = 8;
 
@@ -246,7 +248,7 @@ impl<S: ChainSource> Scan<'_, S> {
         let expected = heights.len();
         let ids = match self.source.block_ids(heights.clone()) {
             // The node's chain has become shorter.
-            Err(ClientError::Rpc { .. }) => return Ok(false),
+            Err(ClientError::Rpc { code: OUT_OF_RANGE, .. }) => return Ok(false),
             ids => counted(ids?, expected)?,
         };
         let headers = counted(self.source.headers(&ids)?, expected)?;
