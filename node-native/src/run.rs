@@ -15,6 +15,7 @@ use qbtc_core::lock::{Address, AddressTextError};
 use qbtc_core::mempool::{Payout, Policy};
 use qbtc_core::spec::ChainSpec;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 use crate::api::http::{self, Guard, Limits, Pages};
@@ -109,8 +110,10 @@ const RPC_CONNECTIONS_MAX: usize = 128;
 pub fn run(options: RunOptions) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::System)?;
     let outcome = runtime.block_on(async {
+        // Before anybody can know that the node runs, and stop it.
+        let signals = Signals::new().map_err(RunError::System)?;
         let running = Running::start(options).await?;
-        stop_on_signals(running.node.clone()).map_err(RunError::System)?;
+        tokio::spawn(signals.stop(running.node.clone()));
         running.finish().await
     });
     // Whatever still computes then answers nobody.
@@ -416,21 +419,28 @@ async fn restore_mempool(node: Node, store: Store) {
     }
 }
 
-/// Stops the node on the first signal; on the second the process ends at once, which loses nothing that was answered.
-fn stop_on_signals(node: Node) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::spawn(async move {
+/// The signals that end a node.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Stops the node on the first signal; on the second the process ends at once, which loses nothing that was answered.
+    async fn stop(mut self, node: Node) {
         for is_first in [true, false] {
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
             }
             if !is_first {
                 std::process::exit(130);
             }
             node.stop();
         }
-    });
-    Ok(())
+    }
 }
