@@ -35,13 +35,16 @@ pub(super) struct Owner {
 pub(super) type Owned = (OutPoint, Coin);
 
 impl Owner {
-    /// The chain is dev's, but a block takes two hashes, and the owner is allotted this many coins in the genesis block.
+    /// The chain is dev's, but a block takes two hashes, coinbases mature at once, and the owner is allotted this many coins in the genesis block.
     pub(super) fn new(allotments: usize) -> Self {
         let key = SecretKey::from_seed(Scheme::MlDsa87, &[7; 32]);
         let address = AddressTree::single(Conditions::key(key.public_key().clone())).address();
         let text = ChainSpec::dev().to_toml();
         let (rules, _) = text.split_once("[[consensus.genesis.allocations]]").expect("dev has an allocation");
         let rules = rules.replace("name = \"dev\"", "name = \"bench\"");
+        // Blocks are made faster than a second each, so their times run ahead of the clock.
+        let rules = rules.replace("future_limit_s = 120", "future_limit_s = 86400");
+        let rules = rules.replace("coinbase_maturity = 10", "coinbase_maturity = 1");
         let bits = |found: u32, bits: u32| (format!("= {found}"), format!("= {bits}"));
         let (from, to) = bits(0x1f00_ffff, 0x207f_ffff);
         let each = 4_000_000 / allotments;
