@@ -4,16 +4,21 @@
 //! read and decode (one thread) → check (all processors, some blocks ahead) → driver (in order) → written in batches
 //! ```
 
+use std::collections::VecDeque;
 use std::io::Read;
 
+use qbtc_core::hash::BlockHash;
 use qbtc_core::verify::{BlockError, CheckedBlock, check_block};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blocks_file::{BlocksFileError, BlocksReader};
-use crate::node::{BlockRefusal, Node};
+use crate::node::{BlockRefusal, Importing, Node};
 
 /// How many blocks may be ahead of the one that is connected: enough to keep all processors busy.
 const BLOCKS_AHEAD_MAX: usize = 8;
+
+/// How many blocks may wait for the driver, or for its answer.
+const BLOCKS_UNDER_WAY_MAX: usize = 8;
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +60,7 @@ pub async fn import(
     mut progress: impl FnMut(&Imported),
 ) -> Result<Imported, ImportError> {
     let mut blocks = check_ahead(node, source);
+    let mut under_way = VecDeque::new();
     let mut done = Imported::default();
     while let Some(block) = blocks.recv().await {
         let refused = |refusal| ImportError::Refused { number: done.blocks, refusal };
@@ -62,15 +68,27 @@ pub async fn import(
         let checked = checked.map_err(|error| refused(error.into()))?;
         let (bytes, transactions) = (checked.size_bytes(), checked.transactions().len());
         // The genesis block may lead the file; it is everybody's.
-        if checked.header().parent != qbtc_core::hash::BlockHash::ZERO {
-            node.import_checked(checked).await.map_err(refused)?;
+        if checked.header().parent != BlockHash::ZERO {
+            let importing = node.import_checked(checked).await.map_err(|fault| refused(fault.into()))?;
+            under_way.push_back((done.blocks, importing));
         }
+        finish(&mut under_way, BLOCKS_UNDER_WAY_MAX).await?;
         done.blocks += 1;
         done.bytes += u64::from(bytes);
         done.transactions += transactions as u64;
         progress(&done);
     }
+    finish(&mut under_way, 0).await?;
     Ok(done)
+}
+
+/// Waits until no more than so many blocks are under way.
+async fn finish(under_way: &mut VecDeque<(u64, Importing)>, most: usize) -> Result<(), ImportError> {
+    while under_way.len() > most {
+        let Some((number, importing)) = under_way.pop_front() else { break };
+        importing.finish().await.map_err(|refusal| ImportError::Refused { number, refusal })?;
+    }
+    Ok(())
 }
 
 /// Reads blocks on a thread of its own and has them checked, in their order.

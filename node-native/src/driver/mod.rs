@@ -10,18 +10,20 @@
 //! - after a fault of the store nothing is written or published any more: the node stops, and every caller is told why.
 //!
 //! Whoever synchronises hands in blocks that may be written later ([`Commit::Later`]): they are merged and written by another
-//! thread while the next are verified. As soon as no command waits, everything is written.
+//! thread while the next are verified. When no command has come for a moment, everything is written.
 
 mod command;
 mod mempool;
 mod parallel;
 mod stack;
 mod tip;
+mod verifiers;
 mod writer;
 
 pub(crate) use command::{Command, Commit};
 pub use parallel::check_block_in_parallel;
 pub(crate) use parallel::verify_in_parallel;
+pub(crate) use verifiers::Unverified;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,18 +79,25 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 const VERIFIED_CACHE_ENTRIES: usize = 100_000;
+/// How long blocks that may be written later wait for more of them.
+const WRITE_DELAY: Duration = Duration::from_millis(100);
 /// How often old transactions are looked for, and the mempool is written.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The driver's thread. It ends when the node stops.
 #[derive(Debug)]
-pub struct DriverThread(JoinHandle<()>);
+pub struct DriverThread {
+    driver: JoinHandle<()>,
+    verifiers: Vec<JoinHandle<()>>,
+}
 
 impl DriverThread {
     /// Waits until everything is written. Blocks this thread.
     pub fn join(self) {
-        if let Err(panic) = self.0.join() {
-            std::panic::resume_unwind(panic);
+        for thread in self.verifiers.into_iter().chain([self.driver]) {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
         }
     }
 }
@@ -107,6 +116,7 @@ pub(crate) struct Driver {
     incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
     cache: VerifiedCache,
     saved_mempool: SavedMempool,
+    runtime: tokio::runtime::Handle,
 }
 
 /// Starts the owner of a store's chain, and returns the handle to it.
@@ -135,7 +145,9 @@ pub(crate) fn start_knowing(
     let live = Live { pool: Mempool::new(options.policy.clone(), height), chain: Arc::clone(&view) };
     let saved_mempool = if store.has_mempool()? { SavedMempool::Restoring } else { SavedMempool::Never };
     let (sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
-    let node = Node::new(metrics, live, loaded.tree, sender.clone());
+    let (unverified, queue) = mpsc::channel(verifiers::WAITING_MAX);
+    let node = Node::new(metrics, live, loaded.tree, sender.clone(), unverified.clone());
+    let verifiers = verifiers::start(&node, queue, &sender).map_err(StoreError::Io)?;
     let driver = Driver {
         node: node.clone(),
         batch: Batch::new(view.state().clone()),
@@ -146,24 +158,31 @@ pub(crate) fn start_knowing(
         incoming: HashMap::new(),
         cache,
         saved_mempool,
+        runtime: tokio::runtime::Handle::current(),
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
-    tokio::spawn(tick(node.clone(), sender));
-    Ok((node, DriverThread(thread.map_err(StoreError::Io)?)))
+    tokio::spawn(tick(node.clone(), sender, unverified));
+    Ok((node, DriverThread { driver: thread.map_err(StoreError::Io)?, verifiers }))
 }
 
 /// Wakes the driver from time to time, and when the node stops.
-async fn tick(node: Node, commands: mpsc::Sender<Command>) {
+async fn tick(node: Node, commands: mpsc::Sender<Command>, unverified: mpsc::Sender<Unverified>) {
     loop {
         let command = tokio::select! {
-            () = node.stopping().cancelled() => Command::Stop,
+            () = node.stopping().cancelled() => break,
             () = tokio::time::sleep(EXPIRY_INTERVAL) => Command::Expire,
         };
-        let is_last = matches!(command, Command::Stop);
-        if commands.send(command).await.is_err() || is_last {
-            return;
+        if commands.send(command).await.is_err() {
+            break;
         }
     }
+    for _ in 0..verifiers::count() {
+        if unverified.send(Unverified::Stop).await.is_err() {
+            break;
+        }
+    }
+    // It fails only if the driver has ended by itself.
+    let _ = commands.send(Command::Stop).await;
 }
 
 impl Driver {
@@ -182,14 +201,7 @@ impl Driver {
         self.advance()?;
         self.flush()?;
         loop {
-            let command = match commands.try_recv() {
-                Ok(command) => command,
-                Err(_) => {
-                    self.flush()?;
-                    let Some(command) = commands.blocking_recv() else { break };
-                    command
-                }
-            };
+            let Some(command) = self.next(commands)? else { break };
             if matches!(command, Command::Stop) {
                 break;
             }
@@ -198,6 +210,21 @@ impl Driver {
         self.flush()?;
         self.save_mempool()?;
         Ok(())
+    }
+
+    /// The next command. What waits to be written is written once no command has come for a moment.
+    fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Option<Command>, Fault> {
+        if let Ok(command) = commands.try_recv() {
+            return Ok(Some(command));
+        }
+        if self.has_unwritten() {
+            let patient = async { tokio::time::timeout(WRITE_DELAY, commands.recv()).await };
+            if let Ok(command) = self.runtime.block_on(patient) {
+                return Ok(command);
+            }
+            self.flush()?;
+        }
+        Ok(commands.blocking_recv())
     }
 
     fn handle(&mut self, command: Command) -> Result<(), Fault> {

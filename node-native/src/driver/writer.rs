@@ -27,6 +27,11 @@ impl Writer {
 }
 
 impl Driver {
+    /// Whether something waits to be written or shown.
+    pub(super) fn has_unwritten(&self) -> bool {
+        self.writer.0.is_some() || !self.batch.is_empty()
+    }
+
     /// Writes and publishes everything.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         self.finish_writing()?;

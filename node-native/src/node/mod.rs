@@ -11,6 +11,7 @@ mod template;
 
 pub use event::{BlockSummary, Event, Tip, TipMoved};
 pub use refusal::{BlockRefusal, Fault, HeaderRefusal, TxRefusal};
+pub(crate) use submit::Importing;
 pub use submit::{InvalidateError, Submitted, Tested};
 pub use template::TemplateRevision;
 
@@ -24,10 +25,10 @@ use qbtc_core::chain::HeaderTree;
 use qbtc_core::mempool::Mempool;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::BlockTime;
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::Command;
+use crate::driver::{Command, Unverified};
 use crate::metrics::Metrics;
 use crate::store::ChainView;
 use template::TemplateCache;
@@ -48,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) fault: OnceLock<Fault>,
     pub(crate) is_synced: AtomicBool,
     commands: mpsc::Sender<Command>,
-    verifiers: Semaphore,
+    unverified: mpsc::Sender<Unverified>,
     templates: Mutex<TemplateCache>,
     extranonces: AtomicU64,
     started: Instant,
@@ -72,7 +73,13 @@ pub type HeadersGuard<'a> = RwLockReadGuard<'a, HeaderTree>;
 const EVENTS_WAITING_MAX: usize = 4_096;
 
 impl Node {
-    pub(crate) fn new(metrics: Arc<Metrics>, live: Live, headers: HeaderTree, commands: mpsc::Sender<Command>) -> Self {
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        live: Live,
+        headers: HeaderTree,
+        commands: mpsc::Sender<Command>,
+        unverified: mpsc::Sender<Unverified>,
+    ) -> Self {
         let state = live.chain.state();
         let tip = Tip { id: state.tip(), height: state.height() };
         Self(Arc::new(Shared {
@@ -86,7 +93,7 @@ impl Node {
             fault: OnceLock::new(),
             is_synced: AtomicBool::new(true),
             commands,
-            verifiers: Semaphore::new(rayon::current_num_threads()),
+            unverified,
             templates: Mutex::default(),
             extranonces: AtomicU64::new(0),
             started: Instant::now(),

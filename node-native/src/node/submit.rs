@@ -12,13 +12,12 @@ use qbtc_core::mempool::VerifiedCandidate;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::verify::{
-    BlockContext, CheckedBlock, CheckedTx, HeaderContext, ResolveError, VerifiedCache, check_transaction,
-    verify_proposal,
+    BlockContext, CheckedBlock, CheckedTx, HeaderContext, ResolveError, VerifiedCache, verify_proposal,
 };
 use tokio::sync::oneshot;
 
 use super::{BlockRefusal, Fault, HeaderRefusal, Node, TxRefusal};
-use crate::driver::{Command, Commit, check_block_in_parallel, verify_in_parallel};
+use crate::driver::{Command, Commit, Unverified, check_block_in_parallel, verify_in_parallel};
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +43,26 @@ pub struct Tested {
     pub fee: Amount,
 }
 
+/// A block on its way into the chain.
+pub(crate) struct Importing {
+    node: Node,
+    answer: oneshot::Receiver<Result<Submitted, BlockRefusal>>,
+}
+
+impl Importing {
+    /// Waits for what comes of it.
+    pub(crate) async fn finish(self) -> Result<Submitted, BlockRefusal> {
+        self.answer.await.map_err(|_| self.node.stopped())?
+    }
+}
+
+impl Tested {
+    pub(crate) fn new(candidate: &VerifiedCandidate) -> Self {
+        let tx = candidate.tx();
+        Self { txid: tx.txid(), wtxid: tx.wtxid(), size_bytes: tx.size_bytes(), fee: candidate.fee() }
+    }
+}
+
 impl Node {
     /// Gives the node a block. When this returns [`Submitted`], the block is on the disk.
     ///
@@ -63,12 +82,16 @@ impl Node {
         self.ask(|reply| Command::Block { block: Arc::new(block), commit: Commit::Now, reply }).await?
     }
 
-    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others.
+    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others. Returns as soon as
+    /// the node has it; what came of it comes later, so that the next can be on its way meanwhile.
     ///
     /// # Errors
-    /// [`BlockRefusal`].
-    pub async fn import_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
-        self.ask(|reply| Command::Block { block: Arc::new(block), commit: Commit::Later, reply }).await?
+    /// [`Fault`].
+    pub(crate) async fn import_checked(&self, block: CheckedBlock) -> Result<Importing, Fault> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Block { block: Arc::new(block), commit: Commit::Later, reply };
+        self.0.commands.send(command).await.map_err(|_| self.stopped())?;
+        Ok(Importing { node: self.clone(), answer })
     }
 
     /// Checks everything about a block on top of the tip but its work. Nothing changes.
@@ -128,8 +151,7 @@ impl Node {
     }
 
     async fn admit(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
-        let candidate = self.verify_transaction(transaction).await?;
-        self.ask(|reply| Command::Transaction { candidate: Box::new(candidate), reply }).await?
+        self.have_verified(|reply| Unverified::Admit(Box::new(transaction), reply)).await?
     }
 
     /// Says whether the mempool would take a transaction. Nothing changes.
@@ -137,20 +159,13 @@ impl Node {
     /// # Errors
     /// [`TxRefusal`].
     pub async fn test_transaction(&self, transaction: Transaction) -> Result<Tested, TxRefusal> {
-        let candidate = self.verify_transaction(transaction).await?;
-        let tx = candidate.tx();
-        Ok(Tested { txid: tx.txid(), wtxid: tx.wtxid(), size_bytes: tx.size_bytes(), fee: candidate.fee() })
+        self.have_verified(|reply| Unverified::Test(Box::new(transaction), reply)).await?
     }
 
-    /// At most as many at once as there are processors, so that a flood of transactions leaves room for blocks.
-    async fn verify_transaction(&self, transaction: Transaction) -> Result<VerifiedCandidate, TxRefusal> {
-        let _permit = self.0.verifiers.acquire().await.expect("never closed");
-        let node = self.clone();
-        off_the_loop(move || {
-            let checked = check_transaction(transaction, node.spec().consensus())?;
-            node.verify_checked(&Arc::new(checked))
-        })
-        .await?
+    async fn have_verified<T>(&self, task: impl FnOnce(oneshot::Sender<T>) -> Unverified) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.0.unverified.send(task(reply)).await.map_err(|_| self.stopped())?;
+        answer.await.map_err(|_| self.stopped())
     }
 
     /// Verifies a transaction on this thread.
@@ -199,6 +214,11 @@ impl Node {
         self.ask(|reply| Command::SaveMempool { reply }).await?
     }
 
+    /// Why nobody answers.
+    fn stopped(&self) -> Fault {
+        self.fault().cloned().unwrap_or(Fault::Stopping)
+    }
+
     /// Tells the driver that the mempool of the last run has been restored, so that it may be written over.
     pub(crate) async fn mempool_restored(&self) {
         // If the node stops meanwhile, what is stored stays as it is.
@@ -207,9 +227,8 @@ impl Node {
 
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Fault> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || self.fault().cloned().unwrap_or(Fault::Stopping);
-        self.0.commands.send(command(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())
+        self.0.commands.send(command(reply)).await.map_err(|_| self.stopped())?;
+        answer.await.map_err(|_| self.stopped())
     }
 }
 

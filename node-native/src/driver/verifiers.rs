@@ -1,0 +1,80 @@
+//! The threads that verify transactions before the driver sees them: as many as there are processors, so that a flood of transactions
+//! leaves room for blocks.
+//!
+//! They take from one queue and hand on to another. While there is work, nobody waits for anybody, and a transaction costs little
+//! more than its signatures.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use qbtc_core::mempool::VerifiedCandidate;
+use qbtc_core::tx::Transaction;
+use qbtc_core::verify::check_transaction;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Command;
+use crate::node::{Node, Tested, TxRefusal};
+
+use qbtc_core::hash::Txid;
+
+/// The most transactions that wait; whoever sends more waits.
+pub(super) const WAITING_MAX: usize = 256;
+
+/// What the threads can be asked to do.
+pub(crate) enum Unverified {
+    /// Verify a transaction and give it to the mempool.
+    Admit(Box<Transaction>, oneshot::Sender<Result<Txid, TxRefusal>>),
+    /// Verify a transaction only.
+    Test(Box<Transaction>, oneshot::Sender<Result<Tested, TxRefusal>>),
+    /// End one thread.
+    Stop,
+}
+
+type Queue = Arc<Mutex<mpsc::Receiver<Unverified>>>;
+
+/// Starts the threads.
+pub(super) fn start(
+    node: &Node,
+    queue: mpsc::Receiver<Unverified>,
+    commands: &mpsc::Sender<Command>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let queue = Arc::new(Mutex::new(queue));
+    let spawn = |number| {
+        let (node, queue, commands) = (node.clone(), Arc::clone(&queue), commands.clone());
+        let named = std::thread::Builder::new().name(format!("verify-{number}"));
+        named.spawn(move || work(&node, &queue, &commands))
+    };
+    (0..count()).map(spawn).collect()
+}
+
+/// How many threads there are.
+pub(super) fn count() -> usize {
+    rayon::current_num_threads()
+}
+
+fn work(node: &Node, queue: &Queue, commands: &mpsc::Sender<Command>) {
+    loop {
+        // One thread waits for work, the others for their turn to wait.
+        let next = queue.lock().blocking_recv();
+        // That nobody waits for an answer any more is no fault; and who is not answered since the driver is gone is told by that.
+        match next {
+            Some(Unverified::Admit(transaction, reply)) => match verify(node, *transaction) {
+                Ok(candidate) => {
+                    let _ = commands.blocking_send(Command::Transaction { candidate: Box::new(candidate), reply });
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Some(Unverified::Test(transaction, reply)) => {
+                let tested = verify(node, *transaction).map(|candidate| Tested::new(&candidate));
+                let _ = reply.send(tested);
+            }
+            Some(Unverified::Stop) | None => return,
+        }
+    }
+}
+
+fn verify(node: &Node, transaction: Transaction) -> Result<VerifiedCandidate, TxRefusal> {
+    let checked = check_transaction(transaction, node.spec().consensus())?;
+    node.verify_checked(&Arc::new(checked))
+}
