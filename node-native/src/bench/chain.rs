@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use qbtc_core::crypto::{Scheme, SecretKey};
 use qbtc_core::lock::{Address, AddressTree, Conditions, Lock, Proof, Witness};
@@ -91,18 +92,59 @@ impl Owner {
             .collect()
     }
 
-    /// How long one raw verification takes on this machine now, in seconds.
+    /// How long one raw verification takes on one processor now, in seconds.
     pub(super) fn raw_verification_seconds(&self) -> f64 {
-        let message = [9; 32];
-        let signature = self.key.sign_deterministic(&message);
-        let started = std::time::Instant::now();
+        let job = self.raw_job();
+        let started = Instant::now();
         let mut count = 0;
-        while started.elapsed() < std::time::Duration::from_millis(500) {
-            self.key.public_key().verify(&message, &signature).expect("signed just now");
+        while started.elapsed() < RAW_TIME {
+            job();
             count += 1;
         }
         started.elapsed().as_secs_f64() / f64::from(count)
     }
+
+    /// What raw verifications cost while all processors are busy with them.
+    pub(super) fn raw_on_all_processors(&self) -> RawOnAll {
+        let job = self.raw_job();
+        let (started, before) = (Instant::now(), processor_time());
+        let mut count = 0;
+        while started.elapsed() < RAW_TIME {
+            (0..200).into_par_iter().for_each(|_| job());
+            count += 200;
+        }
+        let each = |time: Duration| time.as_secs_f64() / f64::from(count);
+        RawOnAll { seconds: each(started.elapsed()), processor_seconds: each(processor_time() - before) }
+    }
+
+    fn raw_job(&self) -> impl Fn() + Sync {
+        let message = [9; 32];
+        let signature = self.key.sign_deterministic(&message);
+        let key = self.key.public_key().clone();
+        move || key.verify(&message, &signature).expect("signed just now")
+    }
+}
+
+/// What one raw verification costs while all processors are busy with them.
+#[derive(Clone, Copy)]
+pub(super) struct RawOnAll {
+    /// Of the time that passes.
+    pub(super) seconds: f64,
+    /// Of the time that processors compute: more than alone, where they share a core.
+    pub(super) processor_seconds: f64,
+}
+
+/// For how long raw verifications are measured.
+const RAW_TIME: Duration = Duration::from_millis(500);
+
+/// The time that all threads of this process have computed.
+pub(super) fn processor_time() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    let usage = usage.expect("asks for nothing special");
+    let duration = |time: nix::sys::time::TimeVal| {
+        Duration::new(u64::try_from(time.tv_sec()).unwrap_or(0), 1_000 * u32::try_from(time.tv_usec()).unwrap_or(0))
+    };
+    duration(usage.user_time()) + duration(usage.system_time())
 }
 
 /// A node of the bench's own.

@@ -1,6 +1,6 @@
 //! The mempool: what acceptance costs beside a signature, templates, and blocks that it knows.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use qbtc_core::block::Block;
 use qbtc_core::lock::Address;
@@ -8,7 +8,7 @@ use qbtc_core::mempool::Payout;
 use qbtc_core::tx::Transaction;
 use rayon::prelude::*;
 
-use super::chain::{BenchNode, Owned, Owner};
+use super::chain::{BenchNode, Owned, Owner, processor_time};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
 
@@ -25,8 +25,10 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
         tell("making payments");
         let payments = payments(&owner, &bench).await?;
         tell("filling the mempool");
-        let raw = owner.raw_verification_seconds();
+        let before = owner.raw_on_all_processors().processor_seconds;
         let acceptance = acceptance_seconds(&bench, payments).await?;
+        // All processors are busy while payments are accepted, so that is what a signature costs then.
+        let raw = f64::midpoint(before, owner.raw_on_all_processors().processor_seconds);
         tell("making templates");
         let template = template_seconds(&owner, &bench)?;
         tell("submitting a full block");
@@ -71,16 +73,6 @@ async fn acceptance_seconds(bench: &BenchNode, payments: Vec<Transaction>) -> an
     let before = processor_time();
     bench.submit(payments).await?;
     Ok((processor_time() - before).as_secs_f64() / count)
-}
-
-/// The time that all threads of this process have computed.
-fn processor_time() -> Duration {
-    let usage =
-        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("asks for nothing special");
-    let duration = |time: nix::sys::time::TimeVal| {
-        Duration::new(u64::try_from(time.tv_sec()).unwrap_or(0), 1_000 * u32::try_from(time.tv_usec()).unwrap_or(0))
-    };
-    duration(usage.user_time()) + duration(usage.system_time())
 }
 
 fn template_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<f64> {

@@ -79,6 +79,8 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 const VERIFIED_CACHE_ENTRIES: usize = 100_000;
+/// How long transactions gather before the driver looks again: to be woken for each would cost half as much as to verify it.
+const GATHER_TIME: Duration = Duration::from_micros(200);
 /// How long blocks that may be written later wait for more of them.
 const WRITE_DELAY: Duration = Duration::from_millis(100);
 /// How often old transactions are looked for, and the mempool is written.
@@ -116,6 +118,8 @@ pub(crate) struct Driver {
     incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
     cache: VerifiedCache,
     saved_mempool: SavedMempool,
+    /// Whether the last command was a transaction.
+    took_transaction: bool,
     runtime: tokio::runtime::Handle,
 }
 
@@ -158,6 +162,7 @@ pub(crate) fn start_knowing(
         incoming: HashMap::new(),
         cache,
         saved_mempool,
+        took_transaction: false,
         runtime: tokio::runtime::Handle::current(),
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
@@ -217,6 +222,12 @@ impl Driver {
         if let Ok(command) = commands.try_recv() {
             return Ok(Some(command));
         }
+        if std::mem::take(&mut self.took_transaction) {
+            std::thread::sleep(GATHER_TIME);
+            if let Ok(command) = commands.try_recv() {
+                return Ok(Some(command));
+            }
+        }
         if self.has_unwritten() {
             let patient = async { tokio::time::timeout(WRITE_DELAY, commands.recv()).await };
             if let Ok(command) = self.runtime.block_on(patient) {
@@ -245,6 +256,7 @@ impl Driver {
             }
             Command::Transaction { candidate, reply } => {
                 let _ = reply.send(self.take_transaction(*candidate)?);
+                self.took_transaction = true;
             }
             Command::Invalidate { id, reply } => {
                 let _ = reply.send(self.invalidate(id)?);
