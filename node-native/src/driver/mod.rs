@@ -9,7 +9,7 @@
 //! - what is published is on the disk;
 //! - after a fault of the store nothing is written or published any more: the node stops, and every caller is told why.
 //!
-//! Whoever synchronises hands in blocks that may be written later ([`Commit::Later`]): they are merged and written by another
+//! Whoever synchronises hands in blocks that may be written later (`Commit::Later`): they are merged and written by another
 //! thread while the next are verified. When no command has come for a moment, everything is written.
 
 mod command;

@@ -66,7 +66,7 @@ impl WalletState {
     pub const VERSION: u8 = 1;
     /// The longest file, in bytes: the account, and as many transactions as a pool of nodes keeps of one wallet.
     pub const BYTES_MAX: usize = Account::STORED_BYTES_MAX + (64 << 20);
-    /// The most blocks to go back to: [`WalletState::DENSE_MARKS`] for each doubling of the distance from the tip.
+    /// The most blocks to go back to: `WalletState::DENSE_MARKS` for each doubling of the distance from the tip.
     pub const MARKS_MAX: usize = 1_024;
     /// How many of the newest blocks are all kept.
     const DENSE_MARKS: u32 = 16;
