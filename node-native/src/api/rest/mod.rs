@@ -16,9 +16,9 @@ mod reader;
 mod routes;
 mod shapes;
 
+pub(super) use crate::json::difficulty;
 pub use problem::Problem;
 pub(super) use problem::shortened;
-pub(super) use shapes::difficulty;
 
 use std::sync::Arc;
 

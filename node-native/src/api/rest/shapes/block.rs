@@ -7,8 +7,8 @@ use qbtc_core::spec::ChainSpec;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::difficulty;
 use super::transaction::Output;
+use crate::json::difficulty;
 
 /// A header, and where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

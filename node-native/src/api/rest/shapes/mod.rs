@@ -18,7 +18,7 @@ pub(crate) use transaction::{
 };
 
 use qbtc_core::tx::OutPoint;
-use qbtc_core::units::{Amount, CompactBits};
+use qbtc_core::units::Amount;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,18 +54,6 @@ impl From<OutPoint> for CoinPlace {
     }
 }
 
-/// The exponent and mantissa of Bitcoin's easiest target, by which difficulty is measured.
-const UNIT_EXPONENT: u32 = 0x1d;
-const UNIT_MANTISSA: u32 = 0xffff;
-
-/// How many times more work a block of these bits takes than one of Bitcoin's easiest target. For people to read: nothing is decided
-/// by it.
-pub(crate) fn difficulty(bits: CompactBits) -> f64 {
-    let (exponent, mantissa) = (bits.0 >> 24, bits.0 & 0x007f_ffff);
-    let steps = i32::try_from(exponent).unwrap_or(i32::MAX) - i32::try_from(UNIT_EXPONENT).unwrap_or(0);
-    f64::from(UNIT_MANTISSA) / f64::from(mantissa.max(1)) / 256f64.powi(steps)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,16 +63,5 @@ mod tests {
         let money = Money::from(Amount::from_quanta(2_099_999_999_999_999).unwrap());
         assert_eq!(money.qbtc, "20999999.99999999");
         assert_eq!(serde_json::to_value(&money).unwrap()["quanta"], 2_099_999_999_999_999u64);
-    }
-
-    /// Bitcoin's blocks 0, 32256 and 100000, as every explorer shows them.
-    #[test]
-    fn difficulty_is_that_of_bitcoin() {
-        for (bits, expected) in
-            [(0x1d00_ffff, 1.0), (0x1d00_d86a, 1.182_899_534_312_841), (0x1b04_864c, 14_484.162_361_225_399)]
-        {
-            let found = difficulty(CompactBits(bits));
-            assert!((found / expected - 1.0).abs() < 1e-12, "{bits:08x}: {found}");
-        }
     }
 }
