@@ -406,7 +406,12 @@ async fn restore_mempool(node: Node, store: Store) {
         Err(_) => return,
     };
     let (count, mut taken) = (transactions.len(), 0);
-    for (_, transaction) in transactions {
+    let age_max_s = node.live().pool.policy().age_max_s;
+    for (arrived, transaction) in transactions {
+        // From now on it waits anew; but what had waited too long already does not come back.
+        if node.now().seconds_since(arrived) > i64::from(age_max_s) {
+            continue;
+        }
         match node.submit_transaction(transaction).await {
             Ok(_) => taken += 1,
             Err(TxRefusal::Fault(_)) => return,
