@@ -79,7 +79,7 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 const VERIFIED_CACHE_ENTRIES: usize = 100_000;
-/// How long transactions gather before the driver looks again: to be woken for each would cost half as much as to verify it.
+/// How long transactions gather before the driver looks again, so that one wake-up serves several of them.
 const GATHER_TIME: Duration = Duration::from_micros(200);
 /// How long blocks that may be written later wait for more of them.
 const WRITE_DELAY: Duration = Duration::from_millis(100);
