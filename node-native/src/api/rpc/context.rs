@@ -7,6 +7,7 @@ use std::time::Duration;
 use qbtc_core::chain::HeaderNode;
 use qbtc_core::hash::{BlockHash, WitnessRoot};
 use qbtc_core::lock::{Address, AddressPrefix};
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 
 use super::control::LogControl;
@@ -41,14 +42,13 @@ pub struct LongPoll {
     pub most: Duration,
 }
 
-impl Default for LongPoll {
-    /// As Bitcoin Core has it: after a minute, every ten seconds. Fresh work after five minutes renews the time in headers.
-    fn default() -> Self {
-        Self {
-            mempool_after: Duration::from_secs(60),
-            mempool_every: Duration::from_secs(10),
-            most: Duration::from_secs(300),
-        }
+impl LongPoll {
+    /// As Bitcoin Core has it, in parts of the time between blocks: there it is a minute of ten, then every ten seconds. Fresh work
+    /// after five minutes renews the time in headers.
+    #[must_use]
+    pub fn of(spec: &ChainSpec) -> Self {
+        let spacing = Duration::from_secs(spec.consensus().spacing_s.into());
+        Self { mempool_after: spacing / 10, mempool_every: spacing / 60, most: Duration::from_secs(300) }
     }
 }
 
@@ -57,9 +57,9 @@ impl Context {
     #[must_use]
     pub fn new(node: Node, reward: Option<Address>) -> Self {
         Self {
+            long_poll: LongPoll::of(node.spec()),
             node,
             reward,
-            long_poll: LongPoll::default(),
             database: None,
             log: None,
             template_transactions: Mutex::default(),

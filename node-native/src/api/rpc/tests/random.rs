@@ -45,8 +45,9 @@ fn values(known: Vec<Value>) -> impl Strategy<Value = Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_breaks_the_node_whatever_it_is_given() {
-    let quick = super::super::LongPoll { most: std::time::Duration::from_millis(1), ..Default::default() };
-    let world = World::with(Indexes { txids: true, addresses: false }, |context| context.long_poll = quick);
+    let world = World::with(Indexes { txids: true, addresses: false }, |context| {
+        context.long_poll.most = std::time::Duration::from_millis(1);
+    });
     let coins = world.coins(2, Owner(1)).await;
     let transaction = Owner(1).spend(&coins[..1], Owner(2), 10_000);
     let txid = world.send(&transaction).await;
