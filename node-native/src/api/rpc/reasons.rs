@@ -46,6 +46,8 @@ pub(super) const fn block(error: &BlockError) -> &'static str {
         BlockError::Transaction { error, .. } => transaction(error),
         BlockError::CoinbaseHeight { .. } => "bad-cb-height",
         BlockError::HistoryRoot { .. } => "bad-history-root",
+        // Of a transaction that waits it is `non-final`.
+        BlockError::Spend { error: SpendError::Locked { .. }, .. } => "bad-txns-nonfinal",
         BlockError::Spend { error, .. } => spend(error),
         BlockError::FeeSum => "bad-txns-accumulated-fee-outofrange",
         BlockError::CoinbaseAmount { .. } => "bad-cb-amount",

@@ -21,6 +21,7 @@ use super::super::{Rpc, json, reasons};
 use super::transaction;
 use crate::json::Coins;
 use crate::node::TxRefusal;
+use crate::store::ChainView;
 
 /// The most transactions that are tested at once.
 const TESTED_MAX: usize = 25;
@@ -81,13 +82,8 @@ async fn send(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
 
 fn prepare(rpc: &Rpc<Context>, args: &Args, most: FeeRate) -> Result<Transaction, RpcError> {
     let transaction = transaction(rpc, args.text("hexstring"))?;
-    let (txid, live) = (transaction.txid(), rpc.context.node.live());
-    // Its coins are there and it is not in the mempool: it was mined.
-    let is_mined = transaction.body.outputs.iter().zip(0..).any(|(_, index)| {
-        let coin = live.chain.coin(&OutPoint { txid, index });
-        matches!(coin, Ok(Some(_)))
-    });
-    if is_mined {
+    let live = rpc.context.node.live();
+    if is_mined(&live.chain, transaction.txid(), transaction.body.outputs.len()) {
         return Err(RpcError::new(Code::VerifyAlreadyInChain, "Transaction outputs already in utxo set"));
     }
     let spent = transaction.body.inputs.iter().map(|input| match live.pool.entry(&input.txid) {
@@ -104,6 +100,11 @@ fn prepare(rpc: &Rpc<Context>, args: &Args, most: FeeRate) -> Result<Transaction
     let fee = inputs.zip(outputs).and_then(|(inputs, outputs)| inputs.checked_sub(outputs)).unwrap_or_default();
     check_fee(fee, codec::encoded_len(&transaction) as u64, most)?;
     Ok(transaction)
+}
+
+/// Whether a transaction with so many outputs is in the chain, as far as some coin that it made is there still.
+fn is_mined(chain: &ChainView, txid: Txid, outputs: usize) -> bool {
+    (0..).take(outputs).any(|index| matches!(chain.coin(&OutPoint { txid, index }), Ok(Some(_))))
 }
 
 fn check_fee(fee: Amount, size_bytes: u64, most: FeeRate) -> Result<(), RpcError> {
@@ -185,6 +186,7 @@ async fn test(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
     let mut verdicts = Vec::with_capacity(transactions.len());
     for transaction in transactions {
         let (txid, wtxid) = (transaction.txid(), transaction.wtxid());
+        let outputs = transaction.body.outputs.len();
         verdicts.push(match rpc.context.node.test_transaction(transaction).await {
             Ok(tested) => match check_fee(tested.fee, tested.size_bytes.into(), most) {
                 Ok(()) => {
@@ -195,8 +197,14 @@ async fn test(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
             },
             Err(TxRefusal::Fault(fault)) => return Err(fault.into()),
             Err(refusal) => {
-                // Bitcoin Core's word for it in this call.
-                let missing = is_missing(&refusal).then_some("missing-inputs");
+                // Bitcoin Core's words for it in this call.
+                let missing = if !is_missing(&refusal) {
+                    None
+                } else if rpc.compute(move |rpc| is_mined(&rpc.context.node.chain(), txid, outputs)).await? {
+                    Some("txn-already-known")
+                } else {
+                    Some("missing-inputs")
+                };
                 let reason = missing.or(reasons::transaction_refusal(&refusal)).unwrap_or("rejected");
                 Verdict::refused(txid, wtxid, reason, refusal.to_string())
             }
