@@ -40,14 +40,3 @@ async fn the_mempool_shows_its_transactions_and_their_relatives() {
     let (code, message) = world.fails("getmempoolentry", json!([ids[0]])).await;
     assert_eq!((code, message.as_str()), (-5, "Transaction not in mempool"));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn transactions_of_an_abandoned_block_come_back() {
-    let world = World::new();
-    let coins = world.coins(1, Owner(1)).await;
-    let txid = world.send(&Owner(1).spend(&coins, Owner(2), 10_000)).await;
-    let block = world.mine(1, Owner(4)).await.remove(0);
-    assert_eq!(world.ok("getrawmempool", json!([])).await, json!([]));
-    world.ok("invalidateblock", json!([block])).await;
-    assert_eq!(world.ok("getrawmempool", json!([])).await, json!([txid]));
-}

@@ -1,29 +1,14 @@
-//! Calls of miners, after Bitcoin Core's `mining_basic.py`, `mining_template_verification.py`, `mining_getblocktemplate_longpoll.py`
-//! and `rpc_generate.py`.
+//! Calls of miners, after Bitcoin Core's `mining_basic.py` and `rpc_generate.py`.
 //!
-//! The miner here knows what mining software knows and nothing of this chain: 80 bytes of header, ids of transactions, Bitcoin's merkle
-//! tree, opaque data.
+//! Here is what a call answers; that miners can work with it is tested with real nodes, in tests/functional.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use qbtc_tests::gbt::Work;
 use sha2::{Digest as _, Sha256};
 
-use super::super::LongPoll;
 use super::*;
 use crate::metrics::{Format, Reading};
-
-/// A block that a miner puts together from a template.
-#[derive(Clone)]
-struct Work {
-    version: u32,
-    parent: Vec<u8>,
-    time: u32,
-    bits: u32,
-    target: Vec<u8>,
-    coinbase: Vec<u8>,
-    /// Data and id of each transaction.
-    transactions: Vec<(Vec<u8>, Vec<u8>)>,
-}
 
 fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap()).unwrap()
@@ -38,74 +23,12 @@ fn sha256d(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(Sha256::digest(bytes)).to_vec()
 }
 
-fn merkle_root(mut nodes: Vec<Vec<u8>>) -> Vec<u8> {
-    while nodes.len() > 1 {
-        let pair = |pair: &[Vec<u8>]| sha256d(&[&pair[0][..], pair.last().unwrap()].concat());
-        nodes = nodes.chunks(2).map(pair).collect();
-    }
-    nodes.remove(0)
-}
-
-impl Work {
-    fn new(template: &Value) -> Self {
-        let transaction = |each: &Value| (bytes(&each["data"]), reversed(&each["txid"]));
-        Self {
-            version: u32::try_from(template["version"].as_u64().unwrap()).unwrap(),
-            parent: reversed(&template["previousblockhash"]),
-            time: u32::try_from(template["curtime"].as_u64().unwrap()).unwrap(),
-            bits: u32::from_str_radix(template["bits"].as_str().unwrap(), 16).unwrap(),
-            target: bytes(&template["target"]),
-            coinbase: bytes(&template["coinbasetxn"]["data"]),
-            transactions: template["transactions"].as_array().unwrap().iter().map(transaction).collect(),
-        }
-    }
-
-    /// Adds bytes to the coinbase, as `coinbase/append` lets a miner do.
-    fn append(&mut self, added: &[u8]) {
-        let end = 42 + usize::from(self.coinbase[41]);
-        self.coinbase[41] += u8::try_from(added.len()).unwrap();
-        self.coinbase.splice(end..end, added.iter().copied());
-    }
-
-    fn header(&self, nonce: u32) -> Vec<u8> {
-        let ids = self.transactions.iter().map(|(_, id)| id.clone());
-        let root = merkle_root([sha256d(&self.coinbase)].into_iter().chain(ids).collect());
-        let numbers = [self.time.to_le_bytes(), self.bits.to_le_bytes(), nonce.to_le_bytes()].concat();
-        [&self.version.to_le_bytes()[..], &self.parent, &root, &numbers].concat()
-    }
-
-    /// The first nonce whose hash reaches the target, or misses it.
-    fn nonce(&self, reaches: bool) -> u32 {
-        let meets = |nonce: &u32| {
-            let hash: Vec<u8> = sha256d(&self.header(*nonce)).into_iter().rev().collect();
-            (hash <= self.target) == reaches
-        };
-        (0..).find(meets).unwrap()
-    }
-
-    fn block(&self, nonce: u32) -> String {
-        let mut block = self.header(nonce);
-        block.push(u8::try_from(self.transactions.len() + 1).unwrap());
-        block.extend(&self.coinbase);
-        self.transactions.iter().for_each(|(data, _)| block.extend(data));
-        hex::encode(block)
-    }
-
-    fn solved(&self) -> String {
-        self.block(self.nonce(true))
-    }
-}
-
 async fn template(world: &World) -> Value {
     world.ok("getblocktemplate", json!([{"capabilities": ["coinbasetxn", "longpoll"], "rules": ["segwit"]}])).await
 }
 
 async fn submit(world: &World, block: &str) -> Value {
     world.ok("submitblock", json!([block])).await
-}
-
-async fn propose(world: &World, block: &str) -> Value {
-    world.ok("getblocktemplate", json!([{"mode": "proposal", "data": block, "rules": ["segwit"]}])).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,31 +81,6 @@ async fn a_template_has_what_mining_software_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_miner_that_knows_nothing_of_the_chain_mines_it() {
-    let world = World::new();
-    let coins = world.coins(3, Owner(1)).await;
-    let mut sent = Vec::new();
-    for coin in coins.chunks(1) {
-        sent.push(world.send(&Owner(1).spend(coin, Owner(2), 10_000)).await);
-    }
-    let mut work = Work::new(&template(&world).await);
-    work.append(b"/pool/");
-    work.version |= 0x0123_4000;
-    work.time += 1;
-    assert_eq!(submit(&world, &work.solved()).await, Value::Null);
-    assert_eq!(world.ok("getrawmempool", json!([])).await, json!([]));
-    let tip = world.ok("getbestblockhash", json!([])).await;
-    let shown = world.ok("getblock", json!([tip])).await;
-    let mut mined: Vec<String> = serde_json::from_value(shown["tx"].clone()).unwrap();
-    assert_eq!(mined.len(), 4);
-    mined.sort();
-    assert!(sent.iter().all(|sent| mined.binary_search(sent).is_ok()));
-    let (reward, _) = world.coinbase_of(tip.as_str().unwrap()).await;
-    let coin = world.ok("gettxout", json!([reward.txid.to_string(), 0])).await;
-    assert_eq!(coin["scriptPubKey"]["address"], json!(world.text_of(Owner(1))), "the node's --reward is paid");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn each_template_is_work_of_its_own() {
     let world = World::new();
     let (first, second) = (template(&world).await, template(&world).await);
@@ -195,72 +93,6 @@ async fn each_template_is_work_of_its_own() {
     let tip = world.ok("getbestblockhash", json!([])).await;
     let shown = world.ok("getblock", json!([tip, 2])).await;
     assert_eq!(shown["tx"][0]["vout"][0]["scriptPubKey"]["address"], json!(world.text_of(Owner(5))));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn blocks_are_refused_in_the_words_of_bip_22() {
-    let world = World::new();
-    world.mine(12, Owner(1)).await;
-    let work = Work::new(&template(&world).await);
-    assert_eq!(submit(&world, &work.block(work.nonce(false))).await, json!("high-hash"));
-    let mut tampered = work.clone();
-    tampered.transactions[0].0[5] ^= 1;
-    assert_eq!(submit(&world, &tampered.solved()).await, json!("bad-txnmrklroot"));
-    let mut orphan = work.clone();
-    orphan.parent = vec![7; 32];
-    assert_eq!(submit(&world, &orphan.solved()).await, json!("bad-cb-parent"));
-    let mut greedy = work.clone();
-    // The amount of the only output: four QBTC as a number of variable length, right behind the count of outputs.
-    let at = 42 + usize::from(greedy.coinbase[41]) + 1;
-    greedy.coinbase[at] += 1;
-    assert_eq!(submit(&world, &greedy.solved()).await, json!("bad-cb-amount"));
-    assert_eq!(submit(&world, &greedy.solved()).await, json!("duplicate-invalid"));
-    for (time, reason) in [(u32::MAX, "time-too-new"), (1_000_000_000, "time-too-old")] {
-        assert_eq!(submit(&world, &Work { time, ..work.clone() }.solved()).await, json!(reason));
-    }
-    let easier = Work { bits: 0x2100_ffff, target: vec![0xff; 32], ..work.clone() };
-    assert_eq!(submit(&world, &easier.solved()).await, json!("bad-diffbits"));
-    let mut height = work.clone();
-    height.coinbase[5] += 1;
-    assert_eq!(submit(&world, &height.solved()).await, json!("bad-cb-height"));
-    let mut chain = work.clone();
-    chain.coinbase[1] ^= 1;
-    assert_eq!(submit(&world, &chain.solved()).await, json!("bad-cb-chain"));
-    let block = work.solved();
-    assert_eq!(submit(&world, &block).await, Value::Null);
-    assert_eq!(submit(&world, &block).await, json!("duplicate"));
-    let late = Work { time: work.time + 1, ..work };
-    assert_eq!(submit(&world, &late.solved()).await, json!("inconclusive"), "beside the chain");
-    for malformed in ["", "zz", "00", &block[..block.len() - 2], &(block.clone() + "00")] {
-        let (code, message) = world.fails("submitblock", json!([malformed])).await;
-        assert!(code == -22 && message.starts_with("Block decode failed"), "{message}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proposal_is_checked_without_work_and_without_change() {
-    let world = World::new();
-    world.mine(3, Owner(1)).await;
-    let work = Work::new(&template(&world).await);
-    let idle = work.block(work.nonce(false));
-    assert_eq!(propose(&world, &idle).await, Value::Null);
-    assert_eq!(world.ok("getblockcount", json!([])).await, json!(3));
-    assert_eq!(world.ok("getchaintips", json!([])).await.as_array().unwrap().len(), 1);
-    let mut greedy = work.clone();
-    let at = 42 + usize::from(greedy.coinbase[41]) + 1;
-    greedy.coinbase[at] += 1;
-    assert_eq!(propose(&world, &greedy.block(0)).await, json!("bad-cb-amount"));
-    let mut tampered = work.clone();
-    tampered.transactions[0].0[5] ^= 1;
-    assert_eq!(propose(&world, &tampered.block(0)).await, json!("bad-txnmrklroot"));
-    let mut aside = work.clone();
-    aside.parent = vec![7; 32];
-    assert_eq!(propose(&world, &aside.block(0)).await, json!("inconclusive-not-best-prevblk"));
-    assert_eq!(world.code("getblocktemplate", json!([{"mode": "proposal", "data": "00"}])).await, -22);
-    assert_eq!(world.code("getblocktemplate", json!([{"mode": "proposal"}])).await, -3);
-    let block = work.solved();
-    assert_eq!(submit(&world, &block).await, Value::Null);
-    assert_eq!(propose(&world, &block).await, json!("duplicate"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,79 +138,12 @@ fn long_poll(world: &World, known: &Value) -> tokio::task::JoinHandle<Value> {
     })
 }
 
-async fn until_waiting(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while world.rpc.active().is_empty() {
-        assert!(Instant::now() < deadline, "the call never began");
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_poll_ends_when_the_tip_moves() {
-    let world = World::new();
-    let first = template(&world).await;
-    let waiting = long_poll(&world, &first["longpollid"]);
-    until_waiting(&world).await;
-    assert!(!waiting.is_finished());
-    assert_eq!(submit(&world, &Work::new(&first).solved()).await, Value::Null);
-    let next = waiting.await.unwrap();
-    assert_eq!(next["result"]["height"], json!(2));
-    assert_ne!(next["result"]["longpollid"], first["longpollid"]);
-    // What is out of date already is answered at once.
-    let late = long_poll(&world, &first["longpollid"]).await.unwrap();
-    assert_eq!(late["result"]["previousblockhash"], next["result"]["previousblockhash"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_long_poll_ends_when_the_mempool_has_changed_for_a_while() {
-    let quick = LongPoll {
-        mempool_after: Duration::from_millis(50),
-        mempool_every: Duration::from_millis(20),
-        most: Duration::from_secs(600),
-    };
-    let world = World::with(Indexes::default(), |context| context.long_poll = quick);
-    let coins = world.coins(1, Owner(1)).await;
-    let first = template(&world).await;
-    let waiting = long_poll(&world, &first["longpollid"]);
-    until_waiting(&world).await;
-    let txid = world.send(&Owner(1).spend(&coins, Owner(2), 10_000)).await;
-    let next = waiting.await.unwrap();
-    assert_eq!(next["result"]["transactions"][1]["txid"], json!(txid));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_long_poll_ends_by_itself_and_when_the_node_stops() {
-    let brief = LongPoll { most: Duration::from_millis(50), ..LongPoll::default() };
-    let world = World::with(Indexes::default(), |context| context.long_poll = brief);
+async fn a_long_poll_ends_by_itself() {
+    let world = World::with(Indexes::default(), |context| context.long_poll.most = Duration::from_millis(50));
     let first = template(&world).await;
     let next = long_poll(&world, &first["longpollid"]).await.unwrap();
     assert_eq!(next["result"]["longpollid"], first["longpollid"]);
-    let world = World::new();
-    let waiting = long_poll(&world, &template(&world).await["longpollid"]);
-    until_waiting(&world).await;
-    world.node.stop();
-    assert_eq!(waiting.await.unwrap()["error"]["code"], json!(-9));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn headers_come_before_their_blocks() {
-    let world = World::new();
-    let work = Work::new(&template(&world).await);
-    let (good, idle) = (work.header(work.nonce(true)), work.header(work.nonce(false)));
-    for malformed in ["", "zz", "00"] {
-        assert_eq!(world.code("submitheader", json!([malformed])).await, -22);
-    }
-    let (code, message) = world.fails("submitheader", json!([hex::encode(idle)])).await;
-    assert!(code == -25 && message.starts_with("high-hash"), "{message}");
-    let orphan = Work { parent: vec![7; 32], ..work.clone() };
-    let (code, message) = world.fails("submitheader", json!([hex::encode(orphan.header(0))])).await;
-    assert!(code == -25 && message.starts_with("Must submit previous header (0707"), "{message}");
-    assert_eq!(world.ok("submitheader", json!([hex::encode(&good)])).await, Value::Null);
-    assert_eq!(world.ok("getblockchaininfo", json!([])).await["headers"], json!(1));
-    assert_eq!(world.ok("getblockcount", json!([])).await, json!(0));
-    assert_eq!(submit(&world, &work.solved()).await, Value::Null);
-    assert_eq!(world.ok("getblockcount", json!([])).await, json!(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

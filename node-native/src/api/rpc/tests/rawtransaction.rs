@@ -66,35 +66,6 @@ async fn bytes_are_decoded_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sending_has_the_codes_of_bitcoin() {
-    let world = World::new();
-    let coins = world.coins(2, Owner(1)).await;
-    let transaction = Owner(1).spend(&coins[..1], Owner(2), 10_000);
-    let txid = world.send(&transaction).await;
-    assert_eq!(world.send(&transaction).await, txid, "sent once more is no error");
-    let (code, message) =
-        world.fails("sendrawtransaction", json!([hex_of(&Owner(1).spend(&coins[..1], Owner(3), 10_000))])).await;
-    assert!(code == -26 && message.starts_with("insufficient fee, "), "{message}");
-    world.mine(1, Owner(3)).await;
-    let (code, message) = world.fails("sendrawtransaction", json!([hex_of(&transaction)])).await;
-    assert_eq!((code, message.as_str()), (-27, "Transaction outputs already in utxo set"));
-    let unknown = Owner(1).spend(&[(OutPoint { txid: Txid::ZERO, index: 0 }, Amount::from_coins(1))], Owner(2), 10_000);
-    let (code, message) = world.fails("sendrawtransaction", json!([hex_of(&unknown)])).await;
-    assert!(code == -25 && message.starts_with("bad-txns-inputs-missingorspent, "), "{message}");
-    let free = Owner(1).spend(&coins[1..], Owner(2), 0);
-    let (code, message) = world.fails("sendrawtransaction", json!([hex_of(&free)])).await;
-    assert!(code == -26 && message.starts_with("min relay fee not met, "), "{message}");
-    let mut stolen = Owner(1).spend(&coins[1..], Owner(2), 10_000);
-    stolen.witnesses = vec![Owner(2).witness()];
-    let (code, message) = world.fails("sendrawtransaction", json!([hex_of(&stolen)])).await;
-    assert!(code == -26 && message.starts_with("bad-witness-address, "), "{message}");
-    let young = world.mine(1, Owner(1)).await.remove(0);
-    let young = Owner(1).spend(&[world.coinbase_of(&young).await], Owner(2), 10_000);
-    let (code, message) = world.fails("sendrawtransaction", json!([hex_of(&young)])).await;
-    assert!(code == -26 && message.starts_with("bad-txns-premature-spend-of-coinbase, "), "{message}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_fee_that_cannot_be_meant_is_refused_unless_it_is() {
     let world = World::new();
     let coins = world.coins(1, Owner(1)).await;
@@ -109,27 +80,4 @@ async fn a_fee_that_cannot_be_meant_is_refused_unless_it_is() {
     let verdict = world.ok("testmempoolaccept", json!([[dear], "0.99999999"])).await;
     assert_eq!(verdict[0]["allowed"], json!(true), "{verdict}");
     assert!(world.ok("sendrawtransaction", json!([dear, 0])).await.is_string());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_test_tells_and_changes_nothing() {
-    let world = World::new();
-    let coins = world.coins(1, Owner(1)).await;
-    let good = Owner(1).spend(&coins, Owner(2), 10_000);
-    let missing = Owner(1).spend(&[(OutPoint { txid: Txid::ZERO, index: 0 }, Amount::from_coins(1))], Owner(2), 10_000);
-    let verdicts = world.ok("testmempoolaccept", json!([[hex_of(&good), hex_of(&missing)]])).await;
-    let size = codec::encode(&good).len();
-    let allowed = json!({
-        "txid": good.txid().to_string(), "wtxid": good.wtxid().to_string(), "allowed": true, "vsize": size,
-        "fees": {"base": 0.0001},
-    });
-    assert_eq!(verdicts[0], allowed);
-    assert_eq!((&verdicts[1]["allowed"], &verdicts[1]["reject-reason"]), (&json!(false), &json!("missing-inputs")));
-    assert_eq!(world.ok("getrawmempool", json!([])).await, json!([]));
-    world.send(&good).await;
-    let again = world.ok("testmempoolaccept", json!([[hex_of(&good)]])).await;
-    assert_eq!(again[0]["reject-reason"], json!("txn-already-in-mempool"));
-    assert_eq!(world.code("testmempoolaccept", json!([[]])).await, -8);
-    assert_eq!(world.code("testmempoolaccept", json!([vec![hex_of(&good); 26]])).await, -8);
-    assert_eq!(world.code("testmempoolaccept", json!([[5]])).await, -3);
 }

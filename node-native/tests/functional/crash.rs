@@ -3,24 +3,20 @@
 //!
 //! `QBTC_CRASH_KILLS` says how often it is killed; a few times unless told otherwise.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use qbtc_core::chain::ChainStore;
-use qbtc_core::codec;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::OutPoint;
 use qbtc_core::units::Height;
-use qbtc_core::utxo::{Coin, MemoryCoins};
+use qbtc_core::utxo::MemoryCoins;
 use qbtc_core::verify::{BlockContext, VerifiedCache, genesis_block, resolve_block};
 use qbtc_node::store::{ChainView, Indexes, Store, StoreOptions};
-use support::{NodeProcess, TestKey, quick_spec};
+
+use crate::support::money::{Money, hex_of};
+use crate::support::{NodeProcess, Owner, Place, TestKey};
 
 /// How often the node is killed unless told otherwise.
 const KILLS: usize = 8;
@@ -32,16 +28,13 @@ fn a_killed_node_has_lost_nothing() {
     let kills = std::env::var("QBTC_CRASH_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     let mut random = Random::new();
     eprintln!("seed {}", random.0);
-    let folder = tempfile::tempdir().unwrap();
-    let spec = Arc::new(quick_spec());
-    let chain = folder.path().join("quick.toml");
-    std::fs::write(&chain, spec.to_toml()).unwrap();
-    let mut replay = Replay::new(&spec);
+    let place = Place::new();
+    let mut replay = Replay::new(&place.spec);
     for kill in 0..kills {
-        let node = NodeProcess::start(chain.to_str().unwrap(), folder.path(), &["--txindex", "--addressindex"]);
+        let node = place.start(&["--txindex", "--addressindex"]);
         let acknowledged = work_until_killed(node, &mut replay, random.below(LIFE_MS_MAX));
         let options = StoreOptions { indexes: Indexes { txids: true, addresses: true }, ..StoreOptions::default() };
-        let store = Store::open(&folder.path().join("quick/chain.redb"), Arc::clone(&spec), &options).unwrap();
+        let store = Store::open(&place.chain_dir().join("chain.redb"), Arc::clone(&place.spec), &options).unwrap();
         let view = store.view().unwrap();
         if let Some((height, id)) = acknowledged {
             assert_eq!(view.block_id(height).unwrap(), Some(id), "kill {kill}: block at {height} is lost");
@@ -54,7 +47,7 @@ fn a_killed_node_has_lost_nothing() {
 
 /// Mines and pays until the node dies, and returns the last block that it acknowledged.
 fn work_until_killed(node: NodeProcess, replay: &mut Replay, life_ms: u64) -> Option<(Height, BlockHash)> {
-    let client = node.another_client(None);
+    let client = node.another_client();
     let is_dead = Arc::new(AtomicBool::new(false));
     let killer = {
         let is_dead = Arc::clone(&is_dead);
@@ -70,9 +63,8 @@ fn work_until_killed(node: NodeProcess, replay: &mut Replay, life_ms: u64) -> Op
     loop {
         if let Some(coin) = next.take() {
             let transaction = key.pay(coin, 3, &replay.spec);
-            let hex = hex::encode(codec::encode(&transaction));
             // Known to a mempool that was saved, or the node is dead: both are well.
-            let _ = client.call::<serde_json::Value>("sendrawtransaction", [hex]);
+            let _ = client.call::<serde_json::Value>("sendrawtransaction", [hex_of(&transaction)]);
         }
         let mined: Result<Vec<BlockHash>, _> = client.call("generatetoaddress", (1, &miner));
         let mined = match mined {
@@ -106,13 +98,13 @@ impl Replay {
     }
 
     fn miner(&self) -> String {
-        qbtc_core::lock::Address::from_bytes([3; 32]).to_text(&self.spec.network().address_prefix)
+        Owner(3).text(&self.spec)
     }
 
-    fn spendable(&self, key: &TestKey) -> Option<(OutPoint, Coin)> {
+    fn spendable(&self, key: &TestKey) -> Option<Money> {
         let mut own: Vec<_> = self.coins.iter().filter(|(_, coin)| coin.address == key.address()).collect();
         own.sort_unstable_by_key(|(outpoint, _)| **outpoint);
-        own.first().map(|(outpoint, coin)| (**outpoint, **coin))
+        own.first().map(|(outpoint, coin)| (**outpoint, coin.amount))
     }
 
     /// Replays the blocks that are new, and compares all coins.
@@ -130,7 +122,7 @@ impl Replay {
         let stored: MemoryCoins = view.coins().unwrap().map(Result::unwrap).collect();
         assert_eq!(stored, self.coins);
         assert_eq!(view.coin_count(), stored.len() as u64);
-        for address in [TestKey::new().address(), qbtc_core::lock::Address::from_bytes([3; 32])] {
+        for address in [TestKey::new().address(), Owner(3).address()] {
             let indexed = view.address_coins(&address, None, usize::MAX).unwrap();
             assert_eq!(indexed.len(), stored.iter().filter(|(_, coin)| coin.address == address).count());
         }

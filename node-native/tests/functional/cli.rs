@@ -1,133 +1,15 @@
 //! The command line as its users see it: the real program, its files, and a node beside it.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop where something is missing")]
-
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use qbtc_core::spec::ChainSpec;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// Whatever is waited for must come by then.
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::support::User;
 
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
                      abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
-
-/// A user with a data folder of his own, on the dev chain.
-struct User {
-    folder: TempDir,
-}
-
-/// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// A node that ends with the test.
-struct Node<'a> {
-    user: &'a User,
-    process: Child,
-}
-
-impl User {
-    fn new() -> Self {
-        let user = Self { folder: tempfile::tempdir().unwrap() };
-        user.write("pass", "open sesame\n");
-        user
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.path(name), text).unwrap();
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qbtc"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QBTC_")) {
-            command.env_remove(name);
-        }
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env("QBTC_DATA_DIR", self.path("data")).env("QBTC_CHAIN", "dev");
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ended {
-        Ended::of(&self.command(args).output().unwrap())
-    }
-
-    /// Runs with this on stdin.
-    fn run_with(&self, args: &[&str], stdin: &str) -> Ended {
-        let mut command = self.command(args);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        process.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-        Ended::of(&process.wait_with_output().unwrap())
-    }
-
-    /// What a command prints that must succeed.
-    fn done(&self, args: &[&str]) -> String {
-        let ended = self.run(args);
-        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
-        ended.stdout.trim_end().to_owned()
-    }
-
-    /// A wallet command that must succeed, with the passphrase, as JSON.
-    fn wallet(&self, args: &[&str]) -> Value {
-        let all = [&["wallet", "--json", "--passphrase-file", "pass"], args].concat();
-        serde_json::from_str(&self.done(&all)).unwrap()
-    }
-
-    /// What a command tells that must fail with this code.
-    fn refused(&self, code: i32, args: &[&str]) -> String {
-        let ended = self.run(args);
-        assert_eq!(ended.code, Some(code), "{args:?}: {}{}", ended.stdout, ended.stderr);
-        ended.stderr
-    }
-
-    fn start_node(&self) -> Node<'_> {
-        let args = ["node", "--rpc", "127.0.0.1:0", "--http", "127.0.0.1:0"];
-        let log = fs::File::create(self.path("node.log")).unwrap();
-        let process = self.command(&args).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let node = Node { user: self, process };
-        let until = Instant::now() + DEADLINE;
-        while self.run(&["rpc", "getblockcount"]).code != Some(0) {
-            let log = fs::read_to_string(self.path("node.log")).unwrap();
-            assert!(Instant::now() < until, "the node does not come up: {log}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        node
-    }
-}
-
-impl Ended {
-    fn of(output: &std::process::Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-    }
-}
-
-impl Drop for Node<'_> {
-    fn drop(&mut self) {
-        self.user.run(&["rpc", "stop"]);
-        let until = Instant::now() + DEADLINE;
-        while self.process.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                self.process.kill().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
@@ -281,7 +163,7 @@ fn without_a_node_the_mend_is_named() {
 #[test]
 fn money_moves_from_wallet_to_wallet() {
     let user = User::new();
-    let node = user.start_node();
+    let node = user.start_node(&[]);
     user.write("words", WORDS);
     user.wallet(&["restore", "rich", "--words-file", "words"]);
     let bob = text(&user.wallet(&["create", "bob"])["address"]);

@@ -3,14 +3,9 @@
 //! The miner is the test package's, which makes headers from the text of `mining.notify` alone. Where `QBTC_TEST_MINERD` and
 //! `QBTC_TEST_CPUMINER` name the programs of that name, those mine too.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop where something is missing")]
-
-#[path = "../../core/tests/support/mod.rs"]
-mod support;
-
 use std::io::Read;
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +25,9 @@ use redb::backends::InMemoryBackend;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
+
+use crate::blocks;
+use crate::support::program::Running;
 
 /// Whatever is waited for must come by then.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -151,7 +149,7 @@ fn id(share: &Share) -> BlockHash {
 
 /// The dev chain with other bits.
 fn spec_with_bits(bits: &str) -> ChainSpec {
-    let text = include_str!("../../core/src/spec/dev.toml").replace("0x1f00ffff", bits);
+    let text = include_str!("../../../core/src/spec/dev.toml").replace("0x1f00ffff", bits);
     ChainSpec::from_toml(&text).unwrap()
 }
 
@@ -251,7 +249,7 @@ fn a_hall_of_machines_hears_of_a_block() {
 
 #[test]
 fn transactions_join_the_next_job_and_pay_the_miner() {
-    let mut chain = support::TestChain::new();
+    let mut chain = blocks::TestChain::new();
     let scene = Scene::with(chain.spec.clone(), |_| {});
     let mut miner = scene.connect(1);
     let mut job = miner.log_in("x");
@@ -264,13 +262,13 @@ fn transactions_join_the_next_job_and_pay_the_miner() {
         job = miner.next_job();
     }
     assert_eq!(job.branch.len(), 1, "coinbase and commitments");
-    let key = support::TestKey::new(0);
+    let key = blocks::TestKey::new(0);
     let coins = chain.tip(&parent).spendable(key.address(), &chain.spec);
     assert!(coins.len() >= 5);
     let fee = Amount::from_quanta(1_000_000).unwrap();
-    let kept = support::ALLOTTED.checked_sub(fee).unwrap();
+    let kept = blocks::ALLOTTED.checked_sub(fee).unwrap();
     for coin in coins.chunks(1).take(5) {
-        let transaction = key.spend(coin, vec![support::pay(payee(9), kept)], &chain.spec);
+        let transaction = key.spend(coin, vec![blocks::pay(payee(9), kept)], &chain.spec);
         scene.runtime.block_on(scene.node.submit_transaction(transaction)).unwrap();
     }
     // The first may come before all of them are in the pool.
@@ -361,21 +359,10 @@ fn mine_with(variable: &str, arguments: &[&str]) {
     let user = scene.user(5);
     let mut command = Command::new(&program);
     command.args(arguments).args(["-o", &url, "-u", &user, "-p", "x", "-t", "1"]);
-    let miner = Ending(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let miner = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
     scene.reach(5);
     drop(miner);
     assert_eq!(scene.payee_of(5), payee(5));
-}
-
-/// A process that ends with the test, however that ends.
-struct Ending(Child);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

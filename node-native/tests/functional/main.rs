@@ -1,0 +1,26 @@
+//! Functional tests: the real program, real sockets, real files, after Bitcoin Core's `test/functional`.
+//!
+//! One program, since linking takes longer than running. Each test has a folder and nodes of its own, on any free ports, and ends
+//! them; what it waits for, it looks for until a deadline. What a call answers in each case is tested beside the calls; here is what
+//! shows only end to end: state over calls, restarts and interfaces.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
+
+mod cli;
+mod crash;
+mod longpoll;
+mod mempool_accept;
+mod mempool_limits;
+mod mempool_persist;
+mod mempool_reorg;
+mod mempool_replace;
+mod mining;
+mod mining_verdicts;
+mod start;
+mod story;
+mod stratum;
+mod support;
+
+/// Blocks that can be spoilt one rule at a time.
+#[path = "../../../core/tests/support/mod.rs"]
+mod blocks;
