@@ -3,15 +3,25 @@
 //! A flag wins over its variable, that over the file, and the file over the default. The file is TOML with the names of the flags
 //! (`addressindex = true`, `block-interval = 5`); a name that is not known is an error, so that a slip of the pen is noticed.
 
-use std::net::SocketAddr;
+mod value;
+
+pub use value::{HostName, Listen, Origin, Secret, ValueError, Whole};
+
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::{fs, io};
 
 use clap::Args;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use crate::driver::Prune;
 use crate::stratum::session::Difficulty;
+
+/// How many connections there may be.
+pub type Connections = Whole<1, 65_536>;
+/// How many blocks are kept: as many as a reorg may need, at least.
+pub type KeptBlocks = Whole<{ Prune::DEPTH_MIN }, { u32::MAX }>;
+/// An amount of memory, in MiB.
+pub type Mebibytes = Whole<8, 1_048_576>;
 
 /// The settings of a node, none of which must be given.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -30,11 +40,11 @@ pub struct NodeConfig {
     #[arg(long, env = "QBTC_STRATUM_DIFFICULTY", value_name = "NUMBER")]
     pub stratum_difficulty: Option<Difficulty>,
     /// How many seconds a Stratum miner should need for a share [default: 10].
-    #[arg(long, env = "QBTC_STRATUM_SHARE_INTERVAL", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub stratum_share_interval: Option<u32>,
+    #[arg(long, env = "QBTC_STRATUM_SHARE_INTERVAL", value_name = "SECONDS")]
+    pub stratum_share_interval: Option<Whole<1, 600>>,
     /// How many Stratum miners may be connected, a quarter of them from one address [default: 1024].
-    #[arg(long, env = "QBTC_STRATUM_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub stratum_connections: Option<u32>,
+    #[arg(long, env = "QBTC_STRATUM_CONNECTIONS", value_name = "N")]
+    pub stratum_connections: Option<Connections>,
     /// Who is paid for blocks that are made here, unless a miner names an address.
     #[arg(long, env = "QBTC_REWARD", value_name = "ADDRESS", hide_env_values = true)]
     pub reward: Option<String>,
@@ -48,11 +58,11 @@ pub struct NodeConfig {
     #[arg(long, env = "QBTC_BLOCK_INTERVAL", value_name = "SECONDS")]
     pub block_interval: Option<u32>,
     /// Keeps the witnesses of so many blocks only, at least 288; bodies, filters and headers stay.
-    #[arg(long, env = "QBTC_PRUNE", value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(288..))]
-    pub prune: Option<u32>,
+    #[arg(long, env = "QBTC_PRUNE", value_name = "BLOCKS")]
+    pub prune: Option<KeptBlocks>,
     /// Keeps the bodies of so many blocks only, at least 288; filters and headers stay.
-    #[arg(long, env = "QBTC_PRUNE_BODIES", value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(288..))]
-    pub prune_bodies: Option<u32>,
+    #[arg(long, env = "QBTC_PRUNE_BODIES", value_name = "BLOCKS")]
+    pub prune_bodies: Option<KeptBlocks>,
     /// Keeps an index of all transactions by their id.
     #[arg(long, env = "QBTC_TXINDEX", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub txindex: Option<bool>,
@@ -64,22 +74,39 @@ pub struct NodeConfig {
     pub rpc_user: Option<String>,
     /// That user's password. On a command line others may see it: prefer the variable or the file.
     #[arg(long, env = "QBTC_RPC_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    pub rpc_password: Option<String>,
+    pub rpc_password: Option<Secret>,
     /// Further users of JSON-RPC, as lines USER:SALT$HASH like Bitcoin's.
     #[arg(long, env = "QBTC_RPCAUTH", value_name = "LINE", hide_env_values = true, value_delimiter = ' ')]
     pub rpcauth: Vec<String>,
     /// Names under which this node is reached, beside its addresses and localhost.
     #[arg(long, env = "QBTC_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
-    pub allow_host: Vec<String>,
+    pub allow_host: Vec<HostName>,
     /// Origins of web pages that may read the HTTP interface, such as `https://explorer.example`.
     #[arg(long, env = "QBTC_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
-    pub allow_origin: Vec<String>,
+    pub allow_origin: Vec<Origin>,
+    /// Origins of web pages that may call JSON-RPC, if they bring a login. Whoever controls such a page can do all that the login can.
+    #[arg(long, env = "QBTC_RPC_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub rpc_allow_origin: Vec<Origin>,
+    /// How many connections JSON-RPC has at once, a quarter of them from one address; each miner that waits for work holds one
+    /// [default: 256].
+    #[arg(long, env = "QBTC_RPC_CONNECTIONS", value_name = "N")]
+    pub rpc_connections: Option<Connections>,
+    /// How many connections the HTTP interface has at once, a quarter of them from one address [default: 256].
+    #[arg(long, env = "QBTC_HTTP_CONNECTIONS", value_name = "N")]
+    pub http_connections: Option<Connections>,
+    /// How much an address may ask of the HTTP interface each second, and twenty times as much at once; a light request counts for 1, a
+    /// block for 4, a heavy request for 20 [default: 20].
+    #[arg(long, env = "QBTC_HTTP_RATE", value_name = "N")]
+    pub http_rate: Option<Whole<1, 1_000_000>>,
+    /// How many clients may be subscribed to events at once, a sixteenth of them from one address [default: 128].
+    #[arg(long, env = "QBTC_WS_CLIENTS", value_name = "N")]
+    pub ws_clients: Option<Connections>,
     /// Memory for pages of the database, in MiB [default: 128].
-    #[arg(long, env = "QBTC_DB_CACHE", value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..))]
-    pub db_cache: Option<u32>,
+    #[arg(long, env = "QBTC_DB_CACHE", value_name = "MIB")]
+    pub db_cache: Option<Mebibytes>,
     /// Memory for the mempool, in MiB [default: 256].
-    #[arg(long, env = "QBTC_MEMPOOL", value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..))]
-    pub mempool: Option<u32>,
+    #[arg(long, env = "QBTC_MEMPOOL", value_name = "MIB")]
+    pub mempool: Option<Mebibytes>,
     /// Takes in the blocks of a file first, each checked as if a peer had sent it.
     #[arg(long, env = "QBTC_LOAD_BLOCKS", value_name = "FILE", value_delimiter = ',')]
     pub load_blocks: Vec<PathBuf>,
@@ -89,22 +116,6 @@ pub struct NodeConfig {
     /// Writes each line of the log as JSON.
     #[arg(long, env = "QBTC_LOG_JSON", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub log_json: Option<bool>,
-}
-
-/// Where an interface listens, if it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// Nowhere.
-    Off,
-    /// Here.
-    At(SocketAddr),
-}
-
-/// Why a text says not where to listen.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is no address to listen on: expected IP:PORT such as 127.0.0.1:8332, or off")]
-pub struct ListenError {
-    found: String,
 }
 
 /// Why a file holds no settings.
@@ -126,23 +137,6 @@ pub enum ConfigError {
         /// What is wrong, with the line.
         message: String,
     },
-}
-
-impl FromStr for Listen {
-    type Err = ListenError;
-
-    fn from_str(text: &str) -> Result<Self, ListenError> {
-        match text {
-            "off" => Ok(Self::Off),
-            text => text.parse().map(Self::At).map_err(|_| ListenError { found: text.to_owned() }),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 impl NodeConfig {
@@ -181,6 +175,11 @@ impl NodeConfig {
             rpcauth: longer(self.rpcauth, other.rpcauth),
             allow_host: longer(self.allow_host, other.allow_host),
             allow_origin: longer(self.allow_origin, other.allow_origin),
+            rpc_allow_origin: longer(self.rpc_allow_origin, other.rpc_allow_origin),
+            rpc_connections: self.rpc_connections.or(other.rpc_connections),
+            http_connections: self.http_connections.or(other.http_connections),
+            http_rate: self.http_rate.or(other.http_rate),
+            ws_clients: self.ws_clients.or(other.ws_clients),
             db_cache: self.db_cache.or(other.db_cache),
             mempool: self.mempool.or(other.mempool),
             load_blocks: longer(self.load_blocks, other.load_blocks),
@@ -215,6 +214,11 @@ mod tests {
             ("rpc = \"here\"", "127.0.0.1:8332"),
             ("mine = 1", "line 1"),
             ("stratum-difficulty = 0.0", "above zero"),
+            ("stratum-share-interval = 0", "from 1 to 600"),
+            ("prune = 5", "at least 288"),
+            ("db-cache = -1", "from 8"),
+            ("allow-origin = [\"https://explorer.example/\"]", "without a path"),
+            ("allow-host = [\"node.example:8332\"]", "without scheme and port"),
         ] {
             fs::write(&path, text).unwrap();
             let error = NodeConfig::read(&path).unwrap_err().to_string();

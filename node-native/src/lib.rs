@@ -21,6 +21,7 @@ pub mod miner;
 pub mod node;
 pub mod paths;
 pub mod run;
+pub(crate) mod slots;
 pub mod store;
 pub mod stratum;
 pub mod tx_out_proof;

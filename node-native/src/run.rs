@@ -18,16 +18,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use crate::api::http::{self, Guard, Limits, Pages};
+use crate::api::http::{Guard, Limits, Pages, Shell};
 use crate::api::public::{self, PublicOptions};
 use crate::api::rpc::auth::{Cookie, Credentials, LoginError};
 use crate::api::rpc::{self, LogControl, Rpc};
+use crate::api::{RateLimits, SubscriberLimits};
 use crate::blocks_file::BlocksFileError;
-use crate::config::{Listen, NodeConfig};
+use crate::config::{HostName, Listen, NodeConfig, Origin, Whole};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::driver::{self, DriverOptions, DriverThread, Prune};
 use crate::import::{ImportError, import};
-use crate::metrics::Metrics;
+use crate::metrics::{Interface, Metrics};
 use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node, TxRefusal};
 use crate::paths::{self, NodeAddresses};
@@ -100,8 +101,6 @@ pub enum RunError {
 const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often long work tells how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
-/// The most connections to JSON-RPC at once.
-const RPC_CONNECTIONS_MAX: usize = 128;
 
 /// Runs a node until it is told to stop.
 ///
@@ -152,9 +151,13 @@ impl Running {
         let metrics = Arc::new(Metrics::new(spec.name()));
         let (node, driver) = driver::start(store.clone(), metrics, driver_options(&config))?;
         let addresses = listeners.addresses();
-        data_dir.announce(&addresses)?;
         let tasks = TaskTracker::new();
         let running = Self { node, addresses, tasks, driver, data_dir, _cookie: cookie };
+        if let Err(error) = running.data_dir.announce(&running.addresses) {
+            running.node.stop();
+            running.finish().await?;
+            return Err(error.into());
+        }
         running.tell();
         running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone()));
         running.serve(listeners, &config, Calls { credentials, reward, log });
@@ -162,35 +165,22 @@ impl Running {
     }
 
     fn serve(&self, listeners: Listeners, config: &NodeConfig, calls: Calls) {
-        let Calls { credentials, reward, log } = calls;
         let node = &self.node;
-        let hosts = || config.allow_host.iter().cloned();
+        let reward = calls.reward;
         if let Some(listener) = listeners.rpc {
-            let mut context = rpc::Context::new(node.clone(), reward);
-            context.database = Some(self.data_dir.database());
-            context.log = log;
-            let rpc = Rpc::new(context, rpc::methods(), credentials, rpc_settings(node));
-            let router = rpc::router(Arc::new(rpc.with_metrics(Arc::clone(node.metrics()))));
-            let router = Guard::new(Pages::None).with_hosts(hosts()).protect(router);
-            // Calls bound their bodies and times themselves: a block is large, and a long poll takes long.
-            let limits = Limits {
-                connections_max: RPC_CONNECTIONS_MAX,
-                request: None,
-                body_bytes_max: usize::MAX,
-                ..Limits::default()
-            };
-            self.tasks.spawn(http::serve(listener, router, limits, node.stopping().clone()));
+            let router = rpc::router(Arc::new(self.rpc(calls)));
+            let serving = rpc_shell(config, node).serve(listener, router, node.stopping().clone());
+            self.tasks.spawn(serving);
         }
         if let Some(listener) = listeners.stratum {
             let server = stratum::Server::new(listener, node.clone(), stratum_config(config, node.spec(), reward));
             self.tasks.spawn(server.run());
         }
         if let Some(listener) = listeners.http {
-            let origins = config.allow_origin.clone();
-            let guard = Guard::new(Pages::SameOrigin).with_hosts(hosts()).with_origins(origins.iter().cloned());
             let database = Some(self.data_dir.database());
-            let router = public::router(node, PublicOptions { origins, database, ..PublicOptions::default() });
-            let serving = http::serve(listener, guard.protect(router), Limits::default(), node.stopping().clone());
+            let (rate, subscribers) = (rate_limits(config), subscriber_limits(config));
+            let router = public::router(node, PublicOptions { rate, subscribers, database });
+            let serving = http_shell(config, node).serve(listener, router, node.stopping().clone());
             self.tasks.spawn(serving);
         }
         if let Some(payout) = reward.filter(|_| config.mine == Some(true)).map(Payout::to) {
@@ -203,6 +193,15 @@ impl Running {
         }
     }
 
+    /// The calls of JSON-RPC.
+    fn rpc(&self, Calls { credentials, reward, log }: Calls) -> Rpc<rpc::Context> {
+        let node = &self.node;
+        let mut context = rpc::Context::new(node.clone(), reward);
+        context.database = Some(self.data_dir.database());
+        context.log = log;
+        Rpc::new(context, rpc::methods(), credentials, rpc_settings(node)).with_metrics(Arc::clone(node.metrics()))
+    }
+
     fn tell(&self) {
         let chain = self.node.chain();
         let (height, tip) = (chain.state().height(), chain.state().tip());
@@ -212,6 +211,10 @@ impl Running {
             if let Some(address) = address {
                 tracing::info!(%address, "listening for {what}");
             }
+        }
+        let is_remote = |address: &String| address.parse().is_ok_and(|address: SocketAddr| !address.ip().is_loopback());
+        if rpc.as_ref().is_some_and(is_remote) {
+            tracing::warn!("JSON-RPC is open to other machines, and not encrypted: whoever sees a call has its login");
         }
     }
 
@@ -292,14 +295,51 @@ fn reward(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<Address>, RunE
     Ok(address)
 }
 
+/// What JSON-RPC stands behind.
+fn rpc_shell(config: &NodeConfig, node: &Node) -> Shell {
+    // Calls bound their bodies and times themselves: a block is large, and a long poll takes long.
+    let limits = Limits { request: None, body_bytes_max: usize::MAX, ..Limits::default() };
+    Shell {
+        interface: Interface::Rpc,
+        guard: guard(Pages::None, config, &config.rpc_allow_origin),
+        limits: config.rpc_connections.map_or(limits, |connections| limits.with_connections(connections.get())),
+        metrics: Arc::clone(node.metrics()),
+    }
+}
+
+/// What the HTTP interface stands behind.
+fn http_shell(config: &NodeConfig, node: &Node) -> Shell {
+    let limits = Limits::default();
+    Shell {
+        interface: Interface::Http,
+        guard: guard(Pages::SameOrigin, config, &config.allow_origin),
+        limits: config.http_connections.map_or(limits, |connections| limits.with_connections(connections.get())),
+        metrics: Arc::clone(node.metrics()),
+    }
+}
+
+fn guard(pages: Pages, config: &NodeConfig, origins: &[Origin]) -> Guard {
+    let hosts = config.allow_host.iter().map(HostName::as_str);
+    Guard::new(pages).with_hosts(hosts).with_origins(origins.iter().map(Origin::as_str))
+}
+
+fn rate_limits(config: &NodeConfig) -> RateLimits {
+    config.http_rate.map_or_else(RateLimits::default, |rate| RateLimits::default().with_rate(rate.get()))
+}
+
+fn subscriber_limits(config: &NodeConfig) -> SubscriberLimits {
+    let limits = SubscriberLimits::default();
+    config.ws_clients.map_or(limits, |clients| limits.with_clients(clients.get()))
+}
+
 fn stratum_config(config: &NodeConfig, spec: &ChainSpec, reward: Option<Address>) -> stratum::Config {
     let mut settings = stratum::session::Settings::new(spec, reward);
     settings.difficulty_start = config.stratum_difficulty.unwrap_or(settings.difficulty_start);
     if let Some(seconds) = config.stratum_share_interval {
-        settings.share_interval = Duration::from_secs(seconds.into());
+        settings.share_interval = Duration::from_secs(seconds.get().into());
     }
     match config.stratum_connections {
-        Some(connections) => stratum::Config::new(settings).with_connections(connections),
+        Some(connections) => stratum::Config::new(settings).with_connections(connections.get()),
         None => stratum::Config::new(settings),
     }
 }
@@ -312,7 +352,7 @@ fn credentials(config: &NodeConfig, data_dir: &DataDir) -> Result<(Credentials, 
     let cookie = Cookie::create(&path).map_err(|error| RunError::Cookie { path, error })?;
     let mut credentials = Credentials::new().with_cookie(&cookie);
     match (&config.rpc_user, &config.rpc_password) {
-        (Some(user), Some(password)) => credentials = credentials.with_password(user, password)?,
+        (Some(user), Some(password)) => credentials = credentials.with_password(user, password.expose())?,
         (None, None) => {}
         _ => return Err(RunError::HalfLogin),
     }
@@ -334,15 +374,15 @@ fn rpc_settings(node: &Node) -> rpc::Settings {
 fn store_options(config: &NodeConfig) -> StoreOptions {
     let indexes = Indexes { txids: config.txindex.unwrap_or(false), addresses: config.addressindex.unwrap_or(false) };
     let default = StoreOptions::default().cache_bytes;
-    StoreOptions { indexes, cache_bytes: config.db_cache.map_or(default, mebibytes) }
+    StoreOptions { indexes, cache_bytes: config.db_cache.map_or(default, |cache| mebibytes(cache.get())) }
 }
 
 fn driver_options(config: &NodeConfig) -> DriverOptions {
     let mut policy = Policy::default();
     if let Some(mib) = config.mempool {
-        policy.pool_bytes_max = mebibytes(mib) as u64;
+        policy.pool_bytes_max = mebibytes(mib.get()) as u64;
     }
-    let prune = Prune { witnesses: config.prune, bodies: config.prune_bodies };
+    let prune = Prune { witnesses: config.prune.map(Whole::get), bodies: config.prune_bodies.map(Whole::get) };
     DriverOptions { policy, prune, ..DriverOptions::default() }
 }
 

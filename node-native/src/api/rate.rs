@@ -17,7 +17,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
 use super::rest::Problem;
-use crate::metrics::Metrics;
+use crate::metrics::{Interface, Metrics, Rejection};
+use crate::slots;
 
 /// The most addresses that are remembered. Beyond it, those that have not been seen before share one budget.
 const ADDRESSES_MAX: usize = 100_000;
@@ -38,7 +39,18 @@ pub struct RateLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { per_second: 20, burst: 400, local_per_second: 20_000 }
+        Self { per_second: 0, burst: 0, local_per_second: 20_000 }.with_rate(20)
+    }
+}
+
+impl RateLimits {
+    /// How many seconds' worth an address may ask at once.
+    const BURST_S: u32 = 20;
+
+    /// With so much for an address each second.
+    #[must_use]
+    pub const fn with_rate(self, per_second: u32) -> Self {
+        Self { per_second, burst: per_second.saturating_mul(Self::BURST_S), ..self }
     }
 }
 
@@ -97,11 +109,9 @@ impl RateLimiter {
     /// # Errors
     /// How long to wait until there is enough again.
     fn take(&self, address: IpAddr, Cost(cost): Cost) -> Result<(), Duration> {
-        let address = address.to_canonical();
-        let taken = if address.is_loopback() {
-            self.local.check_key_n(&(), cost)
-        } else {
-            self.remote.check_key_n(&self.remembered(subscriber(address)), cost)
+        let taken = match slots::remote(address) {
+            None => self.local.check_key_n(&(), cost),
+            Some(address) => self.remote.check_key_n(&self.remembered(slots::network(address)), cost),
         };
         match taken {
             Ok(Ok(())) => Ok(()),
@@ -113,7 +123,7 @@ impl RateLimiter {
 
     /// The key of an address, if there is place for it. Those whose budget is full again are forgotten, which takes a walk over all,
     /// so not with each request.
-    fn remembered(&self, address: IpAddr) -> IpAddr {
+    fn remembered(&self, network: IpAddr) -> IpAddr {
         if self.remote.len() >= ADDRESSES_MAX
             && let Ok(mut forgotten_at) = self.forgotten_at.try_lock()
             && forgotten_at.elapsed() >= FORGET_INTERVAL
@@ -121,7 +131,7 @@ impl RateLimiter {
             self.remote.retain_recent();
             *forgotten_at = Instant::now();
         }
-        if self.remote.len() >= ADDRESSES_MAX { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { address }
+        if self.remote.len() >= ADDRESSES_MAX { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { network }
     }
 }
 
@@ -143,19 +153,8 @@ async fn check(Priced { rate, cost }: Priced, request: Request, next: Next) -> R
     match rate.take(peer.ip(), cost) {
         Ok(()) => next.run(request).await,
         Err(wait) => {
-            rate.metrics.http_rejected("rate");
+            rate.metrics.request_rejected(Interface::Http, Rejection::Rate);
             Problem::rate(wait.as_secs() + 1).into_response()
-        }
-    }
-}
-
-/// What one subscriber holds whole.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

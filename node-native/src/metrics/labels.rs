@@ -24,10 +24,31 @@ pub enum CallOutcome {
 /// Over what a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interface {
-    /// A WebSocket on the HTTP server.
+    /// The HTTP server: REST, events, health, metrics.
+    Http,
+    /// JSON-RPC.
+    Rpc,
+    /// A WebSocket on the HTTP server, among whose connections it counts too.
     WebSocket,
     /// The Stratum server.
     Stratum,
+}
+
+/// Why a request was turned away before anybody looked into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// It names a host that is not known here.
+    Host,
+    /// A web page sent it that may not.
+    Origin,
+    /// It brings no login, or a wrong one.
+    Login,
+    /// Its address has asked too much.
+    Rate,
+    /// No slot is left for another subscriber.
+    Subscribers,
+    /// So many requests are being answered that its turn did not come.
+    Busy,
 }
 
 /// What became of a share.
@@ -69,7 +90,10 @@ macro_rules! label_values {
 
 label_values! {
     CallOutcome { Ok => "ok", Refused => "refused", Failed => "failed" }
-    Interface { WebSocket => "ws", Stratum => "stratum" }
+    Interface { Http => "http", Rpc => "rpc", WebSocket => "ws", Stratum => "stratum" }
+    Rejection {
+        Host => "host", Origin => "origin", Login => "login", Rate => "rate", Subscribers => "subscribers", Busy => "busy",
+    }
     ShareOutcome {
         Accepted => "accepted", Stale => "stale", Duplicate => "duplicate", LowDifficulty => "low_difficulty",
         Invalid => "invalid",
@@ -117,6 +141,12 @@ pub(super) struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct InterfaceLabels {
     pub(super) interface: Interface,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RejectionLabels {
+    pub(super) interface: Interface,
+    pub(super) reason: Rejection,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -11,7 +11,7 @@ mod labels;
 mod reading;
 mod text;
 
-pub use labels::{BlockSource, CallOutcome, Interface, ShareOutcome, removal_label};
+pub use labels::{BlockSource, CallOutcome, Interface, Rejection, ShareOutcome, removal_label};
 pub use reading::Reading;
 pub use text::Format;
 
@@ -30,7 +30,8 @@ use prometheus_client::registry::Registry;
 use qbtc_core::mempool::RemovalReason;
 
 use labels::{
-    BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, ReasonLabels, RequestLabels, ShareLabels,
+    BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, ReasonLabels, RejectionLabels,
+    RequestLabels, ShareLabels,
 };
 use reading::Gauges;
 
@@ -69,8 +70,9 @@ pub struct Metrics {
     rpc_seconds: HistogramFamily<MethodLabels>,
     http_requests: Family<RequestLabels, Counter>,
     http_seconds: Histogram,
-    rejected_requests: Family<ReasonLabels, Counter>,
+    rejected_requests: Family<RejectionLabels, Counter>,
     connections: Family<InterfaceLabels, Gauge>,
+    rejected_connections: Family<InterfaceLabels, Counter>,
     subscribers_dropped: Counter,
     shares: Family<ShareLabels, Counter>,
     blocks_found: Family<BlockLabels, Counter>,
@@ -119,8 +121,9 @@ impl Metrics {
             rpc_seconds: seconds_by(to, "rpc_request", "Time to answer a JSON-RPC call, by method"),
             http_requests: family(to, "http_requests", "HTTP requests, by route and status"),
             http_seconds: seconds(to, "http_request", "Time to answer an HTTP request other than JSON-RPC"),
-            rejected_requests: family(to, "http_rejected_requests", "HTTP requests turned away unread, by reason"),
+            rejected_requests: family(to, "rejected_requests", "Requests turned away unread, by interface and reason"),
             connections: family(to, "connections", "Open connections of clients, by interface"),
+            rejected_connections: family(to, "rejected_connections", "Connections turned away, by interface"),
             subscribers_dropped: counter(to, "ws_dropped", "WebSocket clients dropped because they were too slow"),
             shares: family(to, "stratum_shares", "Shares of Stratum miners, by what became of them"),
             blocks_found: family(to, "blocks_found", "Blocks mined through this node, by who found them"),
@@ -194,9 +197,9 @@ impl Metrics {
         self.http_seconds.observe(took.as_secs_f64());
     }
 
-    /// An HTTP request was turned away before anybody looked into it: `rate`, `host`, `origin`, `busy` …
-    pub fn http_rejected(&self, reason: &'static str) {
-        self.rejected_requests.get_or_create(&ReasonLabels { reason }).inc();
+    /// A request was turned away before anybody looked into it.
+    pub fn request_rejected(&self, interface: Interface, reason: Rejection) {
+        self.rejected_requests.get_or_create(&RejectionLabels { interface, reason }).inc();
     }
 
     /// Counts a connection until the guard is dropped.
@@ -204,6 +207,11 @@ impl Metrics {
         let gauge = self.connections.get_or_create_owned(&InterfaceLabels { interface });
         gauge.inc();
         ConnectionGuard(gauge)
+    }
+
+    /// A connection was turned away, because its network had its share of them.
+    pub fn connection_rejected(&self, interface: Interface) {
+        self.rejected_connections.get_or_create(&InterfaceLabels { interface }).inc();
     }
 
     /// A WebSocket client was dropped because it did not keep up.

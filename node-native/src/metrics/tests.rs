@@ -36,7 +36,8 @@ fn used() -> Metrics {
     metrics.rpc_call("getblock", CallOutcome::Ok, took);
     metrics.rpc_call("getblock", CallOutcome::Refused, took);
     metrics.http_request("/api/v1/blocks/{block}", 404, took);
-    metrics.http_rejected("rate");
+    metrics.request_rejected(Interface::Http, Rejection::Rate);
+    metrics.connection_rejected(Interface::Rpc);
     metrics.subscriber_dropped();
     metrics.share(ShareOutcome::LowDifficulty);
     metrics.block_found(BlockSource::Stratum);
@@ -80,7 +81,8 @@ fn everything_is_counted_under_its_name() {
         "qbtc_rpc_requests_total{method=\"getblock\",outcome=\"refused\"} 1",
         "qbtc_rpc_request_seconds_count{method=\"getblock\"} 2",
         "qbtc_http_requests_total{route=\"/api/v1/blocks/{block}\",status=\"404\"} 1",
-        "qbtc_http_rejected_requests_total{reason=\"rate\"} 1",
+        "qbtc_rejected_requests_total{interface=\"http\",reason=\"rate\"} 1",
+        "qbtc_rejected_connections_total{interface=\"rpc\"} 1",
         "qbtc_connections{interface=\"stratum\"} 1",
         "qbtc_ws_dropped_total 1",
         "qbtc_stratum_shares_total{outcome=\"low_difficulty\"} 1",

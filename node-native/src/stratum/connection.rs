@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use qbtc_core::lock::Address;
 
-use super::guests::Guest;
 use super::lines::{LineError, Lines};
 use super::maker::Rounds;
 use super::server::Shared;
 use super::session::{Difficulty, Farewell, Output, Reason, Session};
 use crate::metrics::{ConnectionGuard, Interface, ShareOutcome};
+use crate::slots::Slot;
 
 /// A connection and all that belongs to it.
 pub(super) struct Connection {
@@ -20,7 +20,7 @@ pub(super) struct Connection {
     session: Session,
     rounds: Rounds,
     peer: SocketAddr,
-    _guest: Guest,
+    _slot: Slot,
     _counted: ConnectionGuard,
 }
 
@@ -34,12 +34,12 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, lines: Lines, rounds: Rounds, peer: SocketAddr, guest: Guest) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lines: Lines, rounds: Rounds, peer: SocketAddr, slot: Slot) -> Self {
         // Numbers that no other connection has, as long as four bytes can tell; another server has another tag.
         let [.., a, b, c, d] = shared.node.extranonce().to_be_bytes();
         let session = Session::new(Arc::clone(&shared.settings), [a, b, c, d], shared.now());
         let counted = shared.node.metrics().connection(Interface::Stratum);
-        Self { shared, lines, session, rounds, peer, _guest: guest, _counted: counted }
+        Self { shared, lines, session, rounds, peer, _slot: slot, _counted: counted }
     }
 
     /// Serves the miner until either side has enough.

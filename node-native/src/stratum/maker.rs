@@ -61,19 +61,19 @@ impl Maker {
     }
 
     /// Makes rounds until the node stops, as long as somebody is there to work on them.
-    pub(super) async fn run(self, mut guests: watch::Receiver<usize>) {
+    pub(super) async fn run(self, mut miners: watch::Receiver<usize>) {
         let stopping = self.node.stopping().clone();
-        stopping.run_until_cancelled(self.make_rounds(&mut guests)).await;
+        stopping.run_until_cancelled(self.make_rounds(&mut miners)).await;
     }
 
-    async fn make_rounds(self, guests: &mut watch::Receiver<usize>) {
+    async fn make_rounds(self, miners: &mut watch::Receiver<usize>) {
         let mut tip = self.node.tip();
         let mut last = None;
         loop {
-            if *guests.borrow_and_update() == 0 {
+            if *miners.borrow_and_update() == 0 {
                 last = None;
                 self.rounds.send_replace(None);
-                if guests.wait_for(|count| *count > 0).await.is_err() {
+                if miners.wait_for(|count| *count > 0).await.is_err() {
                     return;
                 }
             }

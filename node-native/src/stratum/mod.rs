@@ -10,7 +10,6 @@
 
 mod blocks;
 mod connection;
-mod guests;
 mod hash_rate;
 mod lines;
 mod maker;

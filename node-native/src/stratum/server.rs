@@ -11,12 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use super::blocks;
 use super::connection::Connection;
-use super::guests::Guests;
 use super::hash_rate::HashRate;
 use super::lines::Lines;
 use super::maker::{Maker, Rounds};
 use super::session::{Found, Moment, Settings};
+use crate::metrics::Interface;
 use crate::node::Node;
+use crate::slots::Slots;
 
 /// What an operator can choose.
 #[derive(Clone, Debug)]
@@ -27,21 +28,21 @@ pub struct Config {
     pub connections_max: usize,
     /// The most connections from one IPv4 address or IPv6 network of 64 bits. Default 256: a hall of machines is often behind one
     /// address.
-    pub connections_from_one_place_max: usize,
+    pub connections_per_network_max: usize,
 }
 
 impl Config {
     /// The defaults, with these settings.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings, connections_max: 1_024, connections_from_one_place_max: 256 }
+        Self { settings, connections_max: 1_024, connections_per_network_max: 256 }
     }
 
-    /// With so many connections, of which a quarter may come from one place.
+    /// With so many connections, of which a quarter may come from one network.
     #[must_use]
     pub fn with_connections(self, connections: u32) -> Self {
         let connections_max = usize::try_from(connections).unwrap_or(usize::MAX);
-        Self { connections_max, connections_from_one_place_max: connections_max.div_ceil(4), ..self }
+        Self { connections_max, connections_per_network_max: connections_max.div_ceil(4), ..self }
     }
 }
 
@@ -49,7 +50,7 @@ impl Config {
 pub struct Server {
     listener: TcpListener,
     shared: Arc<Shared>,
-    guests: Arc<Guests>,
+    slots: Arc<Slots>,
     found: mpsc::Receiver<Found>,
 }
 
@@ -85,24 +86,24 @@ impl Server {
             hash_rate: Mutex::new(HashRate::new(Duration::ZERO)),
             makers: Semaphore::new(rayon::current_num_threads()),
         };
-        let guests = Guests::new(config.connections_max, config.connections_from_one_place_max);
-        Self { listener, shared: Arc::new(shared), guests, found }
+        let slots = Slots::new(config.connections_max, config.connections_per_network_max);
+        Self { listener, shared: Arc::new(shared), slots, found }
     }
 
     /// Serves miners until the node stops.
     pub async fn run(self) {
-        let Self { listener, shared, guests, found } = self;
+        let Self { listener, shared, slots, found } = self;
         let node = shared.node.clone();
         // Tells this server's work from all other work for the same address: of other nodes, of the built-in miner.
         let mut tag = [0; 8];
         getrandom::fill(&mut tag).expect("the system has randomness, or no node could make keys");
         let (maker, rounds) = Maker::new(node.clone(), tag.into());
         let tasks = TaskTracker::new();
-        tasks.spawn(maker.run(guests.count()));
+        tasks.spawn(maker.run(slots.taken()));
         tasks.spawn(blocks::bring_in(node.clone(), found));
         tokio::select! {
             () = node.stopping().cancelled() => {}
-            () = accept(&listener, &shared, &guests, &rounds, &tasks) => {}
+            () = accept(&listener, &shared, &slots, &rounds, &tasks) => {}
             () = tell(&shared) => {}
         }
         drop((listener, shared, rounds));
@@ -117,13 +118,13 @@ impl Server {
 async fn accept(
     listener: &TcpListener,
     shared: &Arc<Shared>,
-    guests: &Arc<Guests>,
+    slots: &Arc<Slots>,
     rounds: &Rounds,
     tasks: &TaskTracker,
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => welcome(stream, peer, shared, guests, rounds, tasks),
+            Ok((stream, peer)) => welcome(stream, peer, shared, slots, rounds, tasks),
             Err(error) => {
                 tracing::warn!(%error, "cannot take a Stratum connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -136,17 +137,20 @@ fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
     shared: &Arc<Shared>,
-    guests: &Arc<Guests>,
+    slots: &Arc<Slots>,
     rounds: &Rounds,
     tasks: &TaskTracker,
 ) {
-    let guest = match guests.enter(peer.ip()) {
-        Ok(guest) => guest,
-        Err(reason) => return tracing::debug!(%peer, %reason, "a Stratum connection is turned away"),
+    let slot = match slots.take(Some(peer.ip())) {
+        Ok(slot) => slot,
+        Err(reason) => {
+            shared.node.metrics().connection_rejected(Interface::Stratum);
+            return tracing::debug!(%peer, %reason, "a Stratum connection is turned away");
+        }
     };
     // Work is worth nothing when it comes late; a connection that cannot be told so works all the same.
     let _ = stream.set_nodelay(true);
-    let connection = Connection::new(Arc::clone(shared), Lines::new(stream, WRITE_MAX), rounds.clone(), peer, guest);
+    let connection = Connection::new(Arc::clone(shared), Lines::new(stream, WRITE_MAX), rounds.clone(), peer, slot);
     tasks.spawn(connection.run());
 }
 

@@ -315,7 +315,7 @@ fn an_address_of_another_chain_gets_no_work() {
 
 #[test]
 fn too_many_connections_are_turned_away_and_places_come_free() {
-    let scene = Scene::with(ChainSpec::dev(), |config| config.connections_from_one_place_max = 2);
+    let scene = Scene::with(ChainSpec::dev(), |config| config.connections_per_network_max = 2);
     let (mut first, mut second) = (scene.connect(1), scene.connect(2));
     first.log_in("x");
     second.log_in("x");

@@ -9,11 +9,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use axum::http::{Method, StatusCode, Uri, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+
+use super::cors;
+use crate::metrics::{Interface, Metrics, Rejection};
 
 /// Which web pages may use an interface, beside those whose origin is allowed by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +43,17 @@ pub enum Refusal {
     NoHost,
     /// A name that a web page could have made to point here.
     #[error(
-        "host {found:?} is not known here: use the node's IP address or localhost, or allow the name in its settings"
+        "host {found:?} is not known here: use the node's IP address or localhost, or allow the name with --allow-host"
     )]
     Host {
         /// The name found, without the port.
         found: String,
     },
     /// A page that is not allowed.
-    #[error("requests from the web page {found:?} are not allowed: allow its origin in the node's settings")]
+    #[error(
+        "requests from the web page {found:?} are not allowed here: allow its origin with --allow-origin for the HTTP interface, or with \
+         --rpc-allow-origin for JSON-RPC"
+    )]
     Origin {
         /// The page's origin.
         found: String,
@@ -72,15 +78,15 @@ impl Guard {
 
     /// With further names that the node is reached by, without a port.
     #[must_use]
-    pub fn with_hosts(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
-        self.hosts.extend(hosts.into_iter().map(|host| host.to_ascii_lowercase()));
+    pub fn with_hosts<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        self.hosts.extend(hosts.into_iter().map(str::to_ascii_lowercase));
         self
     }
 
     /// With the origins of web pages and browser extensions that may use the interface, such as `https://wallet.example`.
     #[must_use]
-    pub fn with_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
-        self.origins.extend(origins);
+    pub fn with_origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
+        self.origins.extend(origins.into_iter().map(ToOwned::to_owned));
         self
     }
 
@@ -90,9 +96,18 @@ impl Guard {
         self.origins.iter().any(|allowed| allowed == origin)
     }
 
-    /// Puts the guard before all routes.
-    pub fn protect(self, router: Router) -> Router {
-        router.layer(middleware::from_fn_with_state(Arc::new(self), pass))
+    /// Whether any page is allowed by name.
+    pub(super) const fn allows_origins(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
+    /// Puts the guard before all routes, and lets pages of allowed origins read what they answer.
+    pub fn protect(self, router: Router, interface: Interface, metrics: Arc<Metrics>) -> Router {
+        let guard = Arc::new(self);
+        let gate = Gate { guard: Arc::clone(&guard), interface, metrics };
+        router
+            .layer(middleware::from_fn_with_state(guard, cors::share))
+            .layer(middleware::from_fn_with_state(gate, pass))
     }
 
     /// Checks where a request comes from.
@@ -147,10 +162,30 @@ impl Guard {
     }
 }
 
-async fn pass(guard: axum::extract::State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.check(&request) {
+/// A guard at its place.
+#[derive(Clone)]
+struct Gate {
+    guard: Arc<Guard>,
+    interface: Interface,
+    metrics: Arc<Metrics>,
+}
+
+async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match gate.guard.check(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response(),
+        Err(refusal) => {
+            gate.metrics.request_rejected(gate.interface, refusal.counted_as());
+            (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response()
+        }
+    }
+}
+
+impl Refusal {
+    const fn counted_as(&self) -> Rejection {
+        match self {
+            Self::NoHost | Self::Host { .. } => Rejection::Host,
+            Self::Origin { .. } | Self::Page { .. } => Rejection::Origin,
+        }
     }
 }
 
@@ -202,7 +237,7 @@ mod tests {
 
     #[test]
     fn only_names_that_nobody_can_rebind_pass() {
-        let guard = Guard::new(Pages::None).with_hosts(["Node.example".to_owned()]);
+        let guard = Guard::new(Pages::None).with_hosts(["Node.example"]);
         for host in
             ["127.0.0.1", "127.0.0.1:8332", "[::1]:8332", "[::1]", "localhost", "LOCALHOST:1", "node.example:8332"]
         {
@@ -234,7 +269,7 @@ mod tests {
 
     #[test]
     fn no_page_drives_what_is_for_programs() {
-        let guard = Guard::new(Pages::None).with_origins(["chrome-extension://abc".to_owned()]);
+        let guard = Guard::new(Pages::None).with_origins(["chrome-extension://abc"]);
         let check = |method: &str, more: (&str, &str)| guard.check(&request(method, &[("host", "localhost:1"), more]));
         assert_eq!(check("POST", ("user-agent", "minerd")), Ok(()));
         assert_eq!(check("POST", ("origin", "chrome-extension://abc")), Ok(()));

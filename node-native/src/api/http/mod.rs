@@ -3,9 +3,11 @@
 //! Invariant: whatever a client sends or leaves out, it costs at most one of a fixed number of connections, for a bounded time without
 //! progress, with a bounded amount of memory before a handler has agreed to more. The shell knows nothing of what the routes do.
 
+mod cors;
 mod guard;
 mod paced;
 
+pub(super) use cors::CROSS_ORIGIN_RESOURCE_POLICY;
 pub use guard::{Guard, Pages, Refusal};
 
 use std::net::SocketAddr;
@@ -19,7 +21,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -27,6 +28,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tracing::{debug, warn};
 
+use crate::metrics::{ConnectionGuard, Interface, Metrics};
+use crate::slots::{self, Slot, Slots};
 use paced::Paced;
 
 /// What a client may cost.
@@ -34,6 +37,8 @@ use paced::Paced;
 pub struct Limits {
     /// The most connections at once, upgraded ones included; further ones wait until one ends.
     pub connections_max: usize,
+    /// The most connections of one IPv4 address or IPv6 network of 64 bits, other than of the machine itself; further ones are closed.
+    pub connections_per_network_max: usize,
     /// How long the head of a request may take, and how long a connection may rest between two requests.
     pub head: Duration,
     /// How long a client may send nothing of a body that it owes, or take nothing of an answer.
@@ -50,12 +55,22 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 256,
+            connections_per_network_max: 64,
             head: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             request: Some(Duration::from_secs(30)),
             body_bytes_max: 1 << 20,
             grace: Duration::from_secs(3),
         }
+    }
+}
+
+impl Limits {
+    /// With so many connections, of which a quarter may come from one network.
+    #[must_use]
+    pub fn with_connections(self, connections: u32) -> Self {
+        let connections_max = usize::try_from(connections).unwrap_or(usize::MAX);
+        Self { connections_max, connections_per_network_max: connections_max.div_ceil(4), ..self }
     }
 }
 
@@ -66,20 +81,42 @@ const HEADERS_MAX: usize = 100;
 /// How long to wait when the system has no socket left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves a router on a listener until `stopping` is cancelled, then lets requests in progress end within the grace period.
-///
-/// Each request carries its client's address as [`ConnectInfo<SocketAddr>`].
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
-    let router = bounded(router, &limits);
-    let permits = Arc::new(Semaphore::new(limits.connections_max));
-    let connections = TaskTracker::new();
-    while let Some((stream, peer, permit)) = next_connection(&listener, &permits, &stopping).await {
-        connections.spawn(connection(stream, peer, permit, router.clone(), limits, stopping.clone()));
+/// What stands between an interface's routes and the network.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// Whose connections and rejections are counted.
+    pub interface: Interface,
+    /// Who is heard.
+    pub guard: Guard,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// What counts.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Shell {
+    /// Serves a router on a listener until `stopping` is cancelled, then lets requests in progress end within the grace period.
+    ///
+    /// Each request carries its client's address as [`ConnectInfo<SocketAddr>`].
+    pub async fn serve(self, listener: TcpListener, router: Router, stopping: CancellationToken) {
+        let Self { interface, guard, limits, metrics } = self;
+        let router = bounded(guard.protect(router, interface, Arc::clone(&metrics)), &limits);
+        let door = Door {
+            listener,
+            slots: Slots::new(limits.connections_max, limits.connections_per_network_max),
+            interface,
+            metrics,
+            stopping,
+        };
+        let connections = TaskTracker::new();
+        while let Some((stream, peer, slot)) = door.next().await {
+            connections.spawn(connection(stream, peer, slot, router.clone(), limits, door.stopping.clone()));
+        }
+        drop(door);
+        connections.close();
+        // Each connection keeps to the grace period by itself.
+        connections.wait().await;
     }
-    drop(listener);
-    connections.close();
-    // Each connection keeps to the grace period by itself.
-    connections.wait().await;
 }
 
 /// The router with the limits that count for every route.
@@ -93,31 +130,41 @@ fn bounded(router: Router, limits: &Limits) -> Router {
     }
 }
 
-/// The next connection with its place among those allowed; `None` once the node stops.
-async fn next_connection(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-    stopping: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = tokio::select! {
-        biased;
-        () = stopping.cancelled() => return None,
-        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
-    };
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = stopping.cancelled() => return None,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => return Some((stream, peer, permit)),
-            // The client gave up before it was accepted, or the process has no file descriptor left: neither ends the server.
-            Err(error) => {
-                warn!(%error, "a connection could not be accepted");
-                tokio::select! {
-                    () = stopping.cancelled() => return None,
-                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    slots: Arc<Slots>,
+    interface: Interface,
+    metrics: Arc<Metrics>,
+    stopping: CancellationToken,
+}
+
+/// What a connection holds for as long as it lives.
+type Held = (Slot, ConnectionGuard);
+
+impl Door {
+    /// The next connection, with its slot; `None` once the node stops.
+    async fn next(&self) -> Option<(TcpStream, SocketAddr, Held)> {
+        self.stopping.run_until_cancelled(self.accept()).await
+    }
+
+    async fn accept(&self) -> (TcpStream, SocketAddr, Held) {
+        loop {
+            self.slots.free().await;
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                // The client gave up before it was accepted, or the process has no file descriptor left: neither ends the server.
+                Err(error) => {
+                    warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            match self.slots.take(slots::remote(peer.ip())) {
+                Ok(slot) => return (stream, peer, (slot, self.metrics.connection(self.interface))),
+                Err(reason) => {
+                    self.metrics.connection_rejected(self.interface);
+                    debug!(%peer, %reason, "a connection is turned away");
                 }
             }
         }
@@ -128,7 +175,7 @@ async fn next_connection(
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    held: Held,
     router: Router,
     limits: Limits,
     stopping: CancellationToken,
@@ -138,7 +185,7 @@ async fn connection(
         debug!(%peer, %error, "connection ended at once");
         return;
     }
-    let io = TokioIo::new(Paced::new(stream, limits.stall, permit));
+    let io = TokioIo::new(Paced::new(stream, limits.stall, held));
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request

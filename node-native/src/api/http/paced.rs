@@ -8,23 +8,21 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 /// A connection whose writes fail once they have made no progress for a while, so that a client that is gone, or reads nothing, does
-/// not keep an answer in memory for ever. It holds its place among the connections allowed until it is dropped, also when it has
-/// become a web socket.
-pub(super) struct Paced {
+/// not keep an answer in memory for ever. It holds its slot until it is dropped, also when it has become a web socket.
+pub(super) struct Paced<S> {
     stream: TcpStream,
     stall: Duration,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _slot: S,
 }
 
-impl Paced {
-    pub(super) const fn new(stream: TcpStream, stall: Duration, permit: OwnedSemaphorePermit) -> Self {
-        Self { stream, stall, deadline: None, _permit: permit }
+impl<S: Unpin> Paced<S> {
+    pub(super) const fn new(stream: TcpStream, stall: Duration, slot: S) -> Self {
+        Self { stream, stall, deadline: None, _slot: slot }
     }
 
     /// What a write came to; fails instead of waiting for longer than allowed.
@@ -40,7 +38,7 @@ impl Paced {
     }
 }
 
-impl AsyncRead for Paced {
+impl<S: Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -50,7 +48,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl<S: Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.paced(written, context)

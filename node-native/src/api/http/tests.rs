@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::metrics::{Format, Reading};
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -16,6 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 fn limits() -> Limits {
     Limits {
         connections_max: 4,
+        connections_per_network_max: 4,
         head: Duration::from_secs(5),
         stall: Duration::from_secs(5),
         request: None,
@@ -33,9 +35,43 @@ fn routes() -> Router {
 }
 
 async fn start(limits: Limits) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    let (address, stopping, _, serving) = start_counted(limits).await;
+    (address, stopping, serving)
+}
+
+async fn start_counted(limits: Limits) -> (SocketAddr, CancellationToken, Arc<Metrics>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stopping) = (listener.local_addr().unwrap(), CancellationToken::new());
-    (address, stopping.clone(), tokio::spawn(serve(listener, routes(), limits, stopping)))
+    let shell = shell(limits);
+    let metrics = Arc::clone(&shell.metrics);
+    (address, stopping.clone(), metrics, tokio::spawn(shell.serve(listener, routes(), stopping)))
+}
+
+fn shell(limits: Limits) -> Shell {
+    let guard = Guard::new(Pages::None).with_hosts(["x"]);
+    Shell { interface: Interface::Http, guard, limits, metrics: Arc::new(Metrics::new("dev")) }
+}
+
+fn connections(metrics: &Metrics) -> Option<String> {
+    let text = metrics.render(&Reading::default(), Format::Prometheus);
+    let name = "qbtc_connections{interface=\"http\"} ";
+    text.lines().find_map(|line| line.strip_prefix(name)).map(ToOwned::to_owned)
+}
+
+#[tokio::test]
+async fn open_connections_are_counted() {
+    let (address, _, metrics, _) = start_counted(limits()).await;
+    let mut first = connect(address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    until(&mut first, "127.0.0.1").await;
+    let mut second = connect(address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    until(&mut second, "127.0.0.1").await;
+    assert_eq!(connections(&metrics).as_deref(), Some("2"));
+    drop((first, second));
+    let deadline = Instant::now() + DEADLINE;
+    while connections(&metrics).as_deref() != Some("0") {
+        assert!(Instant::now() < deadline, "connections that are gone still count");
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn connect(address: SocketAddr, sent: &str) -> TcpStream {
@@ -162,8 +198,7 @@ async fn a_stop_ends_resting_connections_and_cuts_off_endless_requests() {
 async fn the_guard_stands_before_every_route() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Guard::new(Pages::None).protect(routes());
-    tokio::spawn(serve(listener, router, limits(), CancellationToken::new()));
+    tokio::spawn(shell(limits()).serve(listener, routes(), CancellationToken::new()));
     let answer =
         rest(connect(address, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");

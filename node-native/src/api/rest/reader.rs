@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::params::BlockRef;
 use super::problem::Problem;
 use super::shapes::{BlockHeader, Place, Standing};
+use crate::metrics::{Interface, Rejection};
 use crate::node::Node;
 use crate::store::ChainView;
 
@@ -72,6 +73,7 @@ impl Api {
     ) -> Result<T, Problem> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
+            self.node.metrics().request_rejected(Interface::Http, Rejection::Busy);
             return Err(Problem::busy("too many requests are being answered: try again later"));
         };
         let snapshot = Snapshot { node: self.node.clone(), chain: self.node.chain() };

@@ -26,7 +26,7 @@ use super::error::{Code, RpcError};
 use super::help;
 use super::method::{Handler, Method, Size};
 use super::protocol::{Body, Caller, Outcome, Request};
-use crate::metrics::{CallOutcome, Metrics};
+use crate::metrics::{CallOutcome, Interface, Metrics, Rejection};
 
 /// How long a wrong login waits for its answer, so that guessing is slow.
 const DENIED_DELAY: Duration = Duration::from_millis(250);
@@ -202,6 +202,7 @@ impl<C: Send + Sync + 'static> Rpc<C> {
     ) -> Result<T, RpcError> {
         let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&self.turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
+            self.rejected(Rejection::Busy);
             return Err(RpcError::internal(format!("{COMPUTING_MAX} calls are in progress: try again later")));
         };
         let rpc = Arc::clone(self);
@@ -214,6 +215,13 @@ impl<C: Send + Sync + 'static> Rpc<C> {
             error!(%failed, "a call failed");
             RpcError::internal("the call failed")
         })
+    }
+
+    /// Counts a request that was turned away.
+    fn rejected(&self, reason: Rejection) {
+        if let Some(metrics) = &self.metrics {
+            metrics.request_rejected(Interface::Rpc, reason);
+        }
     }
 
     fn begin(self: &Arc<Self>, name: &'static str) -> Active<C> {
@@ -308,6 +316,7 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
         return (StatusCode::METHOD_NOT_ALLOWED, "JSONRPC server handles only POST requests\n").into_response();
     }
     if let Err(denied) = rpc.credentials.check(request.headers().get(AUTHORIZATION)) {
+        rpc.rejected(Rejection::Login);
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
         return refuse(denied, peer).await;
     }

@@ -1,13 +1,16 @@
 //! What lies around the routes: budgets, headers, what caches and other pages may do.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 
 use crate::api::RateLimits;
+use crate::api::http::{Guard, Pages};
 use crate::api::public::PublicOptions;
 use crate::api::testing::{ALL_INDEXES, TestNode};
+use crate::metrics::Interface;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
@@ -30,7 +33,7 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
     }
     let metrics = node.get("/metrics").await;
     let text = String::from_utf8_lossy(metrics.bytes()).into_owned();
-    assert!(text.contains("qbtc_http_rejected_requests_total{reason=\"rate\"} 1\n"), "{text}");
+    assert!(text.contains("qbtc_rejected_requests_total{interface=\"http\",reason=\"rate\"} 1\n"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,23 +68,44 @@ async fn what_a_client_has_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_pages_read_nothing_unless_they_are_allowed() {
     let origin = "https://explorer.example";
-    let closed = TestNode::start(ALL_INDEXES, PublicOptions::default());
-    let answer = closed.get_with("/api/v1/chain", ("origin", origin)).await;
+    let closed = guarded(Guard::new(Pages::SameOrigin));
+    let answer = closed.ask(from_page("GET", "/api/v1/chain", origin)).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
 
-    let options = PublicOptions { origins: vec![origin.to_owned()], ..PublicOptions::default() };
-    let open = TestNode::start(ALL_INDEXES, options);
-    let answer = open.get_with("/api/v1/chain", ("origin", origin)).await;
-    assert_eq!(answer.header("access-control-allow-origin"), origin);
+    let open = guarded(Guard::new(Pages::SameOrigin).with_origins([origin]));
+    let answer = open.ask(from_page("GET", "/api/v1/chain", origin)).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::OK, origin));
     assert_eq!(answer.header("vary"), "origin");
-    let question = Request::builder().method("OPTIONS").uri("/api/v1/transactions").header("origin", origin);
-    let question = question.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
-    let answer = open.ask(question).await;
+    assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+    let answer = open.ask(from_page("OPTIONS", "/api/v1/transactions", origin)).await;
     assert_eq!((answer.status, answer.header("access-control-allow-methods")), (StatusCode::NO_CONTENT, "GET, POST"));
     for other in ["https://explorer.example.evil", "http://explorer.example", "null"] {
-        let answer = open.get_with("/api/v1/chain", ("origin", other)).await;
+        let answer = open.ask(from_page("GET", "/api/v1/chain", other)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{other}");
         assert!(!answer.headers.contains_key("access-control-allow-origin"), "{other}");
     }
+    let text = String::from_utf8_lossy(open.ask(to("127.0.0.1", "/metrics")).await.bytes()).into_owned();
+    assert!(text.contains("qbtc_rejected_requests_total{interface=\"http\",reason=\"origin\"} 3\n"), "{text}");
+    assert_eq!(open.ask(to("evil.example", "/metrics")).await.status, StatusCode::FORBIDDEN);
+    let text = String::from_utf8_lossy(open.ask(to("127.0.0.1", "/metrics")).await.bytes()).into_owned();
+    assert!(text.contains("qbtc_rejected_requests_total{interface=\"http\",reason=\"host\"} 1\n"), "{text}");
+}
+
+/// A node whose public interface stands behind this guard.
+fn guarded(guard: Guard) -> TestNode {
+    let mut node = TestNode::start(ALL_INDEXES, PublicOptions::default());
+    node.router = guard.protect(node.router.clone(), Interface::Http, Arc::clone(node.node.metrics()));
+    node
+}
+
+fn to(host: &str, path: &str) -> Request<Body> {
+    Request::get(path).header("host", host).body(Body::empty()).unwrap()
+}
+
+fn from_page(method: &str, path: &str, origin: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1").header("origin", origin);
+    request.body(Body::empty()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Pushed events, with a client of a library that we did not write, over the shell that nodes are served in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -11,9 +12,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::api::SubscriberLimits;
-use crate::api::http::{self, Guard, Limits, Pages};
+use crate::api::http::{Guard, Limits, Pages, Shell};
 use crate::api::public::PublicOptions;
 use crate::api::testing::{ALL_INDEXES, FEE, TestNode};
+use crate::metrics::Interface;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -23,8 +25,13 @@ type Client = WebSocketStream<TcpStream>;
 async fn serve(node: &TestNode) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Guard::new(Pages::SameOrigin).protect(node.router.clone());
-    tokio::spawn(http::serve(listener, router, Limits::default(), node.node.stopping().clone()));
+    let shell = Shell {
+        interface: Interface::Http,
+        guard: Guard::new(Pages::SameOrigin),
+        limits: Limits::default(),
+        metrics: Arc::clone(node.node.metrics()),
+    };
+    tokio::spawn(shell.serve(listener, node.router.clone(), node.node.stopping().clone()));
     address
 }
 

@@ -10,7 +10,6 @@
 
 mod hub;
 mod message;
-mod places;
 mod session;
 
 use std::net::SocketAddr;
@@ -26,10 +25,10 @@ use axum::{Extension, Router};
 
 use super::rate::{Cost, RateLimiter};
 use super::rest::Problem;
-use crate::metrics::Interface;
+use crate::metrics::{Interface, Rejection};
 use crate::node::Node;
+use crate::slots::{self, Slots};
 use hub::Hub;
-use places::Places;
 use session::Session;
 
 /// What subscribers may cost.
@@ -37,8 +36,8 @@ use session::Session;
 pub struct SubscriberLimits {
     /// The most clients at once.
     pub clients_max: usize,
-    /// The most clients of one address, other than of the machine itself.
-    pub clients_per_address_max: usize,
+    /// The most clients of one IPv4 address or IPv6 network of 64 bits, other than of the machine itself.
+    pub clients_per_network_max: usize,
     /// The most addresses that a client subscribes to.
     pub addresses_max: usize,
     /// How many events may wait for a client that does not keep up.
@@ -53,12 +52,21 @@ impl Default for SubscriberLimits {
     fn default() -> Self {
         Self {
             clients_max: 128,
-            clients_per_address_max: 8,
+            clients_per_network_max: 8,
             addresses_max: 1_000,
             queue: 1_024,
             send: Duration::from_secs(10),
             ping: Duration::from_secs(30),
         }
+    }
+}
+
+impl SubscriberLimits {
+    /// With so many clients, of which a sixteenth may come from one network.
+    #[must_use]
+    pub fn with_clients(self, clients: u32) -> Self {
+        let clients_max = usize::try_from(clients).unwrap_or(usize::MAX);
+        Self { clients_max, clients_per_network_max: clients_max.div_ceil(16), ..self }
     }
 }
 
@@ -72,15 +80,15 @@ const WRITE_BYTES_MAX: usize = 512 * 1_024;
 struct Shared {
     node: Node,
     hub: Hub,
-    places: Places,
+    slots: Arc<Slots>,
     limits: SubscriberLimits,
 }
 
 /// The route. Must be called in a runtime, on which it follows the node's events until the node stops.
 pub(super) fn router(node: Node, limits: SubscriberLimits, rate: &Arc<RateLimiter>) -> Router {
     let hub = Hub::start(&node, limits.queue);
-    let places = Places::new(limits.clients_max, limits.clients_per_address_max);
-    let shared = Arc::new(Shared { node, hub, places, limits });
+    let slots = Slots::new(limits.clients_max, limits.clients_per_network_max);
+    let shared = Arc::new(Shared { node, hub, slots, limits });
     Router::new().route("/ws", get(upgrade)).route_layer(rate.layer(Cost::READING)).with_state(shared)
 }
 
@@ -92,18 +100,18 @@ async fn upgrade(
     let asked = asked.map_err(|rejection| {
         Problem::bad_request(rejection.body_text()).with_mend("connect with a WebSocket client; /api/docs says how")
     })?;
-    let peer = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
-    let Some(place) = shared.places.take(peer) else {
-        shared.node.metrics().http_rejected("subscribers");
-        return Err(Problem::busy("no place is left for another subscriber: try again later"));
-    };
+    let peer = peer.and_then(|Extension(ConnectInfo(peer))| slots::remote(peer.ip()));
+    let slot = shared.slots.take(peer).map_err(|no_slot| {
+        shared.node.metrics().request_rejected(Interface::Http, Rejection::Subscribers);
+        Problem::busy(format!("no slot is left for another subscriber ({no_slot}): try again later"))
+    })?;
     let response = asked
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .max_write_buffer_size(WRITE_BYTES_MAX)
         .on_upgrade(move |socket| async move {
             let _counted = shared.node.metrics().connection(Interface::WebSocket);
-            let _place = place;
+            let _slot = slot;
             Session::new(&shared, socket).run().await;
         });
     Ok(response.into_response())

@@ -7,14 +7,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::api::http::{Guard, Limits, Pages, serve};
+use crate::api::http::{Guard, Limits, Pages, Shell};
+use crate::metrics::{Format, Interface, Reading};
+
+/// The origin of the one page that may call.
+const PAGE: &str = "https://dashboard.example";
 
 async fn listen(world: &World) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Guard::new(Pages::None).protect(router(Arc::clone(&world.rpc)));
-    let limits = Limits { request: None, body_bytes_max: world.rpc.body_bytes_max(), ..Limits::default() };
-    tokio::spawn(serve(listener, router, limits, world.node.stopping().clone()));
+    let shell = Shell {
+        interface: Interface::Rpc,
+        guard: Guard::new(Pages::None).with_origins([PAGE]),
+        limits: Limits { request: None, body_bytes_max: world.rpc.body_bytes_max(), ..Limits::default() },
+        metrics: Arc::clone(world.node.metrics()),
+    };
+    tokio::spawn(shell.serve(listener, router(Arc::clone(&world.rpc)), world.node.stopping().clone()));
     address
 }
 
@@ -70,4 +78,30 @@ async fn miners_of_every_kind_are_let_in_and_pages_are_not() {
         assert_eq!(status, 403, "{headers}");
     }
     assert_eq!(post(address, "", body).await.0, 401);
+    let text = world.node.metrics().render(&Reading::default(), Format::Prometheus);
+    for line in [
+        "qbtc_rejected_requests_total{interface=\"rpc\",reason=\"origin\"} 3",
+        "qbtc_rejected_requests_total{interface=\"rpc\",reason=\"login\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_allowed_by_name_may_call_with_a_login_only() {
+    let world = World::new();
+    let address = listen(&world).await;
+    let body = r#"{"method":"getblockcount","params":[],"id":0}"#;
+    let from = format!("Origin: {PAGE}\r\nSec-Fetch-Site: cross-site\r\n");
+    assert_eq!(post(address, &from, body).await.0, 401);
+    assert_eq!(post(address, &format!("{from}Authorization: {LOGIN}\r\n"), body).await.0, 200);
+    // A browser asks first, without the login.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let question = format!("OPTIONS / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{from}\r\n");
+    stream.write_all(question.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert!(answer.contains(&format!("access-control-allow-origin: {PAGE}\r\n")), "{answer}");
+    assert!(answer.contains("access-control-allow-headers: authorization,"), "{answer}");
 }
