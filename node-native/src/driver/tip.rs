@@ -101,6 +101,13 @@ impl Driver {
 
     pub(super) fn invalidate(&mut self, id: BlockHash) -> Result<Result<(), InvalidateError>, Fault> {
         self.flush()?;
+        let height = self.node.shared().headers.read().node(&id).map(HeaderNode::height);
+        let below = self.view.pruned_below();
+        if let Some(height) = height.filter(|height| (Height(1)..below).contains(height))
+            && self.view.block_id(height)? == Some(id)
+        {
+            return Ok(Err(InvalidateError::Pruned { height, below }));
+        }
         let marked = self.node.shared().headers.write().mark_invalid(&id);
         if let Err(error) = marked {
             return Ok(Err(error.into()));

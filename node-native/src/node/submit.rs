@@ -238,6 +238,14 @@ pub enum InvalidateError {
     /// It is unknown, or the genesis block.
     #[error(transparent)]
     Tree(#[from] qbtc_core::chain::TreeError),
+    /// To undo the chain down to it takes blocks that are pruned.
+    #[error("block at height {height} is pruned, as are all below height {below}: the chain cannot be undone so deep")]
+    Pruned {
+        /// The block's height.
+        height: Height,
+        /// From which height on blocks are whole.
+        below: Height,
+    },
     /// Our own fault.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -1,6 +1,6 @@
 //! What a node reads back when it starts: the headers, and the mempool of its last run.
 
-use qbtc_core::chain::HeaderTree;
+use qbtc_core::chain::{HeaderNode, HeaderTree};
 use qbtc_core::codec;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::header::Header;
@@ -26,18 +26,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn load_tree(&self, now: BlockTime) -> Result<LoadedTree, StoreError> {
+        let view = self.view()?;
         let transaction = self.database.begin_read()?;
         let headers = transaction.open_table(HEADERS)?;
         let bodies = transaction.open_table(BODIES)?;
+        // A pruned block of the chain was there, and all that build on it are as complete as on that day.
+        let is_pruned = |node: &HeaderNode| match node.height() < view.bodies_pruned_below() {
+            true => Ok(view.block_id(node.height())? == Some(node.id())),
+            false => Ok::<_, StoreError>(false),
+        };
         let mut tree = HeaderTree::new(&self.spec);
         let mut left_out = 0;
         for row in headers.iter()? {
             let (number, header) = row?;
             let header = Header::from_bytes(header.value());
+            let id = header.id();
             if tree.insert(header, now, &self.spec).is_err() {
                 left_out += 1;
-            } else if blob::has(&bodies, number.value())? {
-                tree.add_body(&header.id()).expect("the header was inserted just now");
+            } else if blob::has(&bodies, number.value())? || tree.node(&id).map_or(Ok(false), is_pruned)? {
+                tree.add_body(&id).expect("the header was inserted just now");
             }
         }
         for row in transaction.open_table(INVALID)?.iter()? {

@@ -191,6 +191,7 @@ fn refused(error: InvalidateError) -> RpcError {
     match error {
         InvalidateError::Tree(TreeError::Unknown { .. }) => block_not_found(),
         InvalidateError::Tree(error @ TreeError::Root { .. }) => RpcError::parameter(error.to_string()),
+        error @ InvalidateError::Pruned { .. } => RpcError::new(Code::Misc, error.to_string()),
         InvalidateError::Fault(fault) => fault.into(),
     }
 }
