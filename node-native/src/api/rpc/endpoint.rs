@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing;
@@ -320,7 +320,8 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
         return refuse(denied, peer).await;
     }
-    let bytes = match read(request.into_body(), rpc.body_bytes_max()).await {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let bytes = match read(request.into_body(), announced, rpc.body_bytes_max()).await {
         Ok(bytes) => bytes,
         Err(response) => return response,
     };
@@ -350,13 +351,20 @@ async fn refuse(denied: Denied, peer: Option<SocketAddr>) -> Response {
     (StatusCode::UNAUTHORIZED, basic, mend).into_response()
 }
 
-async fn read(body: HttpBody, limit: usize) -> Result<Bytes, Response> {
+async fn read(body: HttpBody, announced: Option<u64>, limit: usize) -> Result<Bytes, Response> {
+    let too_large = || {
+        let message = format!("the body could not be read, or exceeds the limit of {limit} bytes\n");
+        (StatusCode::PAYLOAD_TOO_LARGE, message).into_response()
+    };
+    // A client that announces too much and asks first is not told to go on.
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        return Err(too_large());
+    }
     match tokio::time::timeout(BODY_TIME_MAX, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             debug!(%error, "a body could not be read");
-            let message = format!("the body could not be read, or exceeds the limit of {limit} bytes\n");
-            Err((StatusCode::PAYLOAD_TOO_LARGE, message).into_response())
+            Err(too_large())
         }
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response()),
     }
