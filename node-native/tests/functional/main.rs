@@ -8,6 +8,7 @@
 
 mod cli;
 mod crash;
+mod http;
 mod longpoll;
 mod mempool_accept;
 mod mempool_limits;
@@ -16,6 +17,9 @@ mod mempool_reorg;
 mod mempool_replace;
 mod mining;
 mod mining_verdicts;
+mod rpc_blockchain;
+mod rpc_control;
+mod rpc_protocol;
 mod start;
 mod story;
 mod stratum;

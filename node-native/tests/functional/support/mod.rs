@@ -1,5 +1,6 @@
 //! What functional tests share: the program and its nodes, a chain on which a block takes two hashes, money to move on it.
 
+pub(crate) mod http;
 pub(crate) mod money;
 pub(crate) mod node;
 pub(crate) mod program;

@@ -156,37 +156,6 @@ async fn coins_are_shown_with_and_without_the_mempool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proofs_hold_for_blocks_of_the_chain_only() {
-    let world = World::new();
-    let coins = world.coins(3, Owner(1)).await;
-    let mut txids = Vec::new();
-    for coin in coins.chunks(1) {
-        txids.push(world.send(&Owner(1).spend(coin, Owner(2), 10_000)).await);
-    }
-    let block = world.mine(1, Owner(3)).await.remove(0);
-    let shown = world.ok("getblock", json!([block])).await;
-    let coinbase = shown["tx"][0].clone();
-    let proof = world.ok("gettxoutproof", json!([[txids[1]]])).await;
-    assert_eq!(world.ok("verifytxoutproof", json!([proof])).await, json!([txids[1]]));
-    assert!(
-        proof.as_str().unwrap().starts_with(world.ok("getblockheader", json!([block, false])).await.as_str().unwrap())
-    );
-    let both = json!([txids[2], coinbase]);
-    let of_both = world.ok("gettxoutproof", json!([both, block])).await;
-    assert_eq!(world.ok("verifytxoutproof", json!([of_both])).await, both);
-    // One byte of the proof changed: it proves nothing, or is none.
-    let mut changed = hex::decode(proof.as_str().unwrap()).unwrap();
-    let last = changed.len() - 1;
-    changed[last] ^= 1;
-    assert_eq!(world.ok("verifytxoutproof", json!([hex::encode(&changed)])).await, json!([]));
-    assert_eq!(world.code("verifytxoutproof", json!(["00"])).await, -22);
-    assert_eq!(world.code("verifytxoutproof", json!(["zz"])).await, -22);
-    world.ok("invalidateblock", json!([block])).await;
-    let (code, message) = world.fails("verifytxoutproof", json!([proof])).await;
-    assert_eq!((code, message.as_str()), (-5, "Block not found in chain"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn proofs_that_cannot_be_made_say_why() {
     let world = World::with(Indexes::default(), |_| {});
     let coins = world.coins(1, Owner(1)).await;

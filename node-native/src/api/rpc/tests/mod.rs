@@ -9,7 +9,6 @@ mod mempool;
 mod mining;
 mod random;
 mod rawtransaction;
-mod socket;
 mod util;
 
 use std::sync::Arc;
