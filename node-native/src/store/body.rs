@@ -7,8 +7,10 @@
 //! All lengths are little-endian. The envelope is header, number of leaves, coinbase and commitments, as in a block; a transaction
 //! is its body and its witnesses, one after the other, so that a block is put together again by copying.
 
-use qbtc_core::block::write_compact_size;
+use qbtc_core::block::{Coinbase, Commitments, read_compact_size, write_compact_size};
 use qbtc_core::codec;
+use qbtc_core::hash::{Txid, sha256d};
+use qbtc_core::header::Header;
 use qbtc_core::verify::CheckedBlock;
 
 use super::StoreError;
@@ -80,6 +82,17 @@ impl<'a> StoredBody<'a> {
             block.extend_from_slice(witnesses);
         }
         Ok(block)
+    }
+
+    /// The block's leaves: the coinbase's id, the commitments, and the ids of the transactions.
+    pub(super) fn leaves(&self) -> Result<(Txid, Commitments, impl Iterator<Item = Txid>), StoreError> {
+        let damaged = || StoreError::inconsistent("a stored block's beginning is damaged");
+        let (_, rest) = self.envelope.split_first_chunk::<{ Header::BYTES }>().ok_or_else(damaged)?;
+        let (_, rest) = read_compact_size(rest).ok().flatten().ok_or_else(damaged)?;
+        let (coinbase, rest) = Coinbase::from_prefix(rest).map_err(|_| damaged())?;
+        let commitments = rest.first_chunk().map(Commitments::from_bytes).ok_or_else(damaged)?;
+        let txids = self.bodies.iter().map(|body| Txid::from_bytes(sha256d(body)));
+        Ok((coinbase.id(), commitments, txids))
     }
 
     /// The bytes of one transaction, counted from 0.

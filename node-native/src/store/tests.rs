@@ -5,6 +5,7 @@ mod disk;
 use std::sync::Arc;
 
 use qbtc_core::chain::{ChainStore, HeaderTree, reorg};
+use qbtc_core::commit::filter::Filter;
 use qbtc_core::crypto::verify_serial;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Address;
@@ -214,7 +215,15 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
         let is_whole = height == 0 || height >= 4;
         assert_eq!(view.block_bytes(id).unwrap().is_some(), is_whole, "{height}");
         assert_eq!(view.has_block(id).unwrap(), height == 0 || height >= 2, "{height}");
-        assert!(view.filter_bytes(id).unwrap().is_some());
+        let filter = view.filter_bytes(id).unwrap().unwrap();
+        // Without witnesses the block still proves its filter.
+        let proof = view.commitments_proof(id).unwrap();
+        assert_eq!(proof.is_some(), height == 0 || height >= 2, "{height}");
+        let root = chain.tree.node(id).unwrap().header().merkle_root;
+        if let Some(proof) = proof {
+            let filter = Filter::from_bytes(&filter, filter.len()).unwrap();
+            assert_eq!(proof.check(root).unwrap().filter_hash, filter.hash(), "{height}");
+        }
     }
     // What is gone cannot be indexed any more, and the error says so.
     let indexes = Indexes { txids: true, addresses: false };

@@ -24,6 +24,7 @@ use super::tables::{
     outpoint_of_address_coin, outpoint_of_key,
 };
 use super::{Indexes, StoreError, blob};
+use crate::commitments_proof::CommitmentsProof;
 
 /// The chain at one moment. It never changes, and reading it waits for nobody. While it is kept, the disk space of what changed
 /// since then stays in use: hold it for a request, not for ever.
@@ -212,6 +213,20 @@ impl ChainView {
         let Some(place) = place.checked_sub(1) else { return Ok(None) };
         let Some((body, witnesses)) = self.stored_block(block)? else { return Ok(None) };
         StoredBody::parse(&body)?.transaction(place as usize, &witnesses)
+    }
+
+    /// A proof of what a block commits to; `None` if the block is unknown or its body is pruned. Its witnesses may be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn commitments_proof(&self, id: &BlockHash) -> Result<Option<CommitmentsProof>, StoreError> {
+        let Some(number) = self.number(id)? else { return Ok(None) };
+        let Some(body) = blob::read(&self.tables.bodies, number)? else { return Ok(None) };
+        let body = StoredBody::parse(&body)?;
+        let (coinbase, commitments, txids) = body.leaves()?;
+        let leaves: Vec<_> = [coinbase, commitments.id()].into_iter().chain(txids).collect();
+        let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
+        CommitmentsProof::new(commitments, &leaves).map(Some).map_err(damaged)
     }
 
     /// The bytes of a block's compact filter; `None` if the block was never in the chain.

@@ -48,8 +48,7 @@ pub(super) fn methods() -> [Method<Context>; 3] {
             .about(
                 "Shows a block's compact filter (BIP 158, over the addresses that the block pays and spends from).\n\
                  There is no chain of filter headers: each block commits to the hash of its filter.",
-                "{\n  \"filter\": \"hex\",    (string) The filter\n  \"hash\": \"hex\"       (string) Its hash, as the \
-                 block's commitments state it\n}",
+                FILTER_RESULT,
             )
             .takes(FILTER, "\"blockhash\" \"basic\""),
     ]
@@ -89,6 +88,13 @@ const BLOCK_RESULT: &str = r#"{
   "tx": [ "hex",... ]            (json array) The ids, or the transactions as getrawtransaction shows them, the coinbase first
 }
 Or, with verbosity=0: "hex"      (string) The block's bytes"#;
+
+const FILTER_RESULT: &str = r#"{
+  "filter": "hex",    (string) The filter
+  "hash": "hex",      (string) Its hash, as the block's commitments state it
+  "proof": "hex"      (string, optional) The commitments, 128 bytes, then the encoded merkle proof that they are leaf 1 of the
+                      block; not there once the block's body is pruned
+}"#;
 
 /// Where a block stands, beside what is in its header.
 #[derive(Serialize)]
@@ -201,6 +207,8 @@ fn with_transactions(
 struct FilterReply {
     filter: String,
     hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
 }
 
 fn filter(rpc: &Rpc<Context>, args: &Args) -> Outcome {
@@ -216,7 +224,9 @@ fn filter(rpc: &Rpc<Context>, args: &Args) -> Outcome {
         return Err(block_not_found());
     }
     let missing = || RpcError::new(Code::Misc, "Filter not found. Block was not connected to active chain.");
-    let bytes = rpc.context.node.chain().filter_bytes(&id)?.ok_or_else(missing)?;
+    let chain = rpc.context.node.chain();
+    let bytes = chain.filter_bytes(&id)?.ok_or_else(missing)?;
     let filter = qbtc_core::commit::filter::Filter::from_bytes(&bytes, bytes.len()).map_err(RpcError::internal)?;
-    json(&FilterReply { hash: filter.hash().to_string(), filter: HEXLOWER.encode(&bytes) })
+    let proof = chain.commitments_proof(&id)?.map(|proof| HEXLOWER.encode(&proof.to_bytes()));
+    json(&FilterReply { hash: filter.hash().to_string(), filter: HEXLOWER.encode(&bytes), proof })
 }

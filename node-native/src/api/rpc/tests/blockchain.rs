@@ -182,6 +182,13 @@ async fn filters_are_those_that_blocks_commit_to() {
     let filter = world.ok("getblockfilter", json!([block])).await;
     let shown = world.ok("getblock", json!([block])).await;
     assert_eq!(filter["hash"], shown["commitments"]["filterhash"]);
+    // Whoever has the header needs to believe neither.
+    let proof = hex::decode(filter["proof"].as_str().unwrap()).unwrap();
+    let proof = crate::commitments_proof::CommitmentsProof::from_bytes(&proof).unwrap();
+    let header = world.ok("getblockheader", json!([block, false])).await;
+    let header = hex::decode(header.as_str().unwrap()).unwrap();
+    let header = Header::from_bytes(header.first_chunk().unwrap());
+    assert_eq!(json!(proof.check(header.merkle_root).unwrap().filter_hash.to_string()), filter["hash"]);
     let bytes = hex::decode(filter["filter"].as_str().unwrap()).unwrap();
     let filter = qbtc_core::commit::filter::Filter::from_bytes(&bytes, bytes.len()).unwrap();
     let parent = world.node.spec().genesis().id();

@@ -1,0 +1,110 @@
+//! Proofs of what a block commits to: what the node makes, and whoever has the block's header checks.
+//!
+//! A block's commitments are leaf 1 of its merkle tree, so a header and one branch prove them, and with them the hash of the block's
+//! compact filter. The bytes are the commitments' 128 ‖ the encoded merkle proof.
+//!
+//! A proof that holds shows no more than what the block with this header commits to: that the header is in the chain is for the
+//! reader to know.
+
+use qbtc_core::block::Commitments;
+use qbtc_core::codec::{self, CodecError};
+use qbtc_core::commit::merkle::{MerkleError, MerkleProof};
+use qbtc_core::hash::{MerkleRoot, Txid};
+
+/// A block's commitments, and the branch from them to the header's merkle root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitmentsProof {
+    commitments: Commitments,
+    proof: MerkleProof,
+}
+
+/// Why bytes are no proof.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitmentsProofError {
+    /// Too few bytes.
+    #[error("a proof of {found} bytes: expected at least {}", Commitments::BYTES)]
+    TooShort {
+        /// Bytes found.
+        found: usize,
+    },
+    /// No merkle proof behind the commitments.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl CommitmentsProof {
+    /// The longest encoding, in bytes: the commitments, the leaf's place, the number of siblings and the siblings.
+    pub const BYTES_MAX: usize = Commitments::BYTES + 2 + 32 * MerkleProof::DEPTH_MAX;
+
+    /// Proves the commitments of the block with these leaves.
+    ///
+    /// # Errors
+    /// [`MerkleError`], if these are no block's leaves.
+    pub fn new(commitments: Commitments, leaves: &[Txid]) -> Result<Self, MerkleError> {
+        let leaves = leaves.iter().map(|leaf| leaf.to_bytes()).collect();
+        Ok(Self { commitments, proof: MerkleProof::new(leaves, 1)? })
+    }
+
+    /// The commitments, once they are seen to be those of the block with this merkle root.
+    ///
+    /// # Errors
+    /// [`MerkleError`], if they are not.
+    pub fn check(&self, root: MerkleRoot) -> Result<&Commitments, MerkleError> {
+        self.proof.check_commitments(&self.commitments, root)?;
+        Ok(&self.commitments)
+    }
+
+    /// The encoded proof.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [&self.commitments.to_bytes()[..], &codec::encode(&self.proof)].concat()
+    }
+
+    /// Reads what [`CommitmentsProof::to_bytes`] wrote, from anybody. Proves nothing yet.
+    ///
+    /// # Errors
+    /// [`CommitmentsProofError`], for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CommitmentsProofError> {
+        let short = CommitmentsProofError::TooShort { found: bytes.len() };
+        let (commitments, proof) = bytes.split_first_chunk().ok_or(short)?;
+        let proof = codec::decode(proof, Self::BYTES_MAX)?;
+        Ok(Self { commitments: Commitments::from_bytes(commitments), proof })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qbtc_core::spec::ChainSpec;
+
+    #[test]
+    fn only_the_blocks_own_commitments_will_do() {
+        let spec = ChainSpec::dev();
+        let genesis = spec.genesis();
+        let proof = CommitmentsProof::new(genesis.commitments, &genesis.leaves()).unwrap();
+        let bytes = proof.to_bytes();
+        assert!(bytes.len() <= CommitmentsProof::BYTES_MAX);
+        let read = CommitmentsProof::from_bytes(&bytes).unwrap();
+        assert_eq!(read.check(genesis.header.merkle_root), Ok(&genesis.commitments));
+        assert!(read.check(MerkleRoot::ZERO).is_err());
+        // Every byte counts: of the commitments, of the place and of the branch.
+        for place in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[place] ^= 1;
+            let holds =
+                CommitmentsProof::from_bytes(&other).is_ok_and(|proof| proof.check(genesis.header.merkle_root).is_ok());
+            assert!(!holds, "{place}");
+            assert!(CommitmentsProof::from_bytes(&bytes[..place]).is_err(), "{place}");
+        }
+        assert!(CommitmentsProof::from_bytes(&[bytes, vec![0]].concat()).is_err());
+    }
+
+    #[test]
+    fn another_leaf_is_not_taken_for_the_commitments() {
+        let spec = ChainSpec::dev();
+        let genesis = spec.genesis();
+        let leaves = genesis.leaves().iter().map(|leaf| leaf.to_bytes()).collect();
+        let proof = CommitmentsProof { commitments: genesis.commitments, proof: MerkleProof::new(leaves, 0).unwrap() };
+        assert!(proof.check(genesis.header.merkle_root).is_err());
+    }
+}
