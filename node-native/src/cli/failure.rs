@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use qbtc_core::wallet::keystore::KeystoreError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output::print_error;
 use crate::client::ClientError;
@@ -21,7 +21,7 @@ pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
             Some(ClientError::Rpc { code, .. }) => Some(*code),
             _ => None,
         });
-        print_error(&json!({ "error": { "exit_code": code, "message": sentence(error), "rpc_code": rpc_code } }));
+        print_error(&as_value(code, &sentence(error), rpc_code));
     } else {
         print_error(&format_args!("error: {}", sentence(error)));
     }
@@ -29,10 +29,25 @@ pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
 }
 
 /// Tells what clap did not understand. Help and version are no errors, and go to stdout.
-pub(super) fn explain_usage(error: &clap::Error) -> ExitCode {
+pub(super) fn explain_usage(error: &clap::Error, as_json: bool) -> ExitCode {
+    if as_json && error.use_stderr() {
+        print_error(&as_value(NOT_UNDERSTOOD, &usage_sentence(&error.to_string()), None));
+        return ExitCode::from(NOT_UNDERSTOOD);
+    }
     // A closed pipe is the reader's matter.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(NOT_UNDERSTOOD) } else { ExitCode::SUCCESS }
+}
+
+fn as_value(code: u8, message: &str, rpc_code: Option<i64>) -> Value {
+    json!({ "error": { "exit_code": code, "message": message, "rpc_code": rpc_code } })
+}
+
+/// What clap says is wrong, in one line, without what it says about usage.
+fn usage_sentence(text: &str) -> String {
+    let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong);
+    wrong.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -75,6 +90,12 @@ mod tests {
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::WrongPassphrase).context("cannot open")), 4);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::HeaderDamaged)), 1);
         assert_eq!(exit_code(&anyhow::anyhow!("other")), 1);
+    }
+
+    #[test]
+    fn what_clap_says_fits_one_line() {
+        let text = "error: unexpected argument '--x' found\n\n  tip: try '--y'\n\nUsage: qbtc [OPTIONS]\n\nFor more";
+        assert_eq!(usage_sentence(text), "unexpected argument '--x' found tip: try '--y'");
     }
 
     #[test]

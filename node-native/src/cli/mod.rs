@@ -70,7 +70,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let Cli { global, command } = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return failure::explain_usage(&error),
+        // What asks for JSON may itself not be understood, so it is looked for by hand.
+        Err(error) => return failure::explain_usage(&error, std::env::args_os().any(|arg| arg == "--json")),
     };
     let done = match command {
         Command::Node(command) => command.run(&global),

@@ -56,8 +56,8 @@ impl GlobalOptions {
     }
 }
 
-/// Which node, and who asks it.
-#[derive(Args, Clone, Debug, Default)]
+/// Which node, and who asks it. It has no `Debug`, since it holds a password.
+#[derive(Args, Clone, Default)]
 pub struct NodeOptions {
     /// Where the node listens [default: what the running node has written to its data folder].
     #[arg(long, global = true, env = "QBTC_RPC", value_name = "HOST:PORT", hide_env_values = true)]

@@ -37,9 +37,15 @@ pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints an error to stderr, where nobody is left to tell if that fails.
+/// Prints an error to stderr, where nobody is left to tell if that fails. Parts of it may come from a node.
 pub(super) fn print_error(text: &impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain(&text.to_string()));
+}
+
+/// A text without what would move a terminal's cursor, change its title or hide what stands there.
+pub(super) fn plain(text: &str) -> String {
+    let is_plain = |char: char| !char.is_control() || char == '\n' || char == '\t';
+    text.chars().map(|char| if is_plain(char) { char } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Prints a remark to stderr.
@@ -70,4 +76,15 @@ pub(super) fn progress(total: u64, what: &'static str) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is a constant");
     ProgressBar::new(total).with_style(style).with_message(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_node_commands_the_terminal() {
+        assert_eq!(plain("a\nb\tc"), "a\nb\tc");
+        assert_eq!(plain("\u{1b}[2J\r\u{9b}31m\u{7}x"), "\u{fffd}[2J\u{fffd}\u{fffd}31m\u{fffd}x");
+    }
 }

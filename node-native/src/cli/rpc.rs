@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Number, Value};
 
 use super::options::{GlobalOptions, NodeOptions};
-use super::output::{print, print_json};
+use super::output::{plain, print, print_json};
 
 /// A parameter from stdin: room for the largest block in hex.
 const STDIN_BYTES_MAX: u64 = 160 << 20;
@@ -43,7 +43,7 @@ impl RpcCommand {
         let client = self.node.client(global, &spec)?;
         let params = self.params()?;
         match client.call::<Value>(&self.method, params)? {
-            Value::String(text) if !global.json => print(&text),
+            Value::String(text) if !global.json => print(&plain(&text)),
             Value::Null if !global.json => Ok(()),
             result => print_json(&result),
         }

@@ -1,24 +1,31 @@
 //! Wallets beside the node: their files, and what they ask of a node to follow the chain.
 //!
 //! What a wallet *is* – words, keys, addresses, coins, payments – is core's. Here is what touches the world: folders and locks, the
-//! passphrase, a node's answers. The node never sees a key, and is trusted with no more than it can show: what it says of a block is
-//! checked against the block's id, and a payment that it leaves out is all that it can hide.
+//! passphrase, a node's answers. The node never sees a key, and is believed no more than it can prove: [`sync`] says what that is.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | [`folder`] | a wallet's files: names, lock, writing so that a crash loses nothing |
+//! | `envelope` | how files are wrapped |
 //! | [`state`] | all that a wallet knows beside its secret |
+//! | [`watched`] | the addresses of a wallet whose secret is elsewhere |
+//! | [`labels`] | what the user wrote beside addresses and payments |
 //! | [`source`] | what a node is asked |
+//! | `headers` | what a wallet checks of headers |
 //! | [`sync`] | following the chain by compact filters |
 //! | [`pending`] | transactions that are in no block yet |
 //! | [`spend`] | payments, and what replaces them |
 
+pub mod envelope;
 pub mod folder;
+mod headers;
+pub mod labels;
 pub mod pending;
 pub mod source;
 pub mod spend;
 pub mod state;
 pub mod sync;
+pub mod watched;
 
 use std::path::Path;
 
@@ -28,14 +35,31 @@ use qbtc_core::units::Height;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, CoinType};
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, KeystoreError};
 
-use folder::{FolderError, WalletFolder};
+use folder::{FolderError, KeyFile, WalletFolder};
+use labels::{LabelError, Labels};
 use state::{StateError, WalletState};
+use watched::{WatchError, Watched};
 
 /// A wallet, open to look at. Nothing secret is in memory until it is unlocked.
 pub struct Wallet {
     folder: WalletFolder,
-    keystore: Keystore,
+    keys: Keys,
     state: WalletState,
+    labels: Labels,
+}
+
+/// What makes a wallet: all else is found again by it.
+enum Keys {
+    /// The secret, encrypted.
+    Sealed(Keystore),
+    /// The addresses of a wallet whose secret is elsewhere.
+    Watched(Watched),
+}
+
+/// A wallet's folder and what makes it one, before what it knows of the chain is read: that may be lost.
+pub struct FoundWallet {
+    folder: WalletFolder,
+    keys: Keys,
 }
 
 /// What a wallet's passphrase gives.
@@ -71,6 +95,38 @@ pub enum WalletError {
         /// What is wrong.
         error: StateError,
     },
+    /// Its secret is elsewhere.
+    #[error(
+        "wallet {name:?} only watches: its secret is elsewhere. `qbtc wallet partial create` makes a payment for whoever has it to sign"
+    )]
+    WatchesOnly {
+        /// The wallet.
+        name: String,
+    },
+    /// It has a secret, so that it needs to be handed no addresses.
+    #[error("wallet {name:?} has its secret, and makes its addresses itself")]
+    HasSecret {
+        /// The wallet.
+        name: String,
+    },
+    /// The addresses that it watches.
+    #[error("wallet {name:?}: {error}")]
+    Watch {
+        /// The wallet.
+        name: String,
+        /// What is wrong.
+        #[source]
+        error: WatchError,
+    },
+    /// Its labels.
+    #[error("wallet {name:?}: {error}")]
+    Labels {
+        /// The wallet.
+        name: String,
+        /// What is wrong.
+        #[source]
+        error: LabelError,
+    },
     /// A wallet of another chain.
     #[error(
         "wallet {name:?} belongs to another chain of the same name; give that chain's file with --chain, or another --data-dir"
@@ -85,7 +141,7 @@ pub enum WalletError {
 }
 
 impl Wallet {
-    /// Makes a wallet of this content in a folder of wallets.
+    /// Makes a wallet of this content in a folder of wallets. Its labels lie open in a file of their own.
     ///
     /// # Errors
     /// [`WalletError`], if there is one of this name already, or it cannot be written.
@@ -93,15 +149,31 @@ impl Wallet {
         wallets: &Path,
         name: &str,
         spec: &ChainSpec,
-        content: KeystoreContent,
+        mut content: KeystoreContent,
         passphrase: &str,
     ) -> Result<(Self, Unlocked), WalletError> {
+        let labels = Labels::from_keystore(&std::mem::take(&mut content.labels));
+        let labels = labels.map_err(|error| WalletError::Labels { name: name.to_owned(), error })?;
         let refused = |error| WalletError::Keystore { name: name.to_owned(), error };
         let keystore = Keystore::seal(&content, passphrase, KdfParams::default(), &entropy()?).map_err(refused)?;
         let key = account_key(&content, spec);
         let state = WalletState::new(spec, content.layout, content.birthday, &key);
-        let folder = WalletFolder::create(wallets, name, &keystore.to_bytes(), &state.to_bytes())?;
-        Ok((Self { folder, keystore, state }, Unlocked { key, content }))
+        let folder = WalletFolder::create(wallets, name, &KeyFile::Sealed(keystore.to_bytes()), &state.to_bytes())?;
+        let wallet = Self { folder, keys: Keys::Sealed(keystore), state, labels };
+        if wallet.labels.iter().len() > 0 {
+            wallet.folder.write_labels(&wallet.labels.to_bytes())?;
+        }
+        Ok((wallet, Unlocked { key, content }))
+    }
+
+    /// Makes a wallet that only watches.
+    ///
+    /// # Errors
+    /// [`WalletError`], if there is one of this name already, or it cannot be written.
+    pub fn watch(wallets: &Path, name: &str, watched: Watched) -> Result<Self, WalletError> {
+        let state = WalletState::watching(&watched);
+        let folder = WalletFolder::create(wallets, name, &KeyFile::Watched(watched.to_bytes()), &state.to_bytes())?;
+        Ok(Self { folder, keys: Keys::Watched(watched), state, labels: Labels::default() })
     }
 
     /// Opens a wallet to look at.
@@ -109,40 +181,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`], if there is none of this name, somebody else has it open, or a file is damaged.
     pub fn open(wallets: &Path, name: &str, spec: &ChainSpec) -> Result<Self, WalletError> {
-        let (folder, keystore) = Self::open_keystore(wallets, name)?;
-        let lost = |error| WalletError::State { name: name.to_owned(), error };
-        let bytes = folder.read_state()?.ok_or_else(|| lost(StateError::Missing))?;
-        let state = WalletState::from_bytes(&bytes).map_err(lost)?;
-        if *state.chain() != spec.chain_id() {
-            return Err(WalletError::OtherChain { name: name.to_owned() });
-        }
-        Ok(Self { folder, keystore, state })
-    }
-
-    /// Opens a wallet by its secret alone, as if it had never seen the chain: it must be synchronised from its birthday on.
-    ///
-    /// # Errors
-    /// As [`Wallet::open`], and for a wrong passphrase.
-    pub fn open_afresh(
-        wallets: &Path,
-        name: &str,
-        spec: &ChainSpec,
-        passphrase: &str,
-        birthday: Option<Height>,
-    ) -> Result<(Self, Unlocked), WalletError> {
-        let (folder, keystore) = Self::open_keystore(wallets, name)?;
-        let refused = |error| WalletError::Keystore { name: name.to_owned(), error };
-        let content = keystore.open(passphrase).map_err(refused)?;
-        let key = account_key(&content, spec);
-        let state = WalletState::new(spec, content.layout, birthday.unwrap_or(content.birthday), &key);
-        Ok((Self { folder, keystore, state }, Unlocked { key, content }))
-    }
-
-    fn open_keystore(wallets: &Path, name: &str) -> Result<(WalletFolder, Keystore), WalletError> {
-        let folder = WalletFolder::open(wallets, name)?;
-        let keystore = Keystore::from_bytes(&folder.read_keystore()?);
-        let refused = |error| WalletError::Keystore { name: name.to_owned(), error };
-        Ok((folder, keystore.map_err(refused)?))
+        FoundWallet::find(wallets, name)?.open(spec)
     }
 
     /// The wallet's name.
@@ -181,12 +220,62 @@ impl Wallet {
         self.folder.write_state(&self.state.to_bytes())
     }
 
+    /// Whether its secret is elsewhere.
+    #[must_use]
+    pub const fn only_watches(&self) -> bool {
+        matches!(self.keys, Keys::Watched(_))
+    }
+
+    /// Whether it watches addresses whose keys are not known.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        matches!(&self.keys, Keys::Watched(watched) if watched.is_bare())
+    }
+
+    /// What the user wrote beside addresses and payments.
+    #[must_use]
+    pub const fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Writes something beside an address or a payment, and keeps it.
+    ///
+    /// # Errors
+    /// [`WalletError`], with the labels as they were.
+    pub fn set_label(&mut self, subject: &str, text: &str) -> Result<(), WalletError> {
+        let mut labels = self.labels.clone();
+        let name = || self.name().to_owned();
+        labels.set(subject, text).map_err(|error| WalletError::Labels { name: name(), error })?;
+        self.folder.write_labels(&labels.to_bytes())?;
+        self.labels = labels;
+        Ok(())
+    }
+
+    /// Takes over more addresses to watch, and returns how many are new.
+    ///
+    /// # Errors
+    /// [`WalletError`], if the wallet has a secret, or they are those of another one.
+    pub fn watch_more(&mut self, more: &Watched) -> Result<usize, WalletError> {
+        let name = self.name().to_owned();
+        let Keys::Watched(watched) = &mut self.keys else { return Err(WalletError::HasSecret { name }) };
+        let mut all = watched.clone();
+        let refused = |error| WalletError::Watch { name: name.clone(), error };
+        let added = all.add(more).map_err(refused)?;
+        let mut state = self.state.clone();
+        state.watch_more(&all, all.is_bare() && added > 0).map_err(|error| refused(error.into()))?;
+        // The list first: a state with fewer addresses takes them over the next time.
+        self.folder.write_keys(&KeyFile::Watched(all.to_bytes()))?;
+        self.folder.write_state(&state.to_bytes())?;
+        (*watched, self.state) = (all, state);
+        Ok(added)
+    }
+
     /// Opens the keystore.
     ///
     /// # Errors
-    /// [`WalletError::Keystore`], above all for a wrong passphrase.
+    /// [`WalletError::Keystore`], above all for a wrong passphrase, and [`WalletError::WatchesOnly`].
     pub fn unlock(&self, passphrase: &str, spec: &ChainSpec) -> Result<Unlocked, WalletError> {
-        let content = self.keystore.open(passphrase).map_err(|error| self.refused(error))?;
+        let content = self.keystore()?.open(passphrase).map_err(|error| self.refused(error))?;
         Ok(Unlocked { key: account_key(&content, spec), content })
     }
 
@@ -195,15 +284,113 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`], with the old passphrase still in force.
     pub fn change_passphrase(&mut self, old: &str, new: &str) -> Result<(), WalletError> {
-        let changed = self.keystore.change_passphrase(old, new, KdfParams::default(), &entropy()?);
+        let changed = self.keystore()?.change_passphrase(old, new, KdfParams::default(), &entropy()?);
         let changed = changed.map_err(|error| self.refused(error))?;
-        self.folder.write_keystore(&changed.to_bytes())?;
-        self.keystore = changed;
+        self.folder.write_keys(&KeyFile::Sealed(changed.to_bytes()))?;
+        self.keys = Keys::Sealed(changed);
         Ok(())
+    }
+
+    /// The bytes of a file that brings the wallet back: its keystore, with the labels in it.
+    ///
+    /// # Errors
+    /// [`WalletError`], above all for a wrong passphrase.
+    pub fn backup(&self, passphrase: &str) -> Result<Vec<u8>, WalletError> {
+        let content = self.keystore()?.open(passphrase).map_err(|error| self.refused(error))?;
+        let content = KeystoreContent { labels: self.labels.to_keystore(), ..content };
+        let sealed = Keystore::seal(&content, passphrase, KdfParams::default(), &entropy()?);
+        Ok(sealed.map_err(|error| self.refused(error))?.to_bytes())
+    }
+
+    fn keystore(&self) -> Result<&Keystore, WalletError> {
+        match &self.keys {
+            Keys::Sealed(keystore) => Ok(keystore),
+            Keys::Watched(_) => Err(WalletError::WatchesOnly { name: self.name().to_owned() }),
+        }
     }
 
     fn refused(&self, error: KeystoreError) -> WalletError {
         WalletError::Keystore { name: self.name().to_owned(), error }
+    }
+}
+
+impl FoundWallet {
+    /// Finds and locks a wallet.
+    ///
+    /// # Errors
+    /// [`WalletError`], if there is none of this name, somebody else has it open, or its keys are damaged.
+    pub fn find(wallets: &Path, name: &str) -> Result<Self, WalletError> {
+        let folder = WalletFolder::open(wallets, name)?;
+        let keys = match folder.read_keys()? {
+            KeyFile::Sealed(bytes) => Keystore::from_bytes(&bytes)
+                .map(Keys::Sealed)
+                .map_err(|error| WalletError::Keystore { name: name.to_owned(), error })?,
+            KeyFile::Watched(bytes) => Watched::from_bytes(&bytes)
+                .map(Keys::Watched)
+                .map_err(|error| WalletError::Watch { name: name.to_owned(), error })?,
+        };
+        Ok(Self { folder, keys })
+    }
+
+    /// Whether its secret is elsewhere, so that no passphrase is wanted.
+    #[must_use]
+    pub const fn only_watches(&self) -> bool {
+        matches!(self.keys, Keys::Watched(_))
+    }
+
+    fn open(self, spec: &ChainSpec) -> Result<Wallet, WalletError> {
+        let name = || self.folder.name().to_owned();
+        let state = self.state()?.ok_or_else(|| WalletError::State { name: name(), error: StateError::Missing })?;
+        if *state.chain() != spec.chain_id() {
+            return Err(WalletError::OtherChain { name: name() });
+        }
+        self.with_state(state)
+    }
+
+    /// Opens a wallet as if it had never seen the chain: it must be synchronised from its birthday on, or from this height if that is
+    /// above it and what was known of the blocks before is still there. A passphrase is wanted but for a wallet that only watches.
+    ///
+    /// # Errors
+    /// As [`Wallet::open`], and for a wrong passphrase.
+    pub fn open_afresh(
+        self,
+        spec: &ChainSpec,
+        passphrase: &str,
+        from: Option<Height>,
+    ) -> Result<(Wallet, Option<Unlocked>), WalletError> {
+        let refused = |error| WalletError::Keystore { name: self.folder.name().to_owned(), error };
+        let (mut state, unlocked) = match &self.keys {
+            Keys::Watched(watched) => (WalletState::watching(watched), None),
+            Keys::Sealed(keystore) => {
+                let content = keystore.open(passphrase).map_err(refused)?;
+                let key = account_key(&content, spec);
+                let birthday = from.map_or(content.birthday, |from| from.min(content.birthday));
+                (WalletState::new(spec, content.layout, birthday, &key), Some(Unlocked { key, content }))
+            }
+        };
+        // Whatever is wrong with what was known is no reason not to begin anew.
+        let known = self.state().ok().flatten().filter(|known| *known.chain() == spec.chain_id());
+        if let Some(known) = known {
+            state.remember(&known);
+            if let Some(from) = from.filter(|from| *from > known.birthday()) {
+                state = known;
+                state.go_back_below(from);
+            }
+        }
+        Ok((self.with_state(state)?, unlocked))
+    }
+
+    fn state(&self) -> Result<Option<WalletState>, WalletError> {
+        let Some(bytes) = self.folder.read_state()? else { return Ok(None) };
+        let lost = |error| WalletError::State { name: self.folder.name().to_owned(), error };
+        WalletState::from_bytes(&bytes).map(Some).map_err(lost)
+    }
+
+    fn with_state(self, state: WalletState) -> Result<Wallet, WalletError> {
+        let Self { folder, keys } = self;
+        let refused = |error| WalletError::Labels { name: folder.name().to_owned(), error };
+        let labels = folder.read_labels()?.map(|bytes| Labels::from_bytes(&bytes)).transpose().map_err(refused)?;
+        Ok(Wallet { folder, keys, state, labels: labels.unwrap_or_default() })
     }
 }
 
@@ -219,9 +406,11 @@ pub fn entropy() -> Result<[u8; ENTROPY_BYTES], WalletError> {
 
 /// The first account of a chain: main has keys of its own, all others share theirs.
 fn account_key(content: &KeystoreContent, spec: &ChainSpec) -> AccountKey {
-    let is_main = spec.chain_id() == ChainSpec::main().chain_id();
-    let coin = if is_main { CoinType::MAIN } else { CoinType::TEST };
-    AccountKey::derive(&content.mnemonic.to_seed(""), AccountPath::first(coin))
+    AccountKey::derive(&content.mnemonic.to_seed(""), AccountPath::first(coin_type(spec)))
+}
+
+fn coin_type(spec: &ChainSpec) -> CoinType {
+    if spec.chain_id() == ChainSpec::main().chain_id() { CoinType::MAIN } else { CoinType::TEST }
 }
 
 #[cfg(test)]

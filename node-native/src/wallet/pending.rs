@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use qbtc_core::codec;
 use qbtc_core::hash::Txid;
-use qbtc_core::tx::Transaction;
-use qbtc_core::wallet::account::AccountError;
+use qbtc_core::tx::{OutPoint, Transaction, TxBody};
+use qbtc_core::units::Height;
+use qbtc_core::wallet::account::{AccountError, Applied};
 use qbtc_core::wallet::derivation::AccountKey;
-use qbtc_core::wallet::ledger::TxEffects;
+use qbtc_core::wallet::ledger::{LedgerError, TxEffects};
 
 use super::source::ChainSource;
 use super::state::WalletState;
@@ -24,9 +26,12 @@ pub struct PendingReport {
     pub refused: Vec<(Txid, String)>,
     /// Transactions of others that have left the pool without being mined.
     pub gone: Vec<Txid>,
-    /// How many wait in the pool, if they are too many to look through for payments to the wallet.
+    /// How many wait in the pool, if they are too many to look through for payments to the wallet, or too many of them are.
     pub too_many: Option<usize>,
 }
+
+/// The most bytes of waiting transactions, without witnesses, that are looked through: what a node must not make a wallet exceed.
+const POOL_BYTES_MAX: usize = 64 << 20;
 
 /// Why pending transactions could not be followed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,14 @@ pub enum PendingError {
     /// The node did not answer.
     #[error("{0}")]
     Source(#[from] ClientError),
+    /// Another transaction than asked for.
+    #[error("the node gives transaction {found} for {expected}")]
+    OtherTransaction {
+        /// The transaction given.
+        found: Txid,
+        /// The transaction asked for.
+        expected: Txid,
+    },
     /// What was found does not fit the wallet.
     #[error(transparent)]
     Account(#[from] AccountError),
@@ -50,8 +63,8 @@ pub fn follow_pending(
 ) -> Result<PendingReport, PendingError> {
     let mut report = PendingReport::default();
     let waiting: BTreeSet<Txid> = source.waiting()?.into_iter().collect();
+    add_own_again(state, secret)?;
     let pending: Vec<Txid> = pending_of(state);
-    state.own.retain(|transaction| pending.contains(&transaction.txid()));
     for txid in pending.iter().filter(|txid| !waiting.contains(txid)) {
         match state.own(txid).cloned() {
             Some(transaction) => match source.submit(&transaction) {
@@ -68,56 +81,108 @@ pub fn follow_pending(
     state.seen.retain(|txid| waiting.contains(txid));
     let known: BTreeSet<Txid> = state.seen.iter().copied().chain(pending).collect();
     let unseen: Vec<Txid> = waiting.iter().filter(|txid| !known.contains(txid)).copied().collect();
-    if state.seen.len() + unseen.len() > WalletState::SEEN_MAX {
+    let is_too_many = state.seen.len() + unseen.len() > WalletState::SEEN_MAX;
+    let bodies = if is_too_many { None } else { bodies_of(source, &unseen)? };
+    let Some(bodies) = bodies else {
         report.too_many = Some(waiting.len());
         return Ok(report);
+    };
+    for (txid, body) in parents_first(bodies) {
+        match add(state, &body, secret) {
+            Ok(applied) => report.arrived.extend(applied.touched),
+            // A wallet that is paid by so many goes on without those that are left: it sees them once they are mined.
+            Err(AccountError::Ledger(LedgerError::TooManyPending)) => report.too_many = Some(waiting.len()),
+            Err(error) => return Err(error.into()),
+        }
+        state.seen.push(txid);
     }
-    for transaction in parents_first(source.transactions(&unseen)?) {
-        let applied = state.account.add_pending(&TxEffects::of_transaction(&transaction.body), secret)?;
-        report.arrived.extend(applied.touched);
-    }
-    state.seen.extend(unseen);
     Ok(report)
+}
+
+/// The bodies of those of these transactions that still wait; `None`, if they are too long to be kept.
+fn bodies_of(source: &impl ChainSource, txids: &[Txid]) -> Result<Option<Vec<(Txid, TxBody)>>, PendingError> {
+    let (mut bodies, mut bytes) = (Vec::new(), 0);
+    // One by one: nine tenths of a transaction are its witnesses, which no more than one of needs to be in memory.
+    for expected in txids {
+        for transaction in source.transactions(&[*expected])? {
+            let found = transaction.txid();
+            if found != *expected {
+                return Err(PendingError::OtherTransaction { found, expected: *expected });
+            }
+            bytes += codec::encoded_len(&transaction.body);
+            if bytes > POOL_BYTES_MAX {
+                return Ok(None);
+            }
+            bodies.push((found, transaction.body));
+        }
+    }
+    Ok(Some(bodies))
+}
+
+fn add(state: &mut WalletState, body: &TxBody, secret: Option<&AccountKey>) -> Result<Applied, AccountError> {
+    state.account.add_pending(&TxEffects::of_transaction(body), secret)
 }
 
 /// Takes in a transaction that the wallet has made, before it is handed to a node: whatever happens then, it is not forgotten.
 ///
 /// # Errors
 /// [`AccountError`], with the wallet as it was.
-pub fn add_own(state: &mut WalletState, transaction: &Transaction, secret: &AccountKey) -> Result<(), AccountError> {
-    state.account.add_pending(&TxEffects::of_transaction(&transaction.body), Some(secret))?;
-    state.own.push(transaction.clone());
+pub fn add_own(
+    state: &mut WalletState,
+    transaction: &Transaction,
+    secret: Option<&AccountKey>,
+) -> Result<(), AccountError> {
+    add(state, &transaction.body, secret)?;
+    if state.own(&transaction.txid()).is_none() {
+        state.own.push(transaction.clone());
+    }
     let pending = pending_of(state);
     state.own.retain(|transaction| pending.contains(&transaction.txid()));
     Ok(())
 }
 
-/// Forgets a transaction that no node took.
-pub fn forget(state: &mut WalletState, txid: &Txid) {
-    state.account.drop_pending(txid);
-    let pending = pending_of(state);
-    state.own.retain(|transaction| pending.contains(&transaction.txid()));
+/// Takes in again what the wallet had sent before it looked through the chain anew: what it can still pay with the coins that it has
+/// found, and has not expired. Forgets of its own transactions those that are mined or can no longer be.
+fn add_own_again(state: &mut WalletState, secret: Option<&AccountKey>) -> Result<(), AccountError> {
+    for transaction in std::mem::take(&mut state.own) {
+        let TxBody { inputs, expiry_height, .. } = &transaction.body;
+        let is_expired = *expiry_height != Height::GENESIS && *expiry_height <= state.height();
+        let ledger = state.ledger();
+        // Every coin that no pending transaction spends, however young.
+        let free = ledger.spendable(Height(u32::MAX), 0).into_iter().chain(ledger.pending_coins());
+        let free: BTreeSet<OutPoint> = free.map(|coin| coin.outpoint).collect();
+        let is_pending = ledger.entry(&transaction.txid()).map(|entry| entry.block.is_none());
+        let can_be_paid = || !is_expired && inputs.iter().all(|input| free.contains(input));
+        if is_pending.unwrap_or_else(can_be_paid) {
+            add(state, &transaction.body, secret)?;
+            state.own.push(transaction);
+        }
+    }
+    Ok(())
 }
 
+/// What is in no block, parents first: a node takes no payment of coins that it has not heard of.
 fn pending_of(state: &WalletState) -> Vec<Txid> {
-    state.ledger().history().filter(|entry| entry.block.is_none()).map(|entry| entry.txid).collect()
+    let mut pending: Vec<_> =
+        state.ledger().history().filter(|entry| entry.block.is_none()).map(|entry| entry.txid).collect();
+    pending.reverse();
+    pending
 }
 
 /// The same transactions, each behind those whose outputs it spends. At most [`WalletState::SEEN_MAX`] of them.
-fn parents_first(mut transactions: Vec<Transaction>) -> Vec<Transaction> {
-    let mut ordered = Vec::with_capacity(transactions.len());
-    while !transactions.is_empty() {
-        let left: BTreeSet<Txid> = transactions.iter().map(Transaction::txid).collect();
-        let is_free =
-            |transaction: &Transaction| !transaction.body.inputs.iter().any(|input| left.contains(&input.txid));
-        let (free, bound): (Vec<_>, Vec<_>) = transactions.into_iter().partition(is_free);
-        // Ids are hashes, so none can spend itself in a circle; a node that claims so gets its transactions in any order.
+fn parents_first(mut bodies: Vec<(Txid, TxBody)>) -> Vec<(Txid, TxBody)> {
+    let mut ordered = Vec::with_capacity(bodies.len());
+    while !bodies.is_empty() {
+        let left: BTreeSet<Txid> = bodies.iter().map(|(txid, _)| *txid).collect();
+        let is_free = |(_, body): &(Txid, TxBody)| !body.inputs.iter().any(|input| left.contains(&input.txid));
+        let (free, bound): (Vec<_>, Vec<_>) = bodies.into_iter().partition(is_free);
+        // Ids are hashes, and were checked, so none can spend itself in a circle; and this ends even if it could.
         if free.is_empty() {
             ordered.extend(bound);
             break;
         }
         ordered.extend(free);
-        transactions = bound;
+        bodies = bound;
     }
     ordered
 }

@@ -13,6 +13,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
+use crate::commitments_proof::CommitmentsProof;
+
+/// A block's compact filter, as a node gives it.
+#[derive(Clone, Debug)]
+pub struct BlockFilter {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What shows that the block commits to it; a node that has pruned the block has none.
+    pub proof: Option<CommitmentsProof>,
+}
 
 /// A node, or what stands for one in a test.
 pub trait ChainSource {
@@ -34,11 +44,11 @@ pub trait ChainSource {
     /// [`ClientError`].
     fn headers(&self, ids: &[BlockHash]) -> Result<Vec<Header>, ClientError>;
 
-    /// The bytes of the compact filters of these blocks.
+    /// The compact filters of these blocks.
     ///
     /// # Errors
     /// [`ClientError`].
-    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<Vec<u8>>, ClientError>;
+    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<BlockFilter>, ClientError>;
 
     /// A block's bytes.
     ///
@@ -93,13 +103,24 @@ impl ChainSource for Client {
         texts.into_iter().map(header).collect()
     }
 
-    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<Vec<u8>>, ClientError> {
+    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<BlockFilter>, ClientError> {
         #[derive(Deserialize)]
         struct Answer {
             filter: String,
+            #[serde(default)]
+            proof: Option<String>,
         }
-        let answers: Vec<Answer> = self.batch("getblockfilter", &of_each(ids, |id| json!([id])))?;
-        answers.iter().map(|answer| from_hex(self, "getblockfilter", &answer.filter)).collect()
+        const METHOD: &str = "getblockfilter";
+        let answers: Vec<Answer> = self.batch(METHOD, &of_each(ids, |id| json!([id])))?;
+        let proof = |text: &String| {
+            let proof = CommitmentsProof::from_bytes(&from_hex(self, METHOD, text)?);
+            proof.map_err(|error| strange(self, METHOD, &error.to_string()))
+        };
+        let filter = |answer: &Answer| {
+            let bytes = from_hex(self, METHOD, &answer.filter)?;
+            Ok(BlockFilter { bytes, proof: answer.proof.as_ref().map(proof).transpose()? })
+        };
+        answers.iter().map(filter).collect()
     }
 
     fn block(&self, id: &BlockHash) -> Result<Vec<u8>, ClientError> {
@@ -136,6 +157,15 @@ impl ChainSource for Client {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a node has looked at a transaction and does not want it. Other errors leave open whether it has taken it.
+#[must_use]
+pub fn is_refusal(error: &ClientError) -> bool {
+    /// Bitcoin's errors for a value that is not possible, bytes that do not decode, a transaction that lacks what it builds on, and one
+    /// that breaks a rule.
+    const REFUSED: [i64; 4] = [-8, -22, -25, -26];
+    matches!(error, ClientError::Rpc { code, .. } if REFUSED.contains(code))
 }
 
 /// What nodes say about fees.

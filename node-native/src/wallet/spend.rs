@@ -26,9 +26,16 @@ pub struct Order {
     pub everything_to: Option<Address>,
     /// What miners get.
     pub fee_rate: FeeRate,
+    /// Whether the recipients pay the fee, each an equal part, so that the wallet has no less afterwards than what was ordered.
+    pub fee_within: bool,
+    /// For how long the payment can be mined, in seconds [usual: an hour].
+    pub valid_for_s: Option<u32>,
     /// Sign with the dormant key of each address.
     pub with_fallback_key: bool,
 }
+
+/// How often a fee is tried that recipients pay: each time it grows, by at least another coin's cost, so few are needed.
+const FEE_TRIES_MAX: u32 = 64;
 
 /// How a payment that is in no block yet is replaced.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +56,20 @@ pub enum SpendError {
     /// What core says.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A fee that no recipient can pay.
+    #[error(
+        "nobody is paid an amount that could bear the fee: give ADDRESS=AMOUNT, and not `all`, with --subtract-fee"
+    )]
+    NobodyPaysFee,
+    /// A recipient is paid less than his part of the fee.
+    #[error("a fee of {fee} QBTC is more than can be subtracted from what is paid")]
+    FeeTooHigh {
+        /// The fee.
+        fee: Amount,
+    },
+    /// The coins that were tried never added up.
+    #[error("no fee was found that the recipients can pay; let the wallet pay it")]
+    FeeUnsettled,
     /// No address is left for the change.
     #[error(
         "the wallet has run out of change addresses: synchronise it with the passphrase, `qbtc wallet sync --unlock`"
@@ -76,16 +97,78 @@ pub fn pay(state: &WalletState, spec: &ChainSpec, order: &Order) -> Result<Unsig
         Some(address) => Rest::Everything(address),
         None => Rest::Change(change_address(state)?),
     };
-    let payment = Payment::new(order.outputs.clone(), rest, order.fee_rate, state.height(), spec.consensus());
+    let mut payment = Payment::new(order.outputs.clone(), rest, order.fee_rate, state.height(), spec.consensus());
+    if let Some(seconds) = order.valid_for_s {
+        let blocks = seconds.checked_div(spec.consensus().spacing_s).unwrap_or(seconds).max(2);
+        payment.expiry_height = state.height().plus(blocks).unwrap_or(Height::GENESIS);
+    }
     let key = if order.with_fallback_key { SigningKey::Fallback } else { SigningKey::Ordinary };
+    if order.fee_within {
+        return pay_fee_within(state, spec, key, payment);
+    }
+    Ok(build_payment(state, spec, key, &payment)?)
+}
+
+/// Builds a payment whose recipients pay the fee. What is paid depends on the fee and the coins on what is paid, so the fee is tried
+/// and raised until the payment bears it.
+fn pay_fee_within(
+    state: &WalletState,
+    spec: &ChainSpec,
+    key: SigningKey,
+    mut payment: Payment,
+) -> Result<UnsignedTx, SpendError> {
+    let ordered = std::mem::take(&mut payment.outputs);
+    let sum = Amount::checked_sum(ordered.iter().map(|output| output.amount)).unwrap_or(Amount::MAX);
+    if matches!(payment.rest, Rest::Everything(_)) || sum == Amount::ZERO {
+        return Err(SpendError::NobodyPaysFee);
+    }
+    let mut fee = Amount::ZERO;
+    for _ in 0..FEE_TRIES_MAX {
+        payment.outputs = without_fee(&ordered, fee)?;
+        let needed = match build_payment(state, spec, key, &payment) {
+            Ok(built) if built.fee() <= fee => return Ok(built),
+            Ok(built) => built.fee(),
+            // All coins together do not pay for it: then so much less has to be paid.
+            Err(BuildError::Selection(SelectionError::Insufficient { needed, available, .. })) if available >= sum => {
+                needed.saturating_sub(available).checked_add(fee).unwrap_or(Amount::MAX)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        fee = needed;
+    }
+    Err(SpendError::FeeUnsettled)
+}
+
+/// The outputs, each but those of data with its part of the fee taken off; the first bear what does not divide.
+fn without_fee(outputs: &[TxOut], fee: Amount) -> Result<Vec<TxOut>, SpendError> {
+    let payers = outputs.iter().filter(|output| output.lock.address().is_some()).count() as u64;
+    let (part, odd) = (fee.quanta().checked_div(payers), fee.quanta().checked_rem(payers));
+    let (part, mut odd) = part.zip(odd).ok_or(SpendError::NobodyPaysFee)?;
+    let mut outputs = outputs.to_vec();
+    for output in outputs.iter_mut().filter(|output| output.lock.address().is_some()) {
+        let part = part + u64::from(odd > 0);
+        odd = odd.saturating_sub(1);
+        let left = output.amount.quanta().checked_sub(part).filter(|left| *left > 0);
+        let left = left.and_then(|left| Amount::from_quanta(left).ok());
+        output.amount = left.ok_or(SpendError::FeeTooHigh { fee })?;
+    }
+    Ok(outputs)
+}
+
+fn build_payment(
+    state: &WalletState,
+    spec: &ChainSpec,
+    key: SigningKey,
+    payment: &Payment,
+) -> Result<UnsignedTx, BuildError> {
     let mined = spendable(state, spec);
-    match with_funds(state, spec, key, &mined, |funds| build(funds, &payment)) {
+    match with_funds(state, spec, key, &mined, |funds| build(funds, payment)) {
         Err(BuildError::Selection(SelectionError::Insufficient { .. })) => {}
-        built => return Ok(built?),
+        built => return built,
     }
     let own_change = state.ledger().pending_coins().into_iter().filter(|coin| is_own_change(state, coin));
     let coins: Vec<_> = mined.into_iter().chain(own_change).collect();
-    Ok(with_funds(state, spec, key, &coins, |funds| build(funds, &payment))?)
+    with_funds(state, spec, key, &coins, |funds| build(funds, payment))
 }
 
 /// Builds a replacement that pays more for the same outputs.

@@ -1,22 +1,24 @@
 //! All that a wallet knows beside its secret: addresses, coins, history, where it is in the chain, what it has sent.
 //!
 //! It holds no secret: whoever reads it learns what the wallet owns, and cannot spend it. Were it lost, the secret and the chain would
-//! give it again. The file is `qbtcacct` ‖ version u8 = 1 ‖ encoded state ‖ sha256d of all before.
+//! give it again, but for which addresses were given away and what was sent and not mined.
 
-use qbtc_core::codec::{self, CodecError};
-use qbtc_core::hash::{ChainId, Txid, sha256d};
+use qbtc_core::codec;
+use qbtc_core::hash::{ChainId, Txid};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::account::Account;
-use qbtc_core::wallet::address_book::AddressBook;
+use qbtc_core::wallet::address_book::{AddressBook, BookError};
 use qbtc_core::wallet::derivation::{AccountKey, Branch};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::ledger::{BlockMark, Ledger};
 use serde::{Deserialize, Serialize};
 
-const MAGIC: [u8; 8] = *b"qbtcacct";
-const CHECKSUM_BYTES: usize = 32;
+use super::envelope::{Envelope, EnvelopeError};
+use super::watched::{Watched, entries, mark_used_like};
+
+const FILE: Envelope = Envelope { magic: *b"qbtcacct", version: 1 };
 
 /// What a wallet knows beside its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,32 +40,18 @@ pub struct WalletState {
     pub(super) seen: Vec<Txid>,
 }
 
-/// Why bytes are no state of a wallet.
+/// Why there is no state of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// There is no file.
     #[error("its file is missing")]
     Missing,
-    /// Something else, or cut short.
-    #[error("its file is of another kind, or cut short")]
-    Magic,
-    /// Written by a newer program.
-    #[error("its file has version {found}, and this program reads {version}", version = WalletState::VERSION)]
-    Version {
-        /// Version found.
-        found: u8,
-    },
-    /// Bytes have changed.
-    #[error("its file is damaged")]
-    Checksum,
-    /// Malformed bytes under a good checksum: the fault of the program that wrote them.
+    /// Bytes that are no state.
     #[error(transparent)]
-    Codec(#[from] CodecError),
+    File(#[from] EnvelopeError),
 }
 
 impl WalletState {
-    /// The only version so far.
-    pub const VERSION: u8 = 1;
     /// The longest file, in bytes: the account, and as many transactions as a pool of nodes keeps of one wallet.
     pub const BYTES_MAX: usize = Account::STORED_BYTES_MAX + (64 << 20);
     /// The most blocks to go back to: `WalletState::DENSE_MARKS` for each doubling of the distance from the tip.
@@ -79,15 +67,74 @@ impl WalletState {
         let book = AddressBook::new(key.path(), layout, AddressBook::GAP_LIMIT);
         let mut book = book.expect("the usual gap limit is within its range");
         book.extend(key).expect("the secret is that of the book, and a new branch has room");
-        Self {
-            chain: spec.chain_id(),
-            birthday,
-            account: Account::new(book, Ledger::default()),
-            marks: Vec::new(),
-            short_since: None,
-            own: Vec::new(),
-            seen: Vec::new(),
+        Self::of_book(spec.chain_id(), birthday, book)
+    }
+
+    /// A wallet that only watches, and has seen nothing of the chain yet.
+    #[must_use]
+    pub fn watching(watched: &Watched) -> Self {
+        Self::of_book(*watched.chain(), watched.birthday(), watched.book().clone())
+    }
+
+    fn of_book(chain: ChainId, birthday: Height, book: AddressBook) -> Self {
+        let account = Account::new(book, Ledger::default());
+        Self { chain, birthday, account, marks: Vec::new(), short_since: None, own: Vec::new(), seen: Vec::new() }
+    }
+
+    /// Takes over from what a wallet knew before what the chain cannot give again: which addresses were made and given away, and
+    /// what was sent and is not mined. Nothing, if that was another wallet's.
+    pub fn remember(&mut self, before: &Self) {
+        let (old, new) = (before.book(), self.book());
+        let first = |book: &AddressBook| entries(book, Branch::Receive).next().map(|(_, entry)| entry.address);
+        let is_same = (old.path(), old.layout(), first(old)) == (new.path(), new.layout(), first(new));
+        if before.chain != self.chain || !is_same {
+            return;
         }
+        // Addresses beyond those that a new book has, and how many of them are in use.
+        for branch in Branch::ALL {
+            for (path, entry) in entries(old, branch) {
+                if self.book().entry(path).is_none() && self.book_mut().append(branch, entry.clone()).is_err() {
+                    break;
+                }
+            }
+            mark_used_like(self.book_mut(), old, branch);
+        }
+        self.own.clone_from(&before.own);
+    }
+
+    /// Takes over addresses that were handed to a wallet that only watches, and goes back to where they may have been missed.
+    ///
+    /// # Errors
+    /// [`BookError`], if they do not fit those that are there.
+    pub fn watch_more(&mut self, watched: &Watched, is_bare: bool) -> Result<(), BookError> {
+        for branch in Branch::ALL {
+            for (_, entry) in entries(watched.book(), branch) {
+                if self.book().path_of(&entry.address).is_none() {
+                    self.book_mut().append(branch, entry.clone())?;
+                }
+            }
+            mark_used_like(self.book_mut(), watched.book(), branch);
+        }
+        if is_bare || watched.birthday() < self.birthday {
+            // A bare address may have been paid long ago.
+            self.birthday = self.birthday.min(watched.birthday());
+            self.go_back(None);
+        }
+        self.look_again();
+        Ok(())
+    }
+
+    /// Goes back to where addresses ran short, now that there are more.
+    pub(super) fn look_again(&mut self) {
+        if let Some(short_since) = self.short_since.take() {
+            self.go_back_below(short_since);
+        }
+    }
+
+    /// Goes back to a block below this height.
+    pub fn go_back_below(&mut self, height: Height) {
+        let back_to = self.marks().find(|mark| mark.height < height);
+        self.go_back(back_to);
     }
 
     /// The chain.
@@ -181,27 +228,15 @@ impl WalletState {
     /// The file's bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = [&MAGIC[..], &[Self::VERSION], &codec::encode(self)].concat();
-        let checksum = sha256d(&bytes);
-        bytes.extend(checksum);
-        bytes
+        FILE.wrap(self)
     }
 
     /// Reads what [`WalletState::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`StateError`], for anything else.
+    /// [`StateError::File`], for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
-        let body = bytes.strip_prefix(&MAGIC).ok_or(StateError::Magic)?;
-        let (version, body) = body.split_first().ok_or(StateError::Magic)?;
-        if *version != Self::VERSION {
-            return Err(StateError::Version { found: *version });
-        }
-        let (encoded, checksum) = body.split_last_chunk::<CHECKSUM_BYTES>().ok_or(StateError::Magic)?;
-        if sha256d(&bytes[..bytes.len() - CHECKSUM_BYTES]) != *checksum {
-            return Err(StateError::Checksum);
-        }
-        Ok(codec::decode(encoded, Self::BYTES_MAX)?)
+        Ok(FILE.unwrap(bytes, Self::BYTES_MAX)?)
     }
 }
 
@@ -236,7 +271,10 @@ mod tests {
         }
         let mut newer = bytes;
         newer[8] = 2;
-        assert_eq!(WalletState::from_bytes(&newer), Err(StateError::Version { found: 2 }));
+        assert_eq!(
+            WalletState::from_bytes(&newer),
+            Err(StateError::File(EnvelopeError::Version { found: 2, expected: 1 }))
+        );
     }
 
     #[test]
@@ -253,6 +291,26 @@ mod tests {
             let back = heights.iter().find(|height| **height <= 1_999_999 - depth).unwrap();
             assert!(1_999_999 - back <= depth + depth / 8 + 1, "{depth}: {back}");
         }
+    }
+
+    #[test]
+    fn a_new_look_remembers_which_addresses_were_given_away() {
+        let key = AccountKey::derive(&WalletSeed::from_bytes([5; 64]), AccountPath::first(CoinType::TEST));
+        let mut before = state();
+        // Thirty payers have an address each, and none has paid.
+        for _ in 0..30 {
+            let (_, address) = before.book().next_unused(Branch::Receive).unwrap();
+            before.book_mut().mark_used(&address);
+            before.book_mut().extend(&key).unwrap();
+        }
+        let mut afresh = state();
+        afresh.remember(&before);
+        assert_eq!(afresh.book(), before.book());
+        let other = AccountKey::derive(&WalletSeed::from_bytes([6; 64]), AccountPath::first(CoinType::TEST));
+        let other = WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), &other);
+        let mut foreign = other.clone();
+        foreign.remember(&before);
+        assert_eq!(foreign, other);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Following the chain: headers and compact filters of every block, and the whole of the few blocks that may concern the wallet.
 //!
-//! What is checked, so that an honest mistake or a node that turns to another branch in the middle does no harm: the headers follow
-//! one another; a block that is fetched has the id that was asked for and keeps the rules in isolation, and commits to the very
-//! filter that led to it. What a lying node can do is leave a payment out, by a false filter. Whoever does not trust the node with
-//! that runs one of his own.
+//! The node is believed as little as it can be. The headers follow one another and show the work that the chain's rules demand
+//! ([`super::headers`]); each filter is the one that its block commits to, proven by a branch of the block's merkle tree; a block that is
+//! fetched has the id that was asked for and keeps the rules in isolation. So a node can hide a payment only by mining blocks of
+//! its own, or by keeping the newest ones to itself. A node that has pruned a block cannot prove its filter: whoever says so takes
+//! such filters on trust.
 //!
 //! Must not ask for the secret. Without it, addresses can run short: the block where that happened is noted, and the next time
 //! that the secret is there, the chain is looked through again from that block on.
@@ -12,17 +13,19 @@ use std::ops::Range;
 
 use qbtc_core::block::{Block, BlockBytesError};
 use qbtc_core::commit::filter::{Filter, FilterError};
+use qbtc_core::commit::merkle::MerkleError;
 use qbtc_core::hash::{BlockHash, ChainId, FilterHash, Txid};
 use qbtc_core::header::Header;
 use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::units::Height;
-use qbtc_core::verify::{BlockError, CheckedBlock, check_block};
+use qbtc_core::units::{BlockTime, Height};
+use qbtc_core::verify::{BlockError, CheckedBlock, HeaderError, check_block};
 use qbtc_core::wallet::account::AccountError;
 use qbtc_core::wallet::derivation::{AccountKey, Branch};
 use qbtc_core::wallet::ledger::{BlockMark, TxEffects};
 
-use super::source::ChainSource;
+use super::headers::check_headers;
+use super::source::{BlockFilter, ChainSource};
 use super::state::WalletState;
 use crate::client::ClientError;
 
@@ -30,8 +33,21 @@ use crate::client::ClientError;
 const BATCH_BLOCKS: u32 = 100;
 /// Bitcoin's error for a height above the tip.
 const OUT_OF_RANGE: i64 = -8;
+/// How many blocks a chain may turn back from what the wallet has seen: as many as nodes keep for it.
+const TURN_BLOCKS_MAX: u32 = 288;
 /// How often the node may turn to another branch in the middle before this gives up for now.
 const TURNS_MAX: u32 = 8;
+
+/// What a synchronisation goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncRules<'a> {
+    /// The chain.
+    pub spec: &'a ChainSpec,
+    /// The time by the wallet's own clock.
+    pub now: BlockTime,
+    /// Whether filters count that the node cannot prove.
+    pub trusts_filters: bool,
+}
 
 /// What a synchronisation found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +84,17 @@ pub enum SyncError {
         found: BlockHash,
         /// The wallet's chain.
         expected: ChainId,
+    },
+    /// The node's chain lacks too many of the blocks that the wallet has seen.
+    #[error(
+        "the node's chain, of height {node}, has none of the last {lost} blocks that the wallet has seen: let the node catch up. If it \
+         has, the chain has turned elsewhere, or the node lies; `qbtc wallet rescan` follows it all the same"
+    )]
+    DeepTurn {
+        /// The node's height.
+        node: Height,
+        /// How many blocks of the wallet's it lacks.
+        lost: u32,
     },
     /// The node has not got as far as the wallet's beginning.
     #[error("the node is at height {node}, below the wallet's birthday at {birthday}: let it catch up first")]
@@ -112,6 +139,31 @@ pub enum SyncError {
         /// The block asked for.
         expected: BlockHash,
     },
+    /// A header that breaks a rule.
+    #[error("the node gives a block of height {height} that is not valid: {error}")]
+    Header {
+        /// The block's height.
+        height: Height,
+        /// What is wrong.
+        error: HeaderError,
+    },
+    /// A filter without a proof.
+    #[error(
+        "the node cannot prove the filter of block {height}, as if it had pruned the block: ask a node that keeps blocks whole, or \
+         give --trust-filters to take its word"
+    )]
+    Unproven {
+        /// The block's height.
+        height: Height,
+    },
+    /// A proof that does not lead to the block's header.
+    #[error("the node's proof of what block {id} commits to does not hold: {error}")]
+    FalseProof {
+        /// The block.
+        id: BlockHash,
+        /// What is wrong.
+        error: MerkleError,
+    },
     /// Bytes that are no filter.
     #[error("filter of block {id}: {error}")]
     Filter {
@@ -142,23 +194,20 @@ pub enum SyncError {
 pub fn sync(
     state: &mut WalletState,
     source: &impl ChainSource,
-    spec: &ChainSpec,
+    rules: &SyncRules<'_>,
     secret: Option<&AccountKey>,
     mut on_progress: impl FnMut(&WalletState, Progress),
 ) -> Result<Synced, SyncError> {
-    let genesis = one(source.block_ids(0..1)?)?;
-    if genesis != spec.genesis().id() {
-        return Err(SyncError::OtherChain { found: genesis, expected: spec.chain_id() });
-    }
+    check_chain(source, rules.spec)?;
     let mut found = Synced::default();
     extend(state, secret)?;
     for _ in 0..TURNS_MAX {
         let before = state.height();
         go_back_to_chain(state, source)?;
         found.undone += before.above(state.height());
-        start(state, source, spec, secret)?;
+        start(state, source, rules.spec, secret)?;
         let tip = source.height()?;
-        let mut scan = Scan { state, source, spec, secret, found: &mut found };
+        let mut scan = Scan { state, source, rules, secret, found: &mut found };
         if scan.follow(tip, &mut on_progress)? {
             return Ok(found);
         }
@@ -166,30 +215,49 @@ pub fn sync(
     Err(SyncError::Restless)
 }
 
-/// Fills the gaps between addresses and goes back to where they ran short, if the secret is there.
-fn extend(state: &mut WalletState, secret: Option<&AccountKey>) -> Result<(), SyncError> {
-    let Some(secret) = secret else { return Ok(()) };
-    state.book_mut().extend(secret).map_err(AccountError::Book)?;
-    if let Some(short_since) = state.short_since.take() {
-        let back_to = state.marks().find(|mark| mark.height < short_since);
-        state.go_back(back_to);
+/// Checks that a node is on this chain.
+///
+/// # Errors
+/// [`SyncError::OtherChain`], if it is not.
+pub fn check_chain(source: &impl ChainSource, spec: &ChainSpec) -> Result<(), SyncError> {
+    let found = one(source.block_ids(0..1)?)?;
+    if found != spec.genesis().id() {
+        return Err(SyncError::OtherChain { found, expected: spec.chain_id() });
     }
     Ok(())
 }
 
-/// Goes back to the last block that is still in the node's chain.
+/// Fills the gaps between addresses and goes back to where they ran short, if the secret is there.
+fn extend(state: &mut WalletState, secret: Option<&AccountKey>) -> Result<(), SyncError> {
+    let Some(secret) = secret else { return Ok(()) };
+    state.book_mut().extend(secret).map_err(AccountError::Book)?;
+    state.look_again();
+    Ok(())
+}
+
+/// Goes back to the last block that is still in the node's chain. A turn from far below is not followed: a node that is still catching
+/// up would undo all that the wallet knows, and so would one that lies, by a chain of its own that shows little work.
 fn go_back_to_chain(state: &mut WalletState, source: &impl ChainSource) -> Result<(), SyncError> {
+    let Some(tip) = state.tip() else { return Ok(()) };
     let node = source.height()?;
-    let marks: Vec<_> = state.marks().collect();
-    for mark in marks {
-        if mark.height <= node && one(source.block_ids(mark.height.0..mark.height.0 + 1)?)? == mark.id {
-            if state.tip() != Some(mark) {
-                state.go_back(Some(mark));
-            }
-            return Ok(());
+    let is_there = |mark: &BlockMark| -> Result<bool, SyncError> {
+        Ok(mark.height <= node && one(source.block_ids(mark.height.0..mark.height.0 + 1)?)? == mark.id)
+    };
+    let (mut common, mut reached) = (None, tip);
+    for mark in state.marks() {
+        reached = mark;
+        if is_there(&mark)? {
+            common = Some(mark);
+            break;
         }
     }
-    state.go_back(None);
+    let lost = tip.height.above(reached.height);
+    if lost > TURN_BLOCKS_MAX {
+        return Err(SyncError::DeepTurn { node, lost });
+    }
+    if common != Some(tip) {
+        state.go_back(common);
+    }
     Ok(())
 }
 
@@ -225,7 +293,7 @@ fn start(
 struct Scan<'a, S> {
     state: &'a mut WalletState,
     source: &'a S,
-    spec: &'a ChainSpec,
+    rules: &'a SyncRules<'a>,
     secret: Option<&'a AccountKey>,
     found: &'a mut Synced,
 }
@@ -251,18 +319,13 @@ impl<S: ChainSource> Scan<'_, S> {
             Err(ClientError::Rpc { code: OUT_OF_RANGE, .. }) => return Ok(false),
             ids => counted(ids?, expected)?,
         };
-        let headers = counted(self.source.headers(&ids)?, expected)?;
-        let tip = self.state.tip().map_or(BlockHash::ZERO, |tip| tip.id);
-        if !is_chain(tip, &ids, &headers) {
-            return Ok(false);
-        }
+        let Some(headers) = self.headers(&ids)? else { return Ok(false) };
         let filters = counted(self.source.filters(&ids)?, expected)?;
         let mut addresses: Vec<_> = self.state.book().addresses().collect();
         let mut passed = Vec::with_capacity(expected);
         for (((height, id), header), filter) in heights.zip(ids).zip(headers).zip(filters) {
             let mark = BlockMark { height: Height(height), id };
-            let limit = usize::try_from(self.spec.consensus().limits.block_bytes).unwrap_or(usize::MAX);
-            let filter = Filter::from_bytes(&filter, limit).map_err(|error| SyncError::Filter { id, error })?;
+            let filter = self.check_filter(mark, &header, &filter)?;
             let concerns = filter.match_any(&header.parent, addresses.iter().map(Address::as_bytes));
             if concerns && self.take(mark, &filter)? > 0 {
                 addresses = self.state.book().addresses().collect();
@@ -278,14 +341,42 @@ impl<S: ChainSource> Scan<'_, S> {
         Ok(true)
     }
 
+    /// The headers of these blocks, if they follow the last block that was looked at: `None`, if they do not.
+    fn headers(&self, ids: &[BlockHash]) -> Result<Option<Vec<Header>>, SyncError> {
+        // That of the last block comes along, since the rules ask what its child must be like. The genesis block is known.
+        let tip = self.state.tip();
+        let height = self.state.height();
+        let tip = tip.map_or_else(|| self.rules.spec.genesis().id(), |tip| tip.id);
+        let asked: Vec<_> = std::iter::once(tip).chain(ids.iter().copied()).collect();
+        let headers = counted(self.source.headers(&asked)?, asked.len())?;
+        if !is_chain(&asked, &headers) {
+            return Ok(None);
+        }
+        let Some((parent, headers)) = headers.split_first() else { return Ok(None) };
+        check_headers((height, parent), headers, self.rules.spec, self.rules.now)
+            .map_err(|(height, error)| SyncError::Header { height, error })?;
+        Ok(Some(headers.to_vec()))
+    }
+
+    /// The filter that a node gives for a block, once it is seen to be the one that the block commits to.
+    fn check_filter(&self, mark: BlockMark, header: &Header, given: &BlockFilter) -> Result<Filter, SyncError> {
+        let BlockMark { height, id } = mark;
+        let filter = Filter::from_bytes(&given.bytes, self.block_bytes_max());
+        let filter = filter.map_err(|error| SyncError::Filter { id, error })?;
+        let Some(proof) = &given.proof else {
+            return if self.rules.trusts_filters { Ok(filter) } else { Err(SyncError::Unproven { height }) };
+        };
+        let commitments = proof.check(header.merkle_root).map_err(|error| SyncError::FalseProof { id, error })?;
+        check_hash(id, &filter, commitments.filter_hash)?;
+        Ok(filter)
+    }
+
     /// Fetches a block that may concern the wallet, checks it, and takes it in. Returns how many addresses that added.
     fn take(&mut self, mark: BlockMark, filter: &Filter) -> Result<usize, SyncError> {
         let id = mark.id;
         let block = self.fetch(&id)?;
-        let (found, expected) = (filter.hash(), block.commitments().filter_hash);
-        if found != expected {
-            return Err(SyncError::FalseFilter { id, found, expected });
-        }
+        // Proven before, but for a filter that was taken on trust.
+        check_hash(id, filter, block.commitments().filter_hash)?;
         self.found.fetched += 1;
         let coinbase = TxEffects::of_coinbase(block.coinbase_id(), &block.coinbase().outputs);
         let transactions = block.transactions().iter().map(|tx| TxEffects::of_transaction(tx.body()));
@@ -300,21 +391,29 @@ impl<S: ChainSource> Scan<'_, S> {
     }
 
     fn fetch(&self, id: &BlockHash) -> Result<CheckedBlock, SyncError> {
-        let limit = usize::try_from(self.spec.consensus().limits.block_bytes).unwrap_or(usize::MAX);
-        let block = Block::from_bytes(&self.source.block(id)?, limit);
+        let block = Block::from_bytes(&self.source.block(id)?, self.block_bytes_max());
         let block = block.map_err(|error| SyncError::BlockBytes { id: *id, error })?;
         let found = block.id();
         if found != *id {
             return Err(SyncError::OtherBlock { found, expected: *id });
         }
-        check_block(block, self.spec).map_err(|error| SyncError::Block { id: *id, error: Box::new(error) })
+        check_block(block, self.rules.spec).map_err(|error| SyncError::Block { id: *id, error: Box::new(error) })
+    }
+
+    fn block_bytes_max(&self) -> usize {
+        usize::try_from(self.rules.spec.consensus().limits.block_bytes).unwrap_or(usize::MAX)
     }
 }
 
-/// Whether these are the headers of these ids, each the child of the one before.
-fn is_chain(tip: BlockHash, ids: &[BlockHash], headers: &[Header]) -> bool {
-    let parents = std::iter::once(&tip).chain(ids);
-    parents.zip(ids).zip(headers).all(|((parent, id), header)| header.id() == *id && header.parent == *parent)
+/// Whether these are the headers of these ids, each but the first the child of the one before.
+fn is_chain(ids: &[BlockHash], headers: &[Header]) -> bool {
+    let is_named = ids.iter().zip(headers).all(|(id, header)| header.id() == *id);
+    is_named && ids.iter().zip(headers.iter().skip(1)).all(|(parent, header)| header.parent == *parent)
+}
+
+fn check_hash(id: BlockHash, filter: &Filter, expected: FilterHash) -> Result<(), SyncError> {
+    let found = filter.hash();
+    if found == expected { Ok(()) } else { Err(SyncError::FalseFilter { id, found, expected }) }
 }
 
 fn one<T>(items: Vec<T>) -> Result<T, SyncError> {

@@ -14,14 +14,16 @@ use qbtc_core::header::Header;
 use qbtc_core::lock::{Address, Lock};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
-use qbtc_core::units::{Amount, Height};
+use qbtc_core::units::{Amount, BlockTime, Height};
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::{Mnemonic, WalletSeed};
 
-use super::source::ChainSource;
+use super::source::{BlockFilter, ChainSource};
 use super::state::WalletState;
+use super::sync::SyncRules;
 use crate::client::ClientError;
+use crate::commitments_proof::CommitmentsProof;
 
 /// The words of everybody's test wallet, to which the dev chain allocates money.
 pub(crate) const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
@@ -33,6 +35,7 @@ pub(crate) struct FakeNode {
     /// From the genesis block on.
     pub(crate) blocks: Vec<Block>,
     filters: BTreeMap<BlockHash, Vec<u8>>,
+    proofs: BTreeMap<BlockHash, CommitmentsProof>,
     /// Every block ever made, those of abandoned branches too.
     known: BTreeMap<BlockHash, Block>,
     /// Addresses of all outputs ever made.
@@ -40,6 +43,10 @@ pub(crate) struct FakeNode {
     pub(crate) pool: RefCell<Vec<Transaction>>,
     /// What a submitted transaction is refused with.
     pub(crate) refuses: Cell<Option<&'static str>>,
+    /// Whether it can prove no filter.
+    pub(crate) is_pruned: Cell<bool>,
+    /// What it gives for any transaction that it is asked for.
+    pub(crate) gives_instead: RefCell<Option<Transaction>>,
     /// Blocks that were fetched whole.
     pub(crate) fetched: Cell<u32>,
 }
@@ -60,14 +67,22 @@ impl FakeNode {
             spec,
             blocks: vec![genesis.clone()],
             filters: BTreeMap::from([(genesis.id(), filter.as_bytes().to_vec())]),
+            proofs: BTreeMap::new(),
             known: BTreeMap::from([(genesis.id(), genesis.clone())]),
             outputs: BTreeMap::new(),
             pool: RefCell::default(),
             refuses: Cell::new(None),
+            is_pruned: Cell::new(false),
+            gives_instead: RefCell::new(None),
             fetched: Cell::new(0),
         };
         node.note_outputs(genesis.coinbase.id(), &genesis.coinbase.outputs);
         node
+    }
+
+    /// What a wallet goes by that trusts nobody.
+    pub(crate) fn rules(&self) -> SyncRules<'_> {
+        SyncRules { spec: &self.spec, now: BlockTime(u32::MAX), trusts_filters: false }
     }
 
     pub(crate) fn tip(&self) -> &Block {
@@ -84,6 +99,27 @@ impl FakeNode {
     /// Mines a block that pays this address and holds these transactions; they leave the pool.
     pub(crate) fn mine(&mut self, to: Address, transactions: Vec<Transaction>) -> BlockHash {
         let block = self.build(to, transactions);
+        self.take(block)
+    }
+
+    /// Makes a block up that shows no work.
+    pub(crate) fn mine_without_work(&mut self, to: Address) -> BlockHash {
+        let mut block = self.build(to, Vec::new());
+        while self.spec.consensus().pow.check_work(&block.header).is_ok() {
+            block.header.nonce += 1;
+        }
+        self.take(block)
+    }
+
+    /// Gives out the proof of each of two blocks for the other.
+    pub(crate) fn swap_proofs(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.blocks[one].id(), self.blocks[other].id());
+        let proof = self.proofs[&one].clone();
+        let proof = self.proofs.insert(other, proof).unwrap();
+        self.proofs.insert(one, proof);
+    }
+
+    fn take(&mut self, block: Block) -> BlockHash {
         let id = block.id();
         self.note_outputs(block.coinbase.id(), &block.coinbase.outputs);
         for transaction in &block.transactions {
@@ -92,6 +128,7 @@ impl FakeNode {
         }
         let filter = self.filter_of(&block);
         self.filters.insert(id, filter.as_bytes().to_vec());
+        self.proofs.insert(id, CommitmentsProof::new(block.commitments, &block.leaves()).unwrap());
         self.known.insert(id, block.clone());
         self.blocks.push(block);
         id
@@ -176,8 +213,9 @@ impl ChainSource for FakeNode {
         Ok(ids.iter().map(|id| self.known[id].header).collect())
     }
 
-    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<Vec<u8>>, ClientError> {
-        Ok(ids.iter().map(|id| self.filters[id].clone()).collect())
+    fn filters(&self, ids: &[BlockHash]) -> Result<Vec<BlockFilter>, ClientError> {
+        let proof = |id: &BlockHash| (!self.is_pruned.get()).then(|| self.proofs[id].clone());
+        Ok(ids.iter().map(|id| BlockFilter { bytes: self.filters[id].clone(), proof: proof(id) }).collect())
     }
 
     fn block(&self, id: &BlockHash) -> Result<Vec<u8>, ClientError> {
@@ -190,12 +228,19 @@ impl ChainSource for FakeNode {
     }
 
     fn transactions(&self, ids: &[Txid]) -> Result<Vec<Transaction>, ClientError> {
+        if let Some(other) = &*self.gives_instead.borrow() {
+            return Ok(vec![other.clone()]);
+        }
         Ok(self.pool.borrow().iter().filter(|transaction| ids.contains(&transaction.txid())).cloned().collect())
     }
 
     fn submit(&self, transaction: &Transaction) -> Result<(), ClientError> {
         if let Some(message) = self.refuses.get() {
             return Err(refusal("sendrawtransaction", -26, message));
+        }
+        let is_made = |input: &OutPoint| self.pool.borrow().iter().any(|other| other.txid() == input.txid);
+        if !transaction.body.inputs.iter().all(|input| self.outputs.contains_key(input) || is_made(input)) {
+            return Err(refusal("sendrawtransaction", -25, "bad-txns-inputs-missingorspent"));
         }
         // A replacement pushes out what it conflicts with.
         let conflicts =

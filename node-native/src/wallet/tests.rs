@@ -7,6 +7,7 @@ use qbtc_core::wallet::mnemonic::Mnemonic;
 use super::folder::FolderError;
 use super::testing::{WORDS, key};
 use super::*;
+use qbtc_core::wallet::derivation::Branch;
 
 fn content() -> KeystoreContent {
     let mnemonic = Mnemonic::parse(WORDS).unwrap();
@@ -54,7 +55,7 @@ fn keys_of_main_are_others_than_those_of_test_chains() {
     let folder = tempfile::tempdir().unwrap();
     let first_address = |name: &str, spec: &ChainSpec| {
         let (wallet, _) = Wallet::create(folder.path(), name, spec, content(), "p").unwrap();
-        let (_, address) = wallet.state().book().next_unused(qbtc_core::wallet::derivation::Branch::Receive).unwrap();
+        let (_, address) = wallet.state().book().next_unused(Branch::Receive).unwrap();
         address
     };
     let (main, test, dev) = (ChainSpec::main(), ChainSpec::test(), ChainSpec::dev());
@@ -91,8 +92,8 @@ fn a_lost_account_costs_a_rescan_and_a_damaged_keystore_is_told() {
     assert!(open().to_string().contains("qbtc wallet rescan --wallet savings"));
     std::fs::remove_file(path.join("account")).unwrap();
     assert!(matches!(open(), WalletError::State { error: StateError::Missing, .. }));
-    let afresh = Wallet::open_afresh(folder.path(), "savings", &ChainSpec::dev(), "open sesame", None);
-    afresh.unwrap().0.save().unwrap();
+    let found = FoundWallet::find(folder.path(), "savings").unwrap();
+    found.open_afresh(&ChainSpec::dev(), "open sesame", None).unwrap().0.save().unwrap();
     Wallet::open(folder.path(), "savings", &ChainSpec::dev()).unwrap();
 
     let mut keystore = std::fs::read(path.join("keystore")).unwrap();
@@ -101,4 +102,66 @@ fn a_lost_account_costs_a_rescan_and_a_damaged_keystore_is_told() {
     assert!(matches!(open(), WalletError::Keystore { error: KeystoreError::HeaderDamaged, .. }));
     std::fs::write(path.join("keystore"), &keystore[..40]).unwrap();
     assert!(matches!(open(), WalletError::Keystore { error: KeystoreError::Truncated { .. }, .. }));
+}
+
+#[test]
+fn a_new_look_begins_where_it_is_told_to_and_never_above_the_birthday() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(created(folder.path()));
+    let afresh = |from: Option<u32>| {
+        let found = FoundWallet::find(folder.path(), "savings").unwrap();
+        found.open_afresh(&ChainSpec::dev(), "open sesame", from.map(Height)).unwrap().0
+    };
+    assert_eq!(afresh(None).state().birthday(), Height(7));
+    assert_eq!(afresh(Some(3)).state().birthday(), Height(3));
+    // Coins of earlier blocks are not left out: what is known of them stays.
+    let mut wallet = afresh(Some(9_000));
+    assert_eq!((wallet.state().birthday(), wallet.state().tip()), (Height(7), None));
+    let (_, given) = wallet.state().book().next_unused(Branch::Receive).unwrap();
+    wallet.state_mut().book_mut().mark_used(&given);
+    wallet.save().unwrap();
+    drop(wallet);
+    assert_ne!(afresh(None).state().book().next_unused(Branch::Receive).unwrap().1, given);
+    // With what was known lost, there is only the birthday.
+    std::fs::remove_file(folder.path().join("savings/account")).unwrap();
+    assert_eq!(afresh(Some(9_000)).state().birthday(), Height(7));
+}
+
+#[test]
+fn a_backup_brings_wallet_and_labels_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wallet = created(folder.path());
+    wallet.set_label("dbqs1abc", "rent").unwrap();
+    assert!(wallet.set_label("dbqs1abc", "\n").is_err());
+    assert!(wallet.backup("wrong").is_err());
+    let bytes = wallet.backup("open sesame").unwrap();
+    drop(wallet);
+    let again = Wallet::open(folder.path(), "savings", &ChainSpec::dev()).unwrap();
+    assert_eq!(again.labels().of("dbqs1abc"), Some("rent"));
+    let content = Keystore::from_bytes(&bytes).unwrap().open("open sesame").unwrap();
+    drop(Wallet::create(folder.path(), "again", &ChainSpec::dev(), content, "another").unwrap());
+    let back = Wallet::open(folder.path(), "again", &ChainSpec::dev()).unwrap();
+    assert_eq!((back.labels(), back.state()), (again.labels(), again.state()));
+}
+
+#[test]
+fn a_wallet_that_only_watches_has_no_secret_and_takes_more_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut signer = created(folder.path());
+    let mut export = |count| Watched::export(signer.state_mut(), &key(), count).unwrap();
+    let mut wallet = Wallet::watch(folder.path(), "till", export(25)).unwrap();
+    assert!(wallet.only_watches() && !wallet.is_bare());
+    assert!(matches!(wallet.unlock("open sesame", &ChainSpec::dev()), Err(WalletError::WatchesOnly { .. })));
+    assert!(matches!(wallet.change_passphrase("a", "b"), Err(WalletError::WatchesOnly { .. })));
+    assert_eq!(wallet.watch_more(&export(30)).unwrap(), 10);
+    drop(wallet);
+    // Its list is what brings it back.
+    std::fs::remove_file(folder.path().join("till/account")).unwrap();
+    let found = FoundWallet::find(folder.path(), "till").unwrap();
+    assert!(found.only_watches());
+    let (wallet, unlocked) = found.open_afresh(&ChainSpec::dev(), "", None).unwrap();
+    assert!(unlocked.is_none());
+    assert_eq!(wallet.state().book().len(), 60);
+    let more = export(31);
+    assert!(matches!(signer.watch_more(&more), Err(WalletError::HasSecret { .. })));
 }

@@ -24,6 +24,7 @@ mod start;
 mod story;
 mod stratum;
 mod support;
+mod wallet;
 
 /// Blocks that can be spoilt one rule at a time.
 #[path = "../../../core/tests/support/mod.rs"]

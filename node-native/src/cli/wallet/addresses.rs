@@ -6,12 +6,13 @@ use std::fmt;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use qbtc_core::lock::Address;
-use qbtc_core::units::Amount;
+use qbtc_core::units::{Amount, Height};
 use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::{AddressPath, Branch, ChildIndex};
 use serde::Serialize;
 
 use super::context::Context;
+use super::sync::how_to_get_more;
 use crate::cli::output::table;
 use crate::wallet::Wallet;
 
@@ -31,6 +32,9 @@ pub(super) struct AddressCommand {
     /// Takes a fresh address, and never shows it again.
     #[arg(long)]
     new: bool,
+    /// Whom or what it is for: a label that stands beside what is paid to it. Takes a fresh address, as --new does.
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
 }
 
 /// An address of the wallet.
@@ -45,11 +49,14 @@ impl AddressCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let mut wallet = context.open_current()?;
         let (path, address) = next(context, &mut wallet)?;
-        if self.new {
+        if self.new || self.label.is_some() {
             wallet.state_mut().book_mut().mark_used(&address);
             wallet.save()?;
         }
         let address = address.to_text(&context.spec.network().address_prefix);
+        if let Some(label) = &self.label {
+            wallet.set_label(&address, label.trim())?;
+        }
         context.show(&Shown { address, branch: name(path.branch), index: path.index.to_u32() })
     }
 }
@@ -58,6 +65,9 @@ impl AddressCommand {
 fn next(context: &Context, wallet: &mut Wallet) -> anyhow::Result<(AddressPath, Address)> {
     if let Some(found) = wallet.state().book().next_unused(Branch::Receive) {
         return Ok(found);
+    }
+    if wallet.only_watches() {
+        bail!("wallet {:?} has given all its addresses away: {}", wallet.name(), how_to_get_more(wallet));
     }
     let unlocked = context.unlock(wallet)?;
     wallet.state_mut().book_mut().extend(&unlocked.key)?;
@@ -84,8 +94,10 @@ pub(super) struct AddressesCommand {
 
 /// The wallet's addresses.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Addresses(Vec<Line>);
+struct Addresses {
+    height: Option<Height>,
+    addresses: Vec<Line>,
+}
 
 /// An address, and what lies on it.
 #[derive(Serialize)]
@@ -96,6 +108,7 @@ struct Line {
     is_used: bool,
     coins: usize,
     amount: Amount,
+    label: Option<String>,
 }
 
 impl AddressesCommand {
@@ -106,7 +119,7 @@ impl AddressesCommand {
         for branch in branches {
             lines.extend(self.lines(context, &wallet, *branch)?);
         }
-        context.show(&Addresses(lines))
+        context.show(&Addresses { height: wallet.state().tip().map(|tip| tip.height), addresses: lines })
     }
 
     fn lines(&self, context: &Context, wallet: &Wallet, branch: Branch) -> anyhow::Result<Vec<Line>> {
@@ -128,7 +141,8 @@ impl AddressesCommand {
             }
             let (coins, amount) = by_address.get(&entry.address).copied().unwrap_or_default();
             let address = entry.address.to_text(&context.spec.network().address_prefix);
-            lines.push(Line { address, branch: name(branch), index, is_used, coins, amount });
+            let label = wallet.labels().of(&address).map(str::to_owned);
+            lines.push(Line { address, branch: name(branch), index, is_used, coins, amount, label });
         }
         Ok(lines)
     }
@@ -136,14 +150,15 @@ impl AddressesCommand {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.addresses.is_empty() {
             return f.write_str("no address was given away or paid to yet; `qbtc wallet address` shows the first");
         }
-        let mut lines = table(&["ADDRESS", "BRANCH", "INDEX", "COINS", "QBTC"], &[2, 3, 4]);
-        for line in &self.0 {
+        let mut lines = table(&["ADDRESS", "BRANCH", "INDEX", "COINS", "QBTC", "LABEL"], &[2, 3, 4]);
+        for line in &self.addresses {
             let numbers = [line.index.to_string(), line.coins.to_string(), line.amount.to_string()];
             let [index, coins, amount] = numbers;
-            lines.add_row([line.address.as_str(), line.branch, &index, &coins, &amount]);
+            let label = line.label.as_deref().unwrap_or_default();
+            lines.add_row([line.address.as_str(), line.branch, &index, &coins, &amount, label]);
         }
         write!(f, "{}", lines.trim_fmt())
     }

@@ -2,10 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use qbtc_core::spec::ChainSpec;
+use qbtc_core::units::BlockTime;
 use qbtc_core::wallet::derivation::AccountKey;
 use qbtc_core::wallet::keystore::KeystoreError;
 use serde::Serialize;
@@ -15,10 +17,10 @@ use crate::cli::options::GlobalOptions;
 use crate::cli::output::{note, progress, show};
 use crate::client::{Client, ClientError};
 use crate::paths::wallets_dir;
-use crate::wallet::folder::WalletFolder;
+use crate::wallet::folder::{FolderError, WalletFolder};
 use crate::wallet::pending::{PendingReport, follow_pending};
-use crate::wallet::sync::{Synced, sync};
-use crate::wallet::{Unlocked, Wallet, WalletError};
+use crate::wallet::sync::{SyncRules, Synced, sync};
+use crate::wallet::{FoundWallet, Unlocked, Wallet, WalletError};
 
 /// The name of a wallet that was given none.
 pub(super) const DEFAULT_NAME: &str = "default";
@@ -26,6 +28,10 @@ pub(super) const DEFAULT_NAME: &str = "default";
 const PASSPHRASE_TRIES: u32 = 3;
 /// How often what was found is saved during a long synchronisation.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a command waits for another that has the wallet open, and how often it looks.
+const IN_USE_WAIT: Duration = Duration::from_secs(5);
+const IN_USE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a wallet command runs.
 pub(super) struct Context {
@@ -53,6 +59,11 @@ impl Context {
         &self.wallets
     }
 
+    /// Whether results are printed as JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        self.global.json
+    }
+
     /// Prints a result, as text or JSON.
     pub(super) fn show<T: Serialize + std::fmt::Display>(&self, result: &T) -> anyhow::Result<()> {
         show(result, self.global.json)
@@ -72,24 +83,49 @@ impl Context {
         }
     }
 
-    /// Opens the wallet to look at.
+    /// Opens the wallet to look at. Another command of a moment ago may still have it open.
     pub(super) fn open(&self) -> anyhow::Result<Wallet> {
-        Ok(Wallet::open(&self.wallets, &self.name()?, &self.spec)?)
+        self.open_named(&self.name()?)
+    }
+
+    /// Opens the wallet of this name.
+    pub(super) fn open_named(&self, name: &str) -> anyhow::Result<Wallet> {
+        patiently(|| Wallet::open(&self.wallets, name, &self.spec))
+    }
+
+    /// Finds the wallet, whatever is wrong with what it knows of the chain.
+    pub(super) fn find(&self) -> anyhow::Result<FoundWallet> {
+        let name = self.name()?;
+        patiently(|| FoundWallet::find(&self.wallets, &name))
+    }
+
+    /// Opens the wallet if there is one; not one that was named and is not there.
+    pub(super) fn open_if_any(&self) -> anyhow::Result<Option<Wallet>> {
+        if self.options.wallet.is_none() && WalletFolder::list(&self.wallets)?.is_empty() {
+            return Ok(None);
+        }
+        self.open().map(Some)
     }
 
     /// Opens the wallet and brings it up to date if a node answers; otherwise says that it is not.
     pub(super) fn open_current(&self) -> anyhow::Result<Wallet> {
         let mut wallet = self.open()?;
+        self.bring_up_to_date(&mut wallet)?;
+        Ok(wallet)
+    }
+
+    /// Brings a wallet up to date if a node answers; otherwise says that it is not.
+    pub(super) fn bring_up_to_date(&self, wallet: &mut Wallet) -> anyhow::Result<()> {
         if self.options.offline {
-            return Ok(wallet);
+            return Ok(());
         }
         // The secret is only needed to make more addresses, and opening it takes a while.
-        let unlocked = if wallet.state().is_short() { self.unlock_if_given(&wallet)? } else { None };
-        match self.follow(&mut wallet, unlocked.as_ref().map(|unlocked| &unlocked.key)) {
-            Ok(_) => Ok(wallet),
+        let unlocked = if wallet.state().is_short() { self.unlock_if_given(wallet)? } else { None };
+        match self.follow(wallet, unlocked.as_ref().map(|unlocked| &unlocked.key)) {
+            Ok(_) => Ok(()),
             Err(error) if is_not_running(&error) => {
                 note(&format_args!("note: {error}\n      this is what the wallet knew before"));
-                Ok(wallet)
+                Ok(())
             }
             Err(error) => Err(error),
         }
@@ -105,6 +141,9 @@ impl Context {
 
     /// Asks for the passphrase, and opens the keystore. Who types it may mistype it.
     pub(super) fn unlock(&self, wallet: &Wallet) -> anyhow::Result<Unlocked> {
+        if wallet.only_watches() {
+            return Err(WalletError::WatchesOnly { name: wallet.name().to_owned() }.into());
+        }
         if let Some(unlocked) = self.unlock_if_given(wallet)? {
             return Ok(unlocked);
         }
@@ -119,8 +158,11 @@ impl Context {
         Ok(wallet.unlock(&self.options.passphrase.ask(wallet.name())?, &self.spec)?)
     }
 
-    /// Opens the keystore if a script has given the passphrase.
+    /// Opens the keystore if there is one and a script has given the passphrase.
     pub(super) fn unlock_if_given(&self, wallet: &Wallet) -> anyhow::Result<Option<Unlocked>> {
+        if wallet.only_watches() {
+            return Ok(None);
+        }
         let given = self.options.passphrase.given()?;
         given.map(|passphrase| Ok(wallet.unlock(&passphrase, &self.spec)?)).transpose()
     }
@@ -131,7 +173,8 @@ impl Context {
         let bar = progress(0, "blocks");
         let mut saved_at = Instant::now();
         let (folder, state) = wallet.parts();
-        let synced = sync(state, &node, &self.spec, secret, |state, progress| {
+        let rules = SyncRules { spec: &self.spec, now: now(), trusts_filters: self.options.trust_filters };
+        let synced = sync(state, &node, &rules, secret, |state, progress| {
             bar.set_length(u64::from(progress.done) + u64::from(progress.left));
             bar.set_position(progress.done.into());
             if saved_at.elapsed() >= SAVE_EVERY {
@@ -147,8 +190,30 @@ impl Context {
         for (txid, reason) in &pending.refused {
             note(&format_args!("note: the node does not take payment {txid}: {reason}"));
         }
+        for txid in &pending.gone {
+            note(&format_args!("note: payment {txid} has left the node's pool without being mined"));
+        }
         Ok(Followed { synced, pending })
     }
+}
+
+/// Tries again for a while where another process has the wallet open.
+fn patiently<T>(mut open: impl FnMut() -> Result<T, WalletError>) -> anyhow::Result<T> {
+    let until = Instant::now() + IN_USE_WAIT;
+    loop {
+        match open() {
+            Err(WalletError::Folder(FolderError::InUse { .. })) if Instant::now() < until => {
+                thread::sleep(IN_USE_PAUSE);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// The time by this machine's clock.
+fn now() -> BlockTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    BlockTime(u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// Whether nobody was there to ask.

@@ -1,13 +1,13 @@
 //! `qbtc wallet create`, `restore` and `list`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use qbtc_core::crypto::Scheme;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::wallet::derivation::Branch;
-use qbtc_core::wallet::keystore::KeystoreContent;
+use qbtc_core::wallet::keystore::{Keystore, KeystoreContent};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use serde::Serialize;
@@ -16,8 +16,10 @@ use zeroize::Zeroizing;
 use super::context::{Context, DEFAULT_NAME};
 use super::words::{self, WordGrid, read_words};
 use crate::cli::output::{note, table};
-use crate::wallet::folder::{FolderError, WalletFolder};
+use crate::client::Client;
+use crate::wallet::folder::{FolderError, WalletFolder, read_bounded};
 use crate::wallet::source::ChainSource;
+use crate::wallet::sync::check_chain;
 use crate::wallet::{Wallet, WalletError, entropy, spend};
 
 const CREATE_EXAMPLES: &str = "\
@@ -33,6 +35,7 @@ const RESTORE_EXAMPLES: &str = "\
 Examples:
   qbtc wallet restore
   qbtc wallet restore savings --birthday 120000 --fallback
+  qbtc wallet restore savings --backup savings.qbtc
   qbtc wallet restore bot --words-file words.txt --passphrase-file secret.txt";
 
 /// What a new wallet's addresses are made of.
@@ -80,6 +83,9 @@ pub(super) struct RestoreCommand {
     /// A file with the words; `-` for stdin [default: you are asked].
     #[arg(long, value_name = "FILE")]
     words_file: Option<PathBuf>,
+    /// A file that `qbtc wallet backup` has written, in place of the words. Its passphrase stays.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words_file", "birthday", "scheme", "fallback"])]
+    backup: Option<PathBuf>,
     /// The height of the block from which on to look for coins: any from before the wallet was made.
     #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
     birthday: u32,
@@ -121,14 +127,30 @@ impl CreateCommand {
 
 impl RestoreCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let layout = self.layout.layout()?;
         refuse_existing(context, &self.name)?;
-        let mnemonic = read_words(self.words_file.as_deref())?;
-        let passphrase = context.options.passphrase.choose()?;
-        let content = KeystoreContent { mnemonic, layout, birthday: Height(self.birthday), labels: Vec::new() };
+        let (content, passphrase) = match &self.backup {
+            Some(file) => content_of_backup(context, file)?,
+            None => self.content_of_words(context)?,
+        };
         let (wallet, _) = Wallet::create(context.wallets(), &self.name, &context.spec, content, &passphrase)?;
         context.show(&Made::new(&wallet, context, None))
     }
+}
+
+impl RestoreCommand {
+    fn content_of_words(&self, context: &Context) -> anyhow::Result<(KeystoreContent, Zeroizing<String>)> {
+        let layout = self.layout.layout()?;
+        let mnemonic = read_words(self.words_file.as_deref(), context)?;
+        let passphrase = context.options.passphrase.choose()?;
+        let birthday = Height(self.birthday);
+        Ok((KeystoreContent { mnemonic, layout, birthday, labels: Vec::new() }, passphrase))
+    }
+}
+
+fn content_of_backup(context: &Context, file: &Path) -> anyhow::Result<(KeystoreContent, Zeroizing<String>)> {
+    let keystore = Keystore::from_bytes(&read_bounded(file, Keystore::BYTES_MAX)?)?;
+    let passphrase = context.options.passphrase.ask(&format!("in {}", file.display()))?;
+    Ok((keystore.open(&passphrase)?, passphrase))
 }
 
 /// Tells of a name that is taken before anything is asked.
@@ -140,9 +162,12 @@ fn refuse_existing(context: &Context, name: &str) -> Result<(), FolderError> {
 
 /// No coin of a wallet made now can lie below. Mined coins mature once their block is as good as final: as far back is on the safe side.
 fn birthday_now(context: &Context) -> Height {
-    let height = context.client().ok().and_then(|node| node.height().ok());
+    // A node of another chain may be far above this one, and payments below the birthday are never looked for.
+    let of_this_chain = |node: &Client| check_chain(node, &context.spec).is_ok();
+    let node = context.client().ok().filter(of_this_chain);
+    let height = node.and_then(|node| node.height().ok());
     let Some(height) = height else {
-        note(&"note: no node answers, so the wallet will look through the chain from its first block on");
+        note(&"note: no node of this chain answers, so the wallet will look through the chain from its first block on");
         return Height::GENESIS;
     };
     Height(height.0.saturating_sub(context.spec.consensus().coinbase_maturity))

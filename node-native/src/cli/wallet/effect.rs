@@ -8,28 +8,38 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, FeeRate, Height};
 use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::partial::PartialTx;
 use serde::Serialize;
 
-use crate::wallet::state::WalletState;
+use crate::wallet::Wallet;
+
+/// By whose eyes a transaction is seen: a chain's, and where there is one a wallet's.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) spec: &'a ChainSpec,
+    pub(super) wallet: Option<&'a Wallet>,
+}
 
 /// What a transaction will do. Made from the very bytes that are signed, not from what was asked for.
 #[derive(Serialize)]
 pub(super) struct Effect {
-    txid: Txid,
+    pub(super) txid: Txid,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<Txid>,
     recipients: Vec<Recipient>,
     change: Option<Recipient>,
     fee: Amount,
-    fee_rate: u64,
-    size_bytes: u64,
+    fee_rate: Option<u64>,
+    size_bytes: Option<u64>,
     inputs: usize,
+    /// How many of them are the wallet's.
+    pub(super) own_inputs: usize,
     /// What the wallet has less afterwards.
     leaves: Amount,
     lock_height: Height,
     expiry_height: Height,
     #[serde(skip)]
-    minutes_left: u64,
+    minutes_left: Option<u64>,
 }
 
 /// An output.
@@ -42,6 +52,9 @@ struct Recipient {
     amount: Amount,
     /// Whether the wallet pays itself.
     is_own: bool,
+    /// What the user wrote beside the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
 }
 
 /// A transaction that the node has taken.
@@ -51,51 +64,77 @@ pub(super) struct Sent {
     pub(super) effect: Effect,
 }
 
+impl View<'_> {
+    fn is_own(&self, lock: &Lock) -> bool {
+        let book = self.wallet.map(|wallet| wallet.state().book());
+        book.zip(lock.address()).is_some_and(|(book, address)| book.path_of(&address).is_some())
+    }
+}
+
 impl Effect {
-    pub(super) fn new(unsigned: &UnsignedTx, replaces: Option<Txid>, state: &WalletState, spec: &ChainSpec) -> Self {
-        let body = unsigned.body();
-        let mut recipients = Vec::new();
-        let mut change = None;
-        let mut rest = unsigned.change();
+    /// That of a transaction which the wallet has built.
+    pub(super) fn new(unsigned: &UnsignedTx, replaces: Option<Txid>, view: View<'_>) -> Self {
+        let effect = Self::of(unsigned.partial(), unsigned.change(), view);
+        Self { replaces, ..effect }.with_size(unsigned.size_bytes())
+    }
+
+    /// That of a transaction from anywhere. Which of its outputs is the change only its maker knows.
+    pub(super) fn of(partial: &PartialTx, change: Option<&TxOut>, view: View<'_>) -> Self {
+        let body = partial.body();
+        let (mut recipients, mut shown_change, mut rest) = (Vec::new(), None, change);
         for output in &body.outputs {
-            let recipient = Recipient::new(output, state, spec);
+            let recipient = Recipient::new(output, view);
             if rest == Some(output) {
-                change = Some(recipient);
+                shown_change = Some(recipient);
                 rest = None;
             } else {
                 recipients.push(recipient);
             }
         }
-        let to_others = recipients.iter().filter(|recipient| !recipient.is_own).map(|recipient| recipient.amount);
-        let leaves = Amount::checked_sum(to_others.chain([unsigned.fee()])).unwrap_or(Amount::MAX);
-        let rate = FeeRate::reached_by(unsigned.fee(), unsigned.size_bytes()).unwrap_or_default();
-        let blocks_left = body.expiry_height.above(state.height());
-        Self {
-            txid: unsigned.partial().txid(),
-            replaces,
+        let own = |outputs: &[TxOut]| {
+            let own: Vec<_> = outputs.iter().filter(|output| view.is_own(&output.lock)).collect();
+            (own.len(), Amount::checked_sum(own.iter().map(|output| output.amount)).unwrap_or(Amount::MAX))
+        };
+        let ((own_inputs, spent), (_, received)) = (own(partial.spent()), own(&body.outputs));
+        let height = view.wallet.and_then(|wallet| wallet.state().tip()).map(|tip| tip.height);
+        let spacing_s = u64::from(view.spec.consensus().spacing_s);
+        let effect = Self {
+            txid: partial.txid(),
+            replaces: None,
             recipients,
-            change,
-            fee: unsigned.fee(),
-            fee_rate: rate.quanta_per_1000_bytes(),
-            size_bytes: unsigned.size_bytes(),
+            change: shown_change,
+            fee: partial.fee(),
+            fee_rate: None,
+            size_bytes: None,
             inputs: body.inputs.len(),
-            leaves,
+            own_inputs,
+            leaves: spent.saturating_sub(received),
             lock_height: body.lock_height,
             expiry_height: body.expiry_height,
-            minutes_left: u64::from(blocks_left) * u64::from(spec.consensus().spacing_s) / 60,
+            minutes_left: height.map(|height| u64::from(body.expiry_height.above(height)) * spacing_s / 60),
+        };
+        match partial.size_bytes(0) {
+            Some(size) => effect.with_size(size),
+            None => effect,
         }
+    }
+
+    fn with_size(self, size_bytes: u64) -> Self {
+        let rate = FeeRate::reached_by(self.fee, size_bytes).map(FeeRate::quanta_per_1000_bytes);
+        Self { size_bytes: Some(size_bytes), fee_rate: rate, ..self }
     }
 }
 
 impl Recipient {
-    fn new(output: &TxOut, state: &WalletState, spec: &ChainSpec) -> Self {
+    fn new(output: &TxOut, view: View<'_>) -> Self {
         let (address, data) = match &output.lock {
             Lock::Address(address) => (Some(address), None),
             Lock::Data(data) => (None, Some(hex::encode(data))),
         };
-        let is_own = address.is_some_and(|address| state.book().path_of(address).is_some());
-        let address = address.map(|address| address.to_text(&spec.network().address_prefix));
-        Self { address, data, amount: output.amount, is_own }
+        let address = address.map(|address| address.to_text(&view.spec.network().address_prefix));
+        let label = view.wallet.zip(address.as_deref()).and_then(|(wallet, address)| wallet.labels().of(address));
+        let label = label.map(str::to_owned);
+        Self { address, data, amount: output.amount, is_own: view.is_own(&output.lock), label }
     }
 }
 
@@ -104,6 +143,9 @@ impl fmt::Display for Recipient {
         match (&self.address, &self.data) {
             (Some(address), _) => write!(f, "{:>20} QBTC  to {address}", self.amount.to_string())?,
             (None, data) => write!(f, "{:>20}       data {}", "", data.as_deref().unwrap_or_default())?,
+        }
+        if let Some(label) = &self.label {
+            write!(f, " ({label})")?;
         }
         if self.is_own { f.write_str(" (your own)") } else { Ok(()) }
     }
@@ -121,17 +163,22 @@ impl fmt::Display for Effect {
             writeln!(f, "change   {change}")?;
         }
         let (fee, leaves) = (self.fee.to_string(), self.leaves.to_string());
-        writeln!(f, "fee      {fee:>20} QBTC  for {} bytes, {} quanta per 1000", self.size_bytes, self.fee_rate)?;
-        let coins = if self.inputs == 1 { "one coin".to_owned() } else { format!("{} coins", self.inputs) };
+        write!(f, "fee      {fee:>20} QBTC")?;
+        if let (Some(size), Some(rate)) = (self.size_bytes, self.fee_rate) {
+            write!(f, "  for {size} bytes, {rate} quanta per 1000")?;
+        }
+        writeln!(f)?;
+        let coins = match (self.inputs, self.own_inputs) {
+            (1, 1) => "one coin".to_owned(),
+            (all, own) if all == own => format!("{all} coins"),
+            (all, own) => format!("{own} of the {all} coins spent; the others are not yours"),
+        };
         writeln!(f, "leaves   {leaves:>20} QBTC  your wallet, from {coins}")?;
         if self.expiry_height == Height::GENESIS {
             return write!(f, "expires  never");
         }
-        write!(
-            f,
-            "expires  {:>20}       if no block up to this one holds it, in about {} minutes",
-            self.expiry_height, self.minutes_left
-        )
+        write!(f, "expires  {:>20}       if no block up to this one holds it", self.expiry_height)?;
+        self.minutes_left.map_or(Ok(()), |minutes| write!(f, ", in about {minutes} minutes"))
     }
 }
 

@@ -5,18 +5,29 @@ use std::fmt;
 use clap::Args;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::units::{Amount, Height};
-use qbtc_core::wallet::ledger::TxEntry;
+use qbtc_core::wallet::ledger::{OwnedCoin, TxEntry};
 use serde::Serialize;
 
 use super::context::Context;
+use super::csv;
 use crate::cli::output::table;
+
+const EXAMPLES: &str = "\
+Examples:
+  qbtc wallet history
+  qbtc wallet history --limit 0 --csv > payments.csv
+  qbtc wallet history --json";
 
 /// Lists payments.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct HistoryCommand {
     /// The most lines; 0 for all.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: usize,
+    /// Prints lines of comma-separated values for a spreadsheet (RFC 4180), with the time of each block if a node answers.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 }
 
 /// The wallet's history, newest first.
@@ -29,20 +40,22 @@ struct History {
 
 /// A transaction as it touched the wallet.
 #[derive(Serialize)]
-struct Line {
-    txid: Txid,
-    kind: &'static str,
+pub(super) struct Line {
+    pub(super) txid: Txid,
+    pub(super) kind: &'static str,
     /// What the wallet gained or, with a minus, lost; the fee included where the wallet paid it.
-    change: String,
-    received: Amount,
-    spent: Amount,
-    fee: Option<Amount>,
-    height: Option<Height>,
-    block: Option<BlockHash>,
-    confirmations: u32,
+    pub(super) change: String,
+    pub(super) received: Amount,
+    pub(super) spent: Amount,
+    pub(super) fee: Option<Amount>,
+    pub(super) height: Option<Height>,
+    pub(super) block: Option<BlockHash>,
+    pub(super) confirmations: u32,
     /// The greatest height at which it can still be mined.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_after: Option<Height>,
+    pub(super) expires_after: Option<Height>,
+    /// What the user wrote beside the payment, or beside an address of the wallet that it paid to.
+    pub(super) label: Option<String>,
 }
 
 impl HistoryCommand {
@@ -52,13 +65,22 @@ impl HistoryCommand {
         let tip = ledger.tip().map(|tip| tip.height);
         let all = ledger.history().count();
         let shown = if self.limit == 0 { all } else { self.limit };
-        let entries: Vec<_> = ledger.history().take(shown).map(|entry| Line::new(entry, tip)).collect();
+        let prefix = &context.spec.network().address_prefix;
+        let labels = |entry: &TxEntry| {
+            let of_address = |coin: &OwnedCoin| wallet.labels().of(&coin.address.to_text(prefix));
+            let label = wallet.labels().of(&entry.txid.to_string());
+            label.or_else(|| entry.received.iter().find_map(of_address)).map(str::to_owned)
+        };
+        let entries: Vec<_> = ledger.history().take(shown).map(|entry| Line::new(entry, tip, labels(entry))).collect();
+        if self.csv {
+            return csv::print_history(&entries, context);
+        }
         context.show(&History { height: tip, left_out: all - entries.len(), entries })
     }
 }
 
 impl Line {
-    fn new(entry: &TxEntry, tip: Option<Height>) -> Self {
+    fn new(entry: &TxEntry, tip: Option<Height>, label: Option<String>) -> Self {
         let (received, spent) = (entry.received_amount(), entry.spent_amount());
         let change = match received.checked_sub(spent) {
             Some(gained) => format!("+{gained}"),
@@ -78,6 +100,7 @@ impl Line {
             block: entry.block.map(|block| block.id),
             confirmations,
             expires_after: is_limited.then_some(entry.expiry_height),
+            label,
         }
     }
 }
@@ -103,7 +126,7 @@ impl fmt::Display for History {
         if self.entries.is_empty() {
             return write!(f, "no payments yet ({as_of})");
         }
-        let mut lines = table(&["BLOCK", "CONFIRMED", "KIND", "QBTC", "FEE", "TRANSACTION"], &[0, 1, 3, 4]);
+        let mut lines = table(&["BLOCK", "CONFIRMED", "KIND", "QBTC", "FEE", "TRANSACTION", "LABEL"], &[0, 1, 3, 4]);
         for line in &self.entries {
             let height = line.height.map_or_else(|| "waits".to_owned(), |height| height.to_string());
             let confirmations = match line.expires_after {
@@ -112,7 +135,8 @@ impl fmt::Display for History {
             };
             let fee = line.fee.map_or_else(String::new, |fee| fee.to_string());
             let txid = line.txid.to_string();
-            lines.add_row([&height, &confirmations, line.kind, &line.change, &fee, &txid]);
+            let label = line.label.as_deref().unwrap_or_default();
+            lines.add_row([&height, &confirmations, line.kind, &line.change, &fee, &txid, label]);
         }
         writeln!(f, "{}", lines.trim_fmt())?;
         match self.left_out {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use super::passphrase::{choose_at_terminal, read_file};
 use super::words::{self, WordGrid, read_words};
+use crate::wallet::folder::write_new;
 
 /// Changes the passphrase.
 #[derive(Args)]
@@ -32,6 +33,9 @@ struct Done {
 impl PassphraseCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let mut wallet = context.open()?;
+        if wallet.only_watches() {
+            bail!("wallet {:?} only watches, and has no passphrase", wallet.name());
+        }
         let old = context.options.passphrase.ask(wallet.name())?;
         // Told at once, before a new one is thought up.
         wallet.unlock(&old, &context.spec)?;
@@ -82,6 +86,49 @@ impl fmt::Display for Words {
 }
 
 const BACKUP_EXAMPLES: &str = "\
+The file is encrypted under the wallet's passphrase, and holds the words, what the addresses are made of, the birthday and the labels:
+all that the chain cannot give again. Without the passphrase it is worth nothing, so it does not take the place of the words on paper.
+
+Examples:
+  qbtc wallet backup savings.qbtc
+  qbtc wallet restore savings --backup savings.qbtc";
+
+/// Writes a backup.
+#[derive(Args)]
+#[command(after_help = BACKUP_EXAMPLES)]
+pub(super) struct BackupCommand {
+    /// The file to write. None is ever replaced.
+    file: PathBuf,
+}
+
+/// A backup that was written.
+#[derive(Serialize)]
+struct Written {
+    wallet: String,
+    file: PathBuf,
+    labels: usize,
+}
+
+impl BackupCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let wallet = context.open()?;
+        if wallet.only_watches() {
+            bail!("wallet {:?} only watches, and can be exported again where its words are", wallet.name());
+        }
+        let passphrase = context.options.passphrase.ask(wallet.name())?;
+        write_new(&self.file, &wallet.backup(&passphrase)?)?;
+        let labels = wallet.labels().iter().len();
+        context.show(&Written { wallet: wallet.name().to_owned(), file: self.file, labels })
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wallet {} is backed up in {}, which opens with its passphrase", self.wallet, self.file.display())
+    }
+}
+
+const CHECK_EXAMPLES: &str = "\
 Needs no passphrase: the words are compared by the address that they lead to.
 
 Examples:
@@ -90,7 +137,7 @@ Examples:
 
 /// Checks words that were written down.
 #[derive(Args)]
-#[command(after_help = BACKUP_EXAMPLES)]
+#[command(after_help = CHECK_EXAMPLES)]
 pub(super) struct BackupCheckCommand {
     /// A file with the words; `-` for stdin [default: you are asked].
     #[arg(long, value_name = "FILE")]
@@ -100,7 +147,10 @@ pub(super) struct BackupCheckCommand {
 impl BackupCheckCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let wallet = context.open()?;
-        let words = read_words(self.words_file.as_deref())?;
+        if wallet.only_watches() {
+            bail!("wallet {:?} only watches, and has no words", wallet.name());
+        }
+        let words = read_words(self.words_file.as_deref(), context)?;
         let book = wallet.state().book();
         let key = AccountKey::derive(&words.to_seed(""), book.path());
         let first = AddressPath { branch: Branch::Receive, index: ChildIndex::ZERO };

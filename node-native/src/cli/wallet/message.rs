@@ -73,6 +73,9 @@ struct Verified {
 
 impl SignCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        if self.text == "-" {
+            context.options.passphrase.leave_stdin_for("the text")?;
+        }
         let text = read_text(&self.text)?;
         let wallet = context.open()?;
         let book = wallet.state().book();

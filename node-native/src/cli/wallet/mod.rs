@@ -6,15 +6,22 @@
 mod addresses;
 mod context;
 mod create;
+mod csv;
+mod desk;
 mod effect;
 mod history;
+mod info;
 mod keys;
+mod label;
 mod message;
 mod money;
+mod order;
+mod partial;
 mod passphrase;
 mod proof;
 mod send;
 mod sync;
+mod watch;
 mod words;
 
 use clap::{Args, Subcommand};
@@ -44,7 +51,7 @@ pub(super) struct WalletCommand {
 }
 
 /// Options of all wallet commands.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 struct WalletOptions {
     /// Which wallet [default: the only one, or the one named `default`].
     #[arg(long, short, global = true, env = "QBTC_WALLET", value_name = "NAME", hide_env_values = true)]
@@ -52,6 +59,9 @@ struct WalletOptions {
     /// Goes by what the wallet knows, without asking the node.
     #[arg(long, global = true)]
     offline: bool,
+    /// Takes the word of a node that has pruned blocks for what it cannot prove any more.
+    #[arg(long, global = true)]
+    trust_filters: bool,
     #[command(flatten)]
     passphrase: PassphraseOptions,
     #[command(flatten)]
@@ -66,6 +76,8 @@ enum Action {
     Restore(create::RestoreCommand),
     /// Lists the wallets of the chain.
     List(create::ListCommand),
+    /// Tells what the wallet is.
+    Info(info::InfoCommand),
     /// Shows an address to be paid to.
     Address(addresses::AddressCommand),
     /// Lists the wallet's addresses.
@@ -82,6 +94,12 @@ enum Action {
     Bump(send::BumpCommand),
     /// Takes back a payment that waits.
     Cancel(send::CancelCommand),
+    /// Makes, signs and sends payments where the secret is on another machine, or several sign.
+    Partial(Box<partial::PartialCommand>),
+    /// Writes something beside an address or a payment.
+    Label(label::LabelCommand),
+    /// Lists what was written beside addresses and payments.
+    Labels(label::LabelsCommand),
     /// Proves that a payment is in a block.
     Proof(proof::ProofCommand),
     /// Signs a text for one of the wallet's addresses.
@@ -92,10 +110,16 @@ enum Action {
     Sync(sync::SyncCommand),
     /// Forgets what the wallet knows of the chain, and looks through it again.
     Rescan(sync::RescanCommand),
+    /// Writes the wallet's addresses, for a machine that only watches.
+    Export(watch::ExportCommand),
+    /// Watches a wallet, or addresses, whose secret is elsewhere.
+    Watch(watch::WatchCommand),
     /// Changes the passphrase.
     Passphrase(keys::PassphraseCommand),
     /// Shows the words again.
     Words(keys::WordsCommand),
+    /// Writes an encrypted file that brings the wallet back, labels and all.
+    Backup(keys::BackupCommand),
     /// Checks that the words which you have written down are this wallet's.
     BackupCheck(keys::BackupCheckCommand),
 }
@@ -107,6 +131,7 @@ impl WalletCommand {
             Action::Create(command) => command.run(&context),
             Action::Restore(command) => command.run(&context),
             Action::List(command) => command.run(&context),
+            Action::Info(command) => command.run(&context),
             Action::Address(command) => command.run(&context),
             Action::Addresses(command) => command.run(&context),
             Action::Balance(command) => command.run(&context),
@@ -115,13 +140,19 @@ impl WalletCommand {
             Action::Send(command) => command.run(&context),
             Action::Bump(command) => command.run(&context),
             Action::Cancel(command) => command.run(&context),
+            Action::Partial(command) => command.run(&context),
+            Action::Label(command) => command.run(&context),
+            Action::Labels(command) => command.run(&context),
             Action::Proof(command) => command.run(&context),
             Action::Sign(command) => command.run(&context),
             Action::Verify(command) => command.run(&context),
             Action::Sync(command) => command.run(&context),
             Action::Rescan(command) => command.run(&context),
+            Action::Export(command) => command.run(&context),
+            Action::Watch(command) => command.run(&context),
             Action::Passphrase(command) => command.run(&context),
             Action::Words(command) => command.run(&context),
+            Action::Backup(command) => command.run(&context),
             Action::BackupCheck(command) => command.run(&context),
         }
     }

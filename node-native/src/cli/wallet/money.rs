@@ -67,8 +67,10 @@ pub(super) struct CoinsCommand {}
 
 /// The wallet's coins.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Coins(Vec<Coin>);
+struct Coins {
+    height: Option<Height>,
+    coins: Vec<Coin>,
+}
 
 /// A coin.
 #[derive(Serialize)]
@@ -81,6 +83,7 @@ struct Coin {
     height: Option<Height>,
     is_coinbase: bool,
     state: &'static str,
+    label: Option<String>,
 }
 
 impl CoinsCommand {
@@ -98,32 +101,37 @@ impl CoinsCommand {
                 Some(_) if spendable.contains(&coin) => "available",
                 Some(_) => "being spent",
             };
+            let address = coin.address.to_text(&context.spec.network().address_prefix);
+            let label = wallet.labels().of(&address).or_else(|| wallet.labels().of(&coin.outpoint.txid.to_string()));
+            let label = label.map(str::to_owned);
             coins.push(Coin {
                 txid: coin.outpoint.txid,
                 index: coin.outpoint.index,
                 amount: coin.amount,
-                address: coin.address.to_text(&context.spec.network().address_prefix),
+                address,
                 branch: addresses::name(coin.path.branch),
                 height: coin.height,
                 is_coinbase: coin.is_coinbase,
                 state,
+                label,
             });
         }
         coins.sort_by_key(|coin| (coin.height.is_none(), coin.height));
-        context.show(&Coins(coins))
+        context.show(&Coins { height: wallet.state().tip().map(|tip| tip.height), coins })
     }
 }
 
 impl fmt::Display for Coins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.coins.is_empty() {
             return f.write_str("no coins");
         }
-        let mut lines = table(&["BLOCK", "QBTC", "STATE", "COIN"], &[0, 1]);
-        for coin in &self.0 {
+        let mut lines = table(&["BLOCK", "QBTC", "STATE", "COIN", "LABEL"], &[0, 1]);
+        for coin in &self.coins {
             let height = coin.height.map_or_else(String::new, |height| height.to_string());
             let place = format!("{}:{}", coin.txid, coin.index);
-            lines.add_row([&height, &coin.amount.to_string(), coin.state, &place]);
+            let label = coin.label.as_deref().unwrap_or_default();
+            lines.add_row([&height, &coin.amount.to_string(), coin.state, &place, label]);
         }
         write!(f, "{}", lines.trim_fmt())
     }

@@ -1,5 +1,6 @@
 //! Where passphrases come from: a file, stdin, the environment, or the user at a terminal.
 
+use std::cell::OnceCell;
 use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
@@ -20,7 +21,7 @@ const TRIES_MAX: u32 = 3;
 const CHARS_GOOD: usize = 12;
 
 /// How a script gives the passphrase.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 pub(super) struct PassphraseOptions {
     /// A file whose first line is the passphrase.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_stdin")]
@@ -28,6 +29,9 @@ pub(super) struct PassphraseOptions {
     /// Reads the passphrase from the first line of stdin.
     #[arg(long, global = true)]
     passphrase_stdin: bool,
+    /// What stdin held: it can be read only once, and some commands ask twice.
+    #[arg(skip)]
+    from_stdin: OnceCell<Zeroizing<String>>,
 }
 
 impl PassphraseOptions {
@@ -37,9 +41,25 @@ impl PassphraseOptions {
             return read_file(path).map(Some);
         }
         if self.passphrase_stdin {
-            return first_line(io::stdin().lock()).context("cannot read the passphrase from stdin").map(Some);
+            return self.read_stdin(io::stdin().lock()).map(Some);
         }
         Ok(env::var(VARIABLE).ok().map(Zeroizing::new))
+    }
+
+    fn read_stdin(&self, stdin: impl BufRead) -> anyhow::Result<Zeroizing<String>> {
+        if let Some(passphrase) = self.from_stdin.get() {
+            return Ok(passphrase.clone());
+        }
+        let passphrase = first_line(stdin).context("cannot read the passphrase from stdin")?;
+        Ok(self.from_stdin.get_or_init(|| passphrase).clone())
+    }
+
+    /// Refuses to read something else from stdin, where the passphrase comes from.
+    pub(super) fn leave_stdin_for(&self, what: &str) -> anyhow::Result<()> {
+        if self.passphrase_stdin {
+            bail!("stdin gives the passphrase, so it cannot give {what} too: use a file for one of them");
+        }
+        Ok(())
     }
 
     /// The passphrase of a wallet: given, or asked for.
@@ -126,10 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn stdin_is_read_once() {
+        let options = PassphraseOptions { passphrase_stdin: true, ..PassphraseOptions::default() };
+        assert_eq!(options.read_stdin(&b"open sesame\n"[..]).unwrap().as_str(), "open sesame");
+        assert_eq!(options.read_stdin(&b""[..]).unwrap().as_str(), "open sesame");
+        assert!(options.leave_stdin_for("the words").is_err());
+        assert!(PassphraseOptions::default().leave_stdin_for("the words").is_ok());
+    }
+
+    #[test]
     fn a_file_is_read_and_a_missing_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pass");
-        let options = PassphraseOptions { passphrase_file: Some(path.clone()), passphrase_stdin: false };
+        let options = PassphraseOptions { passphrase_file: Some(path.clone()), ..PassphraseOptions::default() };
         assert!(format!("{:#}", options.given().unwrap_err()).contains("pass"));
         std::fs::write(&path, "secret\n").unwrap();
         assert_eq!(options.ask("a").unwrap().as_str(), "secret");

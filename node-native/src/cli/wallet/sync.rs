@@ -6,9 +6,11 @@ use clap::Args;
 use qbtc_core::hash::Txid;
 use qbtc_core::units::Height;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::context::{Context, Followed};
 use crate::wallet::Wallet;
+use crate::wallet::sync::check_chain;
 
 const SYNC_EXAMPLES: &str = "\
 The wallet asks the node for a small filter of each block and fetches the few blocks that concern it. Other commands do the same
@@ -27,10 +29,18 @@ pub(super) struct SyncCommand {
     unlock: bool,
 }
 
+const RESCAN_EXAMPLES: &str = "\
+What the chain cannot tell is kept: which addresses were given away, labels, and payments that wait.
+
+Examples:
+  qbtc wallet rescan
+  qbtc wallet rescan --from 120000                coins of earlier blocks stay as they are known";
+
 /// Looks through the chain again.
 #[derive(Args)]
+#[command(after_help = RESCAN_EXAMPLES)]
 pub(super) struct RescanCommand {
-    /// The height of the block to begin with [default: the wallet's birthday].
+    /// The height of the block to begin with; one below the wallet's birthday moves that [default: the birthday].
     #[arg(long, value_name = "HEIGHT")]
     from: Option<u32>,
 }
@@ -47,6 +57,8 @@ struct Found {
     arrived: Vec<Txid>,
     sent_again: Vec<Txid>,
     is_short_of_addresses: bool,
+    #[serde(skip)]
+    how_to_get_more: &'static str,
     waiting_too_many: Option<usize>,
 }
 
@@ -61,14 +73,16 @@ impl SyncCommand {
 
 impl RescanCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let name = context.name()?;
         // Nothing is forgotten unless there is a node to find it again.
-        context.client()?.call::<u32>("getblockcount", serde_json::json!([]))?;
-        let passphrase = context.options.passphrase.ask(&name)?;
-        let from = self.from.map(Height);
-        let afresh = Wallet::open_afresh(context.wallets(), &name, &context.spec, &passphrase, from);
-        let (mut wallet, unlocked) = afresh?;
-        let followed = context.follow(&mut wallet, Some(&unlocked.key))?;
+        check_chain(&context.client()?, &context.spec)?;
+        let found = context.find()?;
+        let passphrase = if found.only_watches() {
+            Zeroizing::default()
+        } else {
+            context.options.passphrase.ask(&context.name()?)?
+        };
+        let (mut wallet, unlocked) = found.open_afresh(&context.spec, &passphrase, self.from.map(Height))?;
+        let followed = context.follow(&mut wallet, unlocked.as_ref().map(|unlocked| &unlocked.key))?;
         context.show(&Found::new(&wallet, followed))
     }
 }
@@ -84,9 +98,19 @@ impl Found {
             touched: synced.touched,
             arrived: pending.arrived,
             sent_again: pending.sent_again,
-            is_short_of_addresses: wallet.state().is_short(),
+            is_short_of_addresses: !wallet.is_bare() && wallet.state().is_short(),
+            how_to_get_more: how_to_get_more(wallet),
             waiting_too_many: pending.too_many,
         }
+    }
+}
+
+/// What is said to whoever runs out of fresh addresses.
+pub(super) const fn how_to_get_more(wallet: &Wallet) -> &'static str {
+    if wallet.only_watches() {
+        "fewer than 20 fresh addresses are left: `qbtc wallet export` where the words are, then `qbtc wallet watch` here"
+    } else {
+        "fewer than 20 fresh addresses are kept ready: `qbtc wallet sync --unlock` makes more and looks for payments to them"
     }
 }
 
@@ -117,10 +141,7 @@ impl fmt::Display for Found {
             )?;
         }
         if self.is_short_of_addresses {
-            write!(
-                f,
-                "\nfew fresh addresses are left: `qbtc wallet sync --unlock` makes more and looks for payments to them"
-            )?;
+            write!(f, "\n{}", self.how_to_get_more)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use qbtc_core::wallet::mnemonic::{Mnemonic, MnemonicError};
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::context::Context;
 use crate::cli::output::note;
 
 /// The longest text with words, in bytes: 24 of them with generous white space.
@@ -40,9 +41,12 @@ pub(super) fn serialize<S: Serializer>(words: &Option<Zeroizing<String>>, serial
 }
 
 /// Reads words: from a file, from stdin for `-`, or as the user types them.
-pub(super) fn read_words(file: Option<&Path>) -> anyhow::Result<Mnemonic> {
+pub(super) fn read_words(file: Option<&Path>, context: &Context) -> anyhow::Result<Mnemonic> {
     let text = match file {
-        Some(path) if path.as_os_str() == "-" => read_all(io::stdin().lock())?,
+        Some(path) if path.as_os_str() == "-" => {
+            context.options.passphrase.leave_stdin_for("the words")?;
+            read_all(io::stdin().lock())?
+        }
         Some(path) => {
             let opened = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             read_all(BufReader::new(opened))?

@@ -16,7 +16,7 @@ fn funded() -> (WalletState, FakeNode, OutPoint) {
     let coin = coinbase_coin(node.tip());
     node.mine_empty(10);
     let mut state = state(0);
-    sync(&mut state, &node, &node.spec, Some(&other_key()), |_, _| {}).unwrap();
+    sync(&mut state, &node, &node.rules(), Some(&other_key()), |_, _| {}).unwrap();
     (state, node, coin)
 }
 
@@ -52,7 +52,7 @@ fn payments_on_their_way_are_seen_children_before_parents() {
 fn own_payments_are_sent_again_until_they_are_mined() {
     let (mut state, mut node, coin) = funded();
     let payment = unsigned(&[coin], &[foreign(1)]);
-    add_own(&mut state, &payment, &other_key()).unwrap();
+    add_own(&mut state, &payment, Some(&other_key())).unwrap();
     assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::ZERO);
     node.refuses.set(Some("min relay fee not met"));
     let report = follow(&mut state, &node);
@@ -62,7 +62,7 @@ fn own_payments_are_sent_again_until_they_are_mined() {
     assert_eq!(follow(&mut state, &node).sent_again, [payment.txid()]);
     assert!(follow(&mut state, &node).sent_again.is_empty());
     node.mine(foreign(2).0, vec![payment.clone()]);
-    sync(&mut state, &node, &node.spec, None, |_, _| {}).unwrap();
+    sync(&mut state, &node, &node.rules(), None, |_, _| {}).unwrap();
     follow(&mut state, &node);
     assert!(state.own(&payment.txid()).is_none());
     assert!(state.ledger().entry(&payment.txid()).unwrap().block.is_some());
@@ -72,13 +72,63 @@ fn own_payments_are_sent_again_until_they_are_mined() {
 fn a_replacement_takes_the_place_of_the_original() {
     let (mut state, _, coin) = funded();
     let original = unsigned(&[coin], &[foreign(1)]);
-    add_own(&mut state, &original, &other_key()).unwrap();
+    add_own(&mut state, &original, Some(&other_key())).unwrap();
     let replacement = unsigned(&[coin], &[foreign(2)]);
-    add_own(&mut state, &replacement, &other_key()).unwrap();
+    add_own(&mut state, &replacement, Some(&other_key())).unwrap();
     assert!(state.own(&original.txid()).is_none() && state.own(&replacement.txid()).is_some());
-    forget(&mut state, &replacement.txid());
-    assert_eq!(state.ledger().history().filter(|entry| entry.block.is_none()).count(), 0);
-    assert!(state.own(&replacement.txid()).is_none());
+}
+
+#[test]
+fn payments_that_wait_outlive_a_new_look_through_the_chain() {
+    let (mut state, node, coin) = funded();
+    let payment = unsigned(&[coin], &[foreign(1), (address(Branch::Change, 0), 100_000_000)]);
+    let child = OutPoint { txid: payment.txid(), index: 1 };
+    let child = unsigned(&[child], &[foreign(1)]);
+    for transaction in [&payment, &child] {
+        add_own(&mut state, transaction, Some(&other_key())).unwrap();
+    }
+    let mut afresh = crate::wallet::testing::state(0);
+    afresh.remember(&state);
+    sync(&mut afresh, &node, &node.rules(), Some(&other_key()), |_, _| {}).unwrap();
+    assert_eq!(follow(&mut afresh, &node).sent_again, [payment.txid(), child.txid()]);
+    assert!(follow(&mut afresh, &node).refused.is_empty());
+    assert_eq!((&afresh.own, spend::balance(&afresh, &node.spec)), (&state.own, spend::balance(&state, &node.spec)));
+}
+
+#[test]
+fn what_can_no_longer_be_mined_does_not_come_back() {
+    let (mut state, node, coin) = funded();
+    // Neither one that has expired nor one whose coins are gone, though both pay the wallet.
+    let mut late = unsigned(&[coin], &[(address(Branch::Change, 1), 100_000_000)]);
+    late.body.expiry_height = state.height();
+    let gone = OutPoint { txid: Txid::from_bytes([3; 32]), index: 0 };
+    let taken = unsigned(&[gone], &[(address(Branch::Change, 2), 100_000_000)]);
+    state.own = vec![late, taken];
+    follow(&mut state, &node);
+    assert_eq!((state.own.len(), spend::balance(&state, &node.spec).confirmed), (0, Amount::from_coins(4)));
+}
+
+#[test]
+fn a_pool_full_of_payments_to_the_wallet_does_not_stop_it() {
+    let (mut state, node, coin) = funded();
+    add_own(&mut state, &unsigned(&[coin], &[foreign(1)]), Some(&other_key())).unwrap();
+    let strange = |index| OutPoint { txid: Txid::from_bytes([3; 32]), index };
+    let payment = |index| unsigned(&[strange(index)], &[(address(Branch::Receive, 1), 100_000_000)]);
+    node.pool.borrow_mut().extend((0..1_000).map(payment));
+    let report = follow(&mut state, &node);
+    assert_eq!((report.too_many, report.arrived.len()), (Some(1_000), 999));
+    assert_eq!(state.own.len(), 1);
+}
+
+#[test]
+fn another_transaction_than_asked_for_is_refused() {
+    let (mut state, node, coin) = funded();
+    let asked = unsigned(&[coin], &[foreign(1)]);
+    node.pool.borrow_mut().push(asked.clone());
+    node.gives_instead.replace(Some(unsigned(&[coin], &[foreign(2)])));
+    let refused = follow_pending(&mut state, &node, None);
+    assert!(matches!(refused, Err(PendingError::OtherTransaction { expected, .. }) if expected == asked.txid()));
+    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::from_coins(4));
 }
 
 #[test]

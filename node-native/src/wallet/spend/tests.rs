@@ -16,7 +16,7 @@ fn funded(coins: u32) -> (WalletState, ChainSpec) {
     }
     node.mine_empty(10);
     let mut state = state(0);
-    sync(&mut state, &node, &node.spec, Some(&other_key()), |_, _| {}).unwrap();
+    sync(&mut state, &node, &node.rules(), Some(&other_key()), |_, _| {}).unwrap();
     (state, node.spec)
 }
 
@@ -27,7 +27,7 @@ fn order(coins: u32) -> Order {
 
 fn paid(state: &mut WalletState, spec: &ChainSpec, order: &Order) -> Transaction {
     let transaction = pay(state, spec, order).unwrap().sign(&other_key(), &[7; 32]).unwrap();
-    add_own(state, &transaction, &other_key()).unwrap();
+    add_own(state, &transaction, Some(&other_key())).unwrap();
     transaction
 }
 
@@ -52,6 +52,53 @@ fn everything_is_paid_out() {
     assert_eq!((unsigned.body().inputs.len(), unsigned.body().outputs.len()), (2, 1));
     let sum = unsigned.body().outputs[0].amount.checked_add(unsigned.fee()).unwrap();
     assert_eq!(sum, Amount::from_coins(8));
+}
+
+#[test]
+fn recipients_bear_the_fee_when_they_are_to() {
+    let (state, spec) = funded(3);
+    let lock = |byte| qbtc_core::lock::Lock::Address(Address::from_bytes([byte; 32]));
+    let to = |amounts: &[u64]| {
+        let output =
+            |(byte, quanta): (u8, &u64)| TxOut { amount: Amount::from_quanta(*quanta).unwrap(), lock: lock(byte) };
+        let outputs = (1..).zip(amounts).map(output).collect();
+        pay(&state, &spec, &Order { outputs, fee_rate: RATE, fee_within: true, ..Order::default() })
+    };
+    // Of some of the money, of all of it to the last quantum, and to several.
+    for amounts in
+        [&[100_000_000][..], &[400_000_000], &[1_200_000_000], &[500_000_000, 300_000_001], &[1_200_000_000 - 20_000]]
+    {
+        let unsigned = to(amounts).unwrap();
+        let body = unsigned.body();
+        let paid = body.outputs.iter().filter(|output| Some(*output) != unsigned.change());
+        let paid = Amount::checked_sum(paid.map(|output| output.amount)).unwrap();
+        let ordered = amounts.iter().sum::<u64>();
+        let gone = paid.checked_add(unsigned.fee()).unwrap().quanta();
+        assert!(gone <= ordered && ordered - gone < 20_000, "{amounts:?}: {gone} of {ordered}");
+        assert!(unsigned.fee() >= RATE.fee(unsigned.size_bytes()).unwrap());
+    }
+    let two = to(&[500_000_000, 300_000_001]).unwrap();
+    let amounts: Vec<_> = two.body().outputs.iter().map(|output| output.amount.quanta()).collect();
+    assert!(amounts.iter().any(|quanta| 500_000_000 - quanta < 10_000), "{amounts:?}");
+    let missing = to(&[1_200_000_001]);
+    assert!(matches!(missing, Err(SpendError::Build(BuildError::Selection(_)))), "{missing:?}");
+    assert!(matches!(to(&[1_000]), Err(SpendError::Build(BuildError::Dust { .. }))));
+    let outputs = order(1).outputs;
+    let fee = outputs[0].amount;
+    assert_eq!(without_fee(&outputs, fee), Err(SpendError::FeeTooHigh { fee }));
+    assert_eq!(to(&[]), Err(SpendError::NobodyPaysFee));
+}
+
+#[test]
+fn a_payment_can_wait_longer_for_its_signer() {
+    let (state, spec) = funded(1);
+    let height = |valid_for_s| {
+        let order = Order { valid_for_s, ..order(1) };
+        pay(&state, &spec, &order).unwrap().body().expiry_height.above(state.height())
+    };
+    let spacing_s = spec.consensus().spacing_s;
+    assert_eq!(height(None), 3_600 / spacing_s);
+    assert_eq!((height(Some(86_400)), height(Some(0))), (86_400 / spacing_s, 2));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::*;
 use crate::wallet::testing::{FakeNode, address, coinbase_coin, key, other_key, state, unsigned};
 
 fn synced(state: &mut WalletState, node: &FakeNode) -> Result<Synced, SyncError> {
-    sync(state, node, &node.spec, Some(&other_key()), |_, _| {})
+    sync(state, node, &node.rules(), Some(&other_key()), |_, _| {})
 }
 
 fn receive(index: u32) -> Address {
@@ -25,7 +25,7 @@ fn money_of_the_genesis_block_is_found() {
     node.mine_empty(3);
     let layout = qbtc_core::wallet::layout::AddressLayout::default();
     let mut state = WalletState::new(&node.spec, layout, Height(0), &key());
-    let found = sync(&mut state, &node, &node.spec, Some(&key()), |_, _| {}).unwrap();
+    let found = sync(&mut state, &node, &node.rules(), Some(&key()), |_, _| {}).unwrap();
     assert_eq!((found.blocks, state.height()), (3, Height(3)));
     assert_eq!(coins(&state), Amount::from_coins(4_200_000));
 }
@@ -40,7 +40,7 @@ fn payments_are_found_and_little_else_is_fetched() {
     node.mine(receive(99), vec![unsigned(&[earned], &[(address(Branch::Change, 0), 300_000_000)])]);
     let mut state = state(0);
     let mut told = Vec::new();
-    let found = sync(&mut state, &node, &node.spec, Some(&other_key()), |state, progress| {
+    let found = sync(&mut state, &node, &node.rules(), Some(&other_key()), |state, progress| {
         told.push((state.height(), progress));
     });
     let found = found.unwrap();
@@ -96,6 +96,29 @@ fn a_turn_to_another_branch_is_followed() {
 }
 
 #[test]
+fn a_turn_from_far_below_is_not_followed() {
+    let mut node = FakeNode::new();
+    node.mine(receive(0), Vec::new());
+    node.mine_empty(400);
+    let mut state = state(0);
+    synced(&mut state, &node).unwrap();
+    let before = state.clone();
+    let blocks = node.blocks.clone();
+    // A node that begins anew, and one that shows a chain of its own.
+    node.blocks.truncate(3);
+    assert!(matches!(synced(&mut state, &node), Err(SyncError::DeepTurn { node: Height(2), .. })));
+    node.mine_empty(600);
+    assert!(matches!(synced(&mut state, &node), Err(SyncError::DeepTurn { node: Height(602), .. })));
+    assert_eq!(state, before);
+    // As deep as nodes turn, it is.
+    node.blocks = blocks;
+    node.blocks.truncate(402 - 250);
+    node.mine_empty(1);
+    assert!(synced(&mut state, &node).unwrap().undone >= 250);
+    assert_eq!((state.height(), coins(&state)), (Height(152), Amount::from_coins(4)));
+}
+
+#[test]
 fn a_chain_that_has_nothing_in_common_is_looked_through_anew() {
     let mut node = FakeNode::new();
     node.mine_empty(2);
@@ -115,7 +138,7 @@ fn what_was_missed_without_the_secret_is_found_with_it() {
     node.mine(receive(39), Vec::new());
     node.mine_empty(1);
     let mut state = state(0);
-    let found = sync(&mut state, &node, &node.spec, None, |_, _| {}).unwrap();
+    let found = sync(&mut state, &node, &node.rules(), None, |_, _| {}).unwrap();
     assert_eq!(found.fetched, 1);
     assert_eq!(coins(&state), Amount::from_coins(4));
     assert!(state.is_short());
@@ -153,6 +176,45 @@ fn blocks_and_filters_that_are_not_what_was_asked_for_are_refused() {
     let refused = synced(&mut untouched, &node);
     assert!(matches!(refused, Err(SyncError::Block { .. })), "{refused:?}");
     assert_eq!(untouched.ledger().history().count(), 0);
+}
+
+#[test]
+fn a_filter_that_hides_a_payment_is_seen() {
+    let mut node = FakeNode::new();
+    let id = node.mine(receive(0), Vec::new());
+    let parent = node.tip().header.parent;
+    node.mine_empty(1);
+    // It matches nothing of the wallet's, so that the block is never fetched.
+    node.falsify_filter(id, &Filter::build(&parent, [[9; 32]]));
+    let mut state = state(0);
+    let refused = synced(&mut state, &node);
+    assert!(matches!(refused, Err(SyncError::FalseFilter { id: found, .. }) if found == id), "{refused:?}");
+    // Nor does it help to leave the proof out, unless the user takes the node's word.
+    node.is_pruned.set(true);
+    assert!(matches!(synced(&mut state, &node), Err(SyncError::Unproven { height: Height(1) })));
+    let trusting = SyncRules { trusts_filters: true, ..node.rules() };
+    sync(&mut state, &node, &trusting, Some(&other_key()), |_, _| {}).unwrap();
+    assert_eq!((state.height(), coins(&state)), (Height(2), Amount::ZERO));
+}
+
+#[test]
+fn another_blocks_proof_does_not_hold() {
+    let mut node = FakeNode::new();
+    node.mine_empty(2);
+    node.swap_proofs(1, 2);
+    let refused = synced(&mut state(0), &node);
+    assert!(matches!(refused, Err(SyncError::FalseProof { .. })), "{refused:?}");
+}
+
+#[test]
+fn blocks_without_work_are_refused() {
+    let mut node = FakeNode::new();
+    node.mine_empty(1);
+    node.mine_without_work(receive(0));
+    let mut state = state(0);
+    let refused = synced(&mut state, &node);
+    assert!(matches!(refused, Err(SyncError::Header { height: Height(2), .. })), "{refused:?}");
+    assert_eq!(coins(&state), Amount::ZERO);
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! What `send` and `partial create` have in common: whom to pay how much, at which fee.
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use qbtc_core::lock::Lock;
+use qbtc_core::tx::TxOut;
+use qbtc_core::units::{Amount, FeeRate};
+
+use super::addresses;
+use super::context::Context;
+use crate::cli::output::note;
+use crate::client::Client;
+use crate::wallet::source::fee_advice;
+use crate::wallet::spend::Order;
+
+/// How much miners get.
+#[derive(Args, Clone)]
+pub(super) struct FeeOptions {
+    /// The fee rate, in quanta for each 1,000 bytes [default: by --confirm-within].
+    #[arg(long, value_name = "QUANTA")]
+    fee_rate: Option<u64>,
+    /// Asks the node for the fee rate that is mined within so many blocks.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 6, conflicts_with = "fee_rate")]
+    confirm_within: u32,
+    /// The highest fee that is paid, in QBTC: a guard against mistakes.
+    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    max_fee: Amount,
+}
+
+/// Whom to pay how much.
+#[derive(Args, Clone)]
+pub(super) struct OrderOptions {
+    /// Whom to pay how much, in QBTC. `all` is all that is left.
+    #[arg(required = true, value_name = "ADDRESS=AMOUNT")]
+    payments: Vec<String>,
+    /// The recipients pay the fee, in equal parts: the wallet has no less afterwards than these amounts.
+    #[arg(long)]
+    subtract_fee: bool,
+    /// Bytes for people to read, in hex, that the payment carries for ever.
+    #[arg(long, value_name = "HEX")]
+    data: Option<String>,
+    /// Signs with the dormant second keys.
+    #[arg(long)]
+    with_fallback_key: bool,
+}
+
+impl FeeOptions {
+    /// The rate: as given, or as the node advises.
+    pub(super) fn rate(&self, node: impl FnOnce() -> anyhow::Result<Client>) -> anyhow::Result<FeeRate> {
+        if let Some(quanta) = self.fee_rate {
+            return Ok(FeeRate::from_quanta_per_1000_bytes(quanta));
+        }
+        let advice = fee_advice(&node()?, self.confirm_within)?;
+        if !advice.is_estimate {
+            note(&"note: the node has seen too few payments to estimate fees; this pays the least that it relays");
+        }
+        Ok(advice.rate)
+    }
+
+    /// Refuses a fee that can only be a mistake.
+    pub(super) fn check(&self, fee: Amount) -> anyhow::Result<()> {
+        if fee > self.max_fee {
+            bail!("a fee of {fee} QBTC exceeds --max-fee {}", self.max_fee);
+        }
+        Ok(())
+    }
+}
+
+impl OrderOptions {
+    /// The order. Its fee rate is still to be set.
+    pub(super) fn order(&self, context: &Context) -> anyhow::Result<Order> {
+        let mut order =
+            Order { with_fallback_key: self.with_fallback_key, fee_within: self.subtract_fee, ..Order::default() };
+        for payment in &self.payments {
+            let (address, amount) = payment
+                .rsplit_once('=')
+                .with_context(|| format!("{payment:?}: expected ADDRESS=AMOUNT, as in dbqs1…=12.5"))?;
+            let address = addresses::parse(context, address)?;
+            if amount != "all" {
+                let amount = amount.parse().with_context(|| payment.clone())?;
+                order.outputs.push(TxOut { amount, lock: Lock::Address(address) });
+            } else if order.everything_to.replace(address).is_some() {
+                bail!("only one address can be paid all that is left");
+            }
+        }
+        if let Some(data) = &self.data {
+            let bytes = hex::decode(data).map_err(|error| anyhow!("--data: {error}"))?;
+            order.outputs.push(TxOut { amount: Amount::ZERO, lock: Lock::Data(bytes.into()) });
+        }
+        Ok(order)
+    }
+}

@@ -1,0 +1,416 @@
+//! `qbtc wallet partial`: payments that are made in one place and signed in another, or by several.
+//!
+//! The maker needs a node and no secret, the signer a secret and no node. A signer sees what the very bytes that he signs do: the
+//! signature covers the coins that are spent, so that whoever lies about them, or about the fee, gets a signature that is worth nothing.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use base64ct::{Base64, Encoding};
+use clap::{Args, Subcommand};
+use qbtc_core::crypto::{PublicKey, Scheme};
+use qbtc_core::lock::Address;
+use qbtc_core::wallet::derivation::{AddressPath, Branch};
+use qbtc_core::wallet::partial::{Missing, PartialTx};
+use serde::Serialize;
+
+use super::context::{Context, confirm};
+use super::desk::send;
+use super::effect::{Effect, Sent, View};
+use super::order::{FeeOptions, OrderOptions};
+use crate::cli::output::print_error;
+use crate::client::Client;
+use crate::wallet::folder::{read_bounded, write_new};
+use crate::wallet::source::ChainSource;
+use crate::wallet::watched::entries;
+use crate::wallet::{Wallet, entropy, spend};
+
+/// The longest file: as base64, with line breaks.
+const FILE_BYTES_MAX: usize = PartialTx::BYTES_MAX / 3 * 4 + (PartialTx::BYTES_MAX / 32) + 1_024;
+const MAGIC: &[u8] = b"qbtcptx";
+
+const EXAMPLES: &str = "\
+A payment in three steps. The online machine watches the wallet (`qbtc wallet watch`), the offline one has its words and no node:
+
+  online    qbtc wallet -w till partial create dbqs1…=12.5 --out pay.ptx
+  offline   qbtc wallet partial show pay.ptx
+  offline   qbtc wallet partial sign pay.ptx --out signed.ptx
+  online    qbtc wallet -w till partial send signed.ptx
+
+Where several must sign, each signs a copy, and `qbtc wallet partial combine` makes one of them.";
+
+const CREATE_EXAMPLES: &str = "\
+The coins are not set aside: do not make another payment before this one is sent or given up.
+
+Examples:
+  qbtc wallet partial create dbqs1…=12.5 --out pay.ptx
+  qbtc wallet partial create dbqs1…=all --hours 72 --out pay.ptx";
+
+/// Payments that are signed elsewhere, or by several.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct PartialCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Makes a payment for somebody else to sign. Needs no secret.
+    Create(CreateCommand),
+    /// Shows what a payment does and what it lacks. Needs no node, and no wallet.
+    Show(ShowCommand),
+    /// Signs with the wallet's keys. Needs no node.
+    Sign(SignCommand),
+    /// Makes one of copies that several have signed. Needs no node, and no wallet.
+    Combine(CombineCommand),
+    /// Hands a payment that lacks nothing to the node.
+    Send(SendCommand),
+}
+
+#[derive(Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+struct CreateCommand {
+    #[command(flatten)]
+    order: OrderOptions,
+    #[command(flatten)]
+    fee: FeeOptions,
+    /// For how long it can be mined: time to carry it to the signer and back.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    hours: u32,
+    #[command(flatten)]
+    out: OutOptions,
+}
+
+#[derive(Args)]
+struct ShowCommand {
+    /// The payment; `-` for stdin.
+    file: PathBuf,
+}
+
+#[derive(Args)]
+struct SignCommand {
+    /// The payment; `-` for stdin.
+    file: PathBuf,
+    /// Does not ask.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    out: OutOptions,
+}
+
+#[derive(Args)]
+struct CombineCommand {
+    /// The copies.
+    #[arg(required = true, num_args = 2..)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    out: OutOptions,
+}
+
+#[derive(Args)]
+struct SendCommand {
+    /// The payment; `-` for stdin.
+    file: PathBuf,
+    /// Does not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Args)]
+struct OutOptions {
+    /// The file to write; none is ever replaced [default: stdout].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A payment that may still lack signatures.
+#[derive(Serialize)]
+struct Shown {
+    effect: Effect,
+    is_complete: bool,
+    missing: Vec<String>,
+}
+
+/// A payment that was written, or is written to stdout.
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    shown: Shown,
+    /// How many signatures were added.
+    signed: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+    /// The payment itself, in base64.
+    partial: String,
+}
+
+impl PartialCommand {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self.action {
+            Action::Create(command) => command.run(context),
+            Action::Show(command) => command.run(context),
+            Action::Sign(command) => command.run(context),
+            Action::Combine(command) => command.run(context),
+            Action::Send(command) => command.run(context),
+        }
+    }
+}
+
+impl CreateCommand {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut order = self.order.order(context)?;
+        order.valid_for_s = Some(self.hours.saturating_mul(3_600));
+        let wallet = context.open_current()?;
+        if wallet.is_bare() {
+            bail!(
+                "wallet {:?} watches bare addresses: without their keys no payment can be made from them",
+                wallet.name()
+            );
+        }
+        order.fee_rate = self.fee.rate(|| context.client())?;
+        let unsigned = spend::pay(wallet.state(), &context.spec, &order)?;
+        let effect = Effect::new(&unsigned, None, View { spec: &context.spec, wallet: Some(&wallet) });
+        if let Err(refused) = self.fee.check(unsigned.fee()) {
+            print_error(&effect);
+            return Err(refused);
+        }
+        self.out.write(context, unsigned.partial(), effect, 0)
+    }
+}
+
+impl ShowCommand {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        let partial = read(&self.file, context)?;
+        let wallet = context.open_if_any()?;
+        let effect = Effect::of(&partial, None, View { spec: &context.spec, wallet: wallet.as_ref() });
+        context.show(&Shown::new(effect, &partial, context))
+    }
+}
+
+impl SignCommand {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        if self.file.as_os_str() == "-" {
+            context.options.passphrase.leave_stdin_for("the payment")?;
+        }
+        let mut partial = read(&self.file, context)?;
+        let wallet = context.open()?;
+        let effect = Effect::of(&partial, None, View { spec: &context.spec, wallet: Some(&wallet) });
+        let places = keys_wanted(&partial, &wallet);
+        if places.is_empty() {
+            return Err(nothing_to_sign(&partial, &wallet));
+        }
+        if !self.yes {
+            print_error(&effect);
+            if !confirm("Sign it?")? {
+                bail!("nothing was signed");
+            }
+        }
+        let unlocked = context.unlock(&wallet)?;
+        let mut signed = 0;
+        for (scheme, path) in places {
+            signed += partial.sign(&unlocked.key.secret_key(scheme, path), &entropy()?);
+        }
+        self.out.write(context, &partial, effect, signed)
+    }
+}
+
+/// Where the wallet's keys are that a payment still wants.
+fn keys_wanted(partial: &PartialTx, wallet: &Wallet) -> Vec<(Scheme, AddressPath)> {
+    let missing = partial.missing();
+    let wanted: Vec<&PublicKey> = missing
+        .iter()
+        .flat_map(|missing| match missing {
+            Missing::Signatures { keys, .. } => keys.as_slice(),
+            Missing::Alternative { .. } | Missing::Preimage { .. } => &[],
+        })
+        .collect();
+    let book = wallet.state().book();
+    let own = Branch::ALL.into_iter().flat_map(|branch| entries(book, branch));
+    let own_keys = own.flat_map(|(path, entry)| {
+        let keys = entry.keys.iter().flat_map(|keys| std::iter::once(&keys.signing).chain(&keys.fallback));
+        keys.map(move |key| (path, key))
+    });
+    own_keys.filter(|(_, key)| wanted.contains(key)).map(|(path, key)| (key.scheme(), path)).collect()
+}
+
+fn nothing_to_sign(partial: &PartialTx, wallet: &Wallet) -> anyhow::Error {
+    if partial.missing().is_empty() {
+        return anyhow!("nothing is missing: `qbtc wallet partial send` hands it to a node");
+    }
+    anyhow!(
+        "wallet {:?} knows none of the keys that are wanted. If it is the right one, it has not made these addresses yet: \
+         `qbtc wallet export` makes as many as the watching wallet has",
+        wallet.name()
+    )
+}
+
+impl CombineCommand {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        let mut copies = self.files.iter().map(|file| Ok((file, read(file, context)?)));
+        let (_, mut whole) = copies.next().unwrap_or_else(|| bail!("there is nothing to combine"))?;
+        for copy in copies {
+            let (file, copy) = copy?;
+            whole.combine(&copy).with_context(|| format!("{} does not fit the others", file.display()))?;
+        }
+        let wallet = context.open_if_any()?;
+        let effect = Effect::of(&whole, None, View { spec: &context.spec, wallet: wallet.as_ref() });
+        self.out.write(context, &whole, effect, 0)
+    }
+}
+
+impl SendCommand {
+    fn run(self, context: &Context) -> anyhow::Result<()> {
+        let partial = read(&self.file, context)?;
+        let node = context.client()?;
+        let mut wallet = context.open_if_any()?;
+        if let Some(wallet) = &mut wallet {
+            context.follow(wallet, None)?;
+        }
+        let effect = Effect::of(&partial, None, View { spec: &context.spec, wallet: wallet.as_ref() });
+        let missing = missing_of(&partial, context);
+        if !missing.is_empty() {
+            bail!("the payment still lacks {}", missing.join(", "));
+        }
+        let transaction = partial.finalize()?;
+        if !self.yes {
+            print_error(&effect);
+            if !confirm("Send it?")? {
+                bail!("nothing was sent");
+            }
+        }
+        match wallet.as_mut().filter(|_| effect.own_inputs > 0) {
+            Some(wallet) => send(wallet, &node, &transaction, None)?,
+            None => submit(&node, &transaction)?,
+        }
+        context.show(&Sent { effect })
+    }
+}
+
+fn submit(node: &Client, transaction: &qbtc_core::tx::Transaction) -> anyhow::Result<()> {
+    node.submit(transaction).context("the node does not take the payment")
+}
+
+impl OutOptions {
+    fn write(&self, context: &Context, partial: &PartialTx, effect: Effect, signed: usize) -> anyhow::Result<()> {
+        let text = Base64::encode_string(&partial.to_bytes());
+        if let Some(file) = &self.out {
+            write_new(file, format!("{text}\n").as_bytes())?;
+        }
+        let shown = Shown::new(effect, partial, context);
+        let written = Written { shown, signed, file: self.out.clone(), partial: text };
+        if written.file.is_none() && !context.is_json() {
+            // The payment goes where it was sent, what it does is for whoever looks.
+            print_error(&written.shown);
+        }
+        context.show(&written)
+    }
+}
+
+/// A payment of this chain, from a file or stdin, as bytes or in base64.
+fn read(file: &Path, context: &Context) -> anyhow::Result<PartialTx> {
+    let bytes = if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).context("cannot read stdin")?;
+        bytes
+    } else {
+        read_bounded(file, FILE_BYTES_MAX)?
+    };
+    let partial = parse(&bytes).with_context(|| format!("{} is no payment to sign", file.display()))?;
+    if *partial.chain() != context.spec.chain_id() {
+        bail!("{} is a payment on chain {}, not on {}", file.display(), partial.chain(), context.spec.name());
+    }
+    Ok(partial)
+}
+
+fn parse(bytes: &[u8]) -> anyhow::Result<PartialTx> {
+    if bytes.starts_with(MAGIC) {
+        return Ok(PartialTx::from_bytes(bytes)?);
+    }
+    if bytes.len() > FILE_BYTES_MAX {
+        bail!("it has more than {FILE_BYTES_MAX} bytes");
+    }
+    let text: String =
+        std::str::from_utf8(bytes).context("it is neither bytes of one nor base64")?.split_whitespace().collect();
+    let decoded =
+        Base64::decode_vec(&text).map_err(|error| anyhow!("it is neither bytes of one nor base64: {error}"))?;
+    Ok(PartialTx::from_bytes(&decoded)?)
+}
+
+impl Shown {
+    fn new(effect: Effect, partial: &PartialTx, context: &Context) -> Self {
+        let missing = missing_of(partial, context);
+        Self { effect, is_complete: missing.is_empty(), missing }
+    }
+}
+
+/// What a payment lacks, in words.
+fn missing_of(partial: &PartialTx, context: &Context) -> Vec<String> {
+    let text = |address: &Address| address.to_text(&context.spec.network().address_prefix);
+    let in_words = |missing: &Missing| match missing {
+        Missing::Alternative { address } => format!("how to spend from {}", text(address)),
+        Missing::Signatures { address, keys, .. } if keys.len() == 1 => format!("the signature for {}", text(address)),
+        Missing::Signatures { address, count, keys } => {
+            format!("{count} signatures of {} keys for {}", keys.len(), text(address))
+        }
+        Missing::Preimage { address, digest } => {
+            format!("the preimage of {} for {}", hex::encode(digest), text(address))
+        }
+    };
+    partial.missing().iter().map(in_words).collect()
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "payment  {}", self.effect.txid)?;
+        writeln!(f, "{}", self.effect)?;
+        if self.is_complete {
+            return write!(f, "complete: `qbtc wallet partial send` hands it to a node");
+        }
+        let mut lines = self.missing.iter();
+        lines.next().map_or(Ok(()), |first| write!(f, "lacks    {first}"))?;
+        lines.try_for_each(|line| write!(f, "\n         {line}"))
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}\nwritten to {}", self.shown, file.display()),
+            None => f.write_str(&self.partial),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qbtc_core::hash::{ChainId, Txid};
+    use qbtc_core::lock::Lock;
+    use qbtc_core::tx::{OutPoint, TxBody, TxOut};
+    use qbtc_core::units::{Amount, Height};
+
+    #[test]
+    fn payments_are_read_as_bytes_and_as_text() {
+        let output =
+            |coins| TxOut { amount: Amount::from_coins(coins), lock: Lock::Address(Address::from_bytes([1; 32])) };
+        let body = TxBody {
+            version: TxBody::VERSION,
+            inputs: vec![OutPoint { txid: Txid::from_bytes([2; 32]), index: 0 }],
+            outputs: vec![output(1)],
+            lock_height: Height::GENESIS,
+            expiry_height: Height::GENESIS,
+        };
+        let partial = PartialTx::new(ChainId::from_bytes([3; 32]), body, vec![output(2)]).unwrap();
+        let bytes = partial.to_bytes();
+        let text = Base64::encode_string(&bytes);
+        let (first, second) = text.split_at(40);
+        assert_eq!(parse(&bytes).unwrap(), partial);
+        assert_eq!(parse(format!(" {first}\r\n{second}\n").as_bytes()).unwrap(), partial);
+        for refused in [&b""[..], b"qbtcptx", b"????", b"\xff\xfe", &text.as_bytes()[..41], &bytes[..20]] {
+            assert!(parse(refused).is_err());
+        }
+    }
+}
