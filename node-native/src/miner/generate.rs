@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::mempool::{Payout, TemplateError};
+use qbtc_core::units::BlockTime;
 use qbtc_core::verify::CheckedBlock;
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +30,9 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Mines `count` blocks on the tip, one after the other, and returns their ids. They are in the chain by then. One thread does it, with at
 /// most `tries_max` hashes for all: if they do not suffice, only the blocks mined until then are returned.
 ///
-/// Blocks that are made faster than a second each state times ahead of the clock, as the median of their parents must be passed.
-/// When that is as far as the chain's rules allow, this waits for the clock.
+/// Each block states a time of one second after its parent's until the chain has reached the clock, so that blocks made this way use up as
+/// little time as can be. From there on, blocks that are made faster than some a second state times ahead of the clock, as the median of
+/// their parents' must be passed. When that is as far as the chain's rules allow, this waits for the clock.
 ///
 /// If the future is dropped, the search ends.
 ///
@@ -88,13 +90,14 @@ fn search(node: &Node, payout: &Payout, tries: u64, cancelled: &CancellationToke
     if template.time_min() > node.now().saturating_add(limit_s) {
         return Ok(Searched::TooEarly);
     }
+    let time = time_after(node, &template.context().parent);
     let mut search = Search::new(node.extranonce(), Arc::clone(&template));
     let mut hashes = 0;
     while hashes < tries {
         if cancelled.is_cancelled() {
             return Err(BlockRefusal::Fault(Fault::Stopping).into());
         }
-        let Some(searched) = search.next_chunk(kernel, node.now(), tries - hashes) else {
+        let Some(searched) = search.next_chunk(kernel, time, tries - hashes) else {
             search = Search::new(node.extranonce(), Arc::clone(&template));
             continue;
         };
@@ -105,4 +108,10 @@ fn search(node: &Node, payout: &Payout, tries: u64, cancelled: &CancellationToke
         }
     }
     Ok(Searched::Exhausted)
+}
+
+/// The time for a block on this parent: a second later, but not ahead of the clock. What the rules ask for at least goes before it.
+fn time_after(node: &Node, parent: &BlockHash) -> BlockTime {
+    let parent = node.headers().node(parent).map_or(BlockTime(0), |parent| parent.header().time);
+    parent.saturating_add(1).min(node.now())
 }

@@ -82,16 +82,42 @@ async fn generated_blocks_are_the_chain() {
     assert!(generate(&node, &payout(), 1, u64::MAX).await.is_err(), "the node has stopped");
 }
 
-/// The median of the last eleven times must be passed, so that it moves a second with each six blocks. A chain that allows one second ahead
-/// of the clock makes the last of these blocks wait for it.
+/// Dev with its genesis this long before now, and this far ahead of the clock allowed.
+fn dev_since(seconds: u32, future_limit_s: u32) -> ChainSpec {
+    let dev = ChainSpec::dev();
+    let (genesis, limit) = (dev.consensus().genesis.time.0, dev.consensus().future_limit_s);
+    let text = dev.to_toml();
+    let text = text.replace(&format!("time = {genesis}"), &format!("time = {}", crate::node::now().0 - seconds));
+    let text = text.replace(&format!("future_limit_s = {limit}"), &format!("future_limit_s = {future_limit_s}"));
+    let spec = ChainSpec::from_toml(&text).unwrap();
+    assert_ne!(spec.genesis().header.time, dev.genesis().header.time);
+    assert_eq!(spec.consensus().future_limit_s, future_limit_s);
+    spec
+}
+
+/// The median of the last eleven times must be passed, so that it moves a second with each six blocks. A chain that begins now and allows one
+/// second ahead of the clock makes the last of these blocks wait for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn generating_waits_for_the_clock() {
     let folder = tempfile::tempdir().unwrap();
-    let text = ChainSpec::dev().to_toml().replace("future_limit_s = 120", "future_limit_s = 1");
-    let spec = ChainSpec::from_toml(&text).unwrap();
-    assert_eq!(spec.consensus().future_limit_s, 1);
-    let (node, thread) = open(folder.path(), spec);
+    let (node, thread) = open(folder.path(), dev_since(0, 1));
+    let began = crate::node::now();
     let ids = generate(&node, &payout(), 32, u64::MAX).await.unwrap();
     assert_eq!(ids.len(), 32);
+    let last = node.headers().node(ids.last().unwrap()).unwrap().header().time;
+    assert!(last >= began.saturating_add(3), "{last} is some seconds after {began}");
+    stop(&node, thread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn generated_blocks_are_a_second_apart_until_they_reach_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = dev_since(3_600, 1);
+    let genesis = spec.genesis().header.time;
+    let (node, thread) = open(folder.path(), spec);
+    let ids = generate(&node, &payout(), 40, u64::MAX).await.unwrap();
+    for (id, second) in ids.iter().zip(1..) {
+        assert_eq!(node.headers().node(id).unwrap().header().time, genesis.saturating_add(second));
+    }
     stop(&node, thread);
 }
