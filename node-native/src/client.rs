@@ -3,6 +3,7 @@
 //! What comes back is bounded and typed: whether the node is not there, does not know the caller, or refuses the call, each with
 //! the mend. It must not retry: whoever calls knows whether a call may be made twice.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -17,7 +18,7 @@ use crate::paths::{NodeAddresses, cookie_file, node_file};
 
 /// The longest answer: the largest block of the most generous chain in hex, with its envelope.
 const RESPONSE_BYTES_MAX: u64 = 160 << 20;
-/// The longest cookie or address file, in bytes.
+/// The longest cookie or address file, and the longest explanation of a refusal, in bytes.
 const FILE_BYTES_MAX: u64 = 4_096;
 /// A node on this machine answers at once, or is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,6 +63,14 @@ pub enum ClientError {
     Unauthorized {
         /// Where the node is.
         url: String,
+    },
+    /// The node does not hear requests that look like this one.
+    #[error("the node at {url} does not hear this request: {why}")]
+    Forbidden {
+        /// Where the node is.
+        url: String,
+        /// What the node says.
+        why: String,
     },
     /// The password is not to be had.
     #[error("the node's cookie file {} cannot be read ({error}); is it the --data-dir and --chain of the node?", path.display())]
@@ -182,8 +191,9 @@ impl Client {
         let mut answers: Vec<Answer> = self.post(method, &requests)?;
         // The specification lets a server answer in any order.
         answers.sort_by_key(|answer| answer.id.as_u64());
-        if answers.len() != params.len() {
-            let what = format!("{} answers to {} calls", answers.len(), params.len());
+        let ids = answers.iter().map(|answer| answer.id.as_u64());
+        if !ids.eq((0..params.len() as u64).map(Some)) {
+            let what = format!("{} answers to {} calls, not one for each", answers.len(), params.len());
             return Err(self.strange(method, what));
         }
         answers.into_iter().map(|answer| self.result(method, answer)).collect()
@@ -204,8 +214,12 @@ impl Client {
         let body = serde_json::to_vec(body).map_err(|error| self.strange(method, error.to_string()))?;
         let mut response = request.send(&body).map_err(|error| self.failed(method, error))?;
         let status = response.status().as_u16();
-        if status == 401 || status == 403 {
+        if status == 401 {
             return Err(ClientError::Unauthorized { url: self.url.clone() });
+        }
+        if status == 403 {
+            let why = response.body_mut().with_config().limit(FILE_BYTES_MAX).read_to_string().unwrap_or_default();
+            return Err(ClientError::Forbidden { url: self.url.clone(), why: why.trim().to_owned() });
         }
         let body = response.body_mut().with_config().limit(RESPONSE_BYTES_MAX).read_to_vec();
         let body = body.map_err(|error| self.failed(method, error))?;
@@ -256,7 +270,21 @@ impl Login {
 /// Where the node of a chain's folder says that it listens, if one runs or has ended without clearing up.
 #[must_use]
 pub fn running_node(chain_dir: &Path) -> Option<NodeAddresses> {
-    serde_json::from_str(&read_small(&node_file(chain_dir)).ok()?).ok()
+    let NodeAddresses { pid, rpc, http, stratum } =
+        serde_json::from_str(&read_small(&node_file(chain_dir)).ok()?).ok()?;
+    let reachable = |address: Option<String>| address.map(reachable);
+    Some(NodeAddresses { pid, rpc: reachable(rpc), http: reachable(http), stratum: reachable(stratum) })
+}
+
+/// An address at which programs of this machine reach what listens at `address`: one that stands for all addresses is none to connect to.
+fn reachable(address: String) -> String {
+    match address.parse::<SocketAddr>() {
+        Ok(at) if at.ip().is_unspecified() => {
+            let loopback = if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+            SocketAddr::new(loopback, at.port()).to_string()
+        }
+        _ => address,
+    }
 }
 
 /// The login of a chain's folder.

@@ -68,6 +68,10 @@ fn a_batch_is_put_in_order() {
     let short = client(&address).batch::<String>("getblockhash", &[json!([1]), json!([2])]);
     assert!(matches!(short, Err(ClientError::Answer { .. })));
     server.join().unwrap();
+    let (address, server) = serve_once(http("200 OK", r#"[{"result":"a","id":0},{"result":"b","id":0}]"#));
+    let twice = client(&address).batch::<String>("getblockhash", &[json!([1]), json!([2])]);
+    assert!(matches!(twice, Err(ClientError::Answer { .. })), "two answers to one call");
+    server.join().unwrap();
     // No call, no connection.
     assert_eq!(client(&address).batch::<String>("getblockhash", &[]).unwrap(), Vec::<String>::new());
 }
@@ -98,6 +102,9 @@ fn other_servers_are_told_apart() {
         error
     };
     assert!(matches!(error_of(http("401 Unauthorized", "")), ClientError::Unauthorized { .. }));
+    // Where the login is right and the name is not, the mend is another one.
+    let told = error_of(http("403 Forbidden", "host \"node.example\" is not known here\n")).to_string();
+    assert!(told.contains("node.example") && !told.contains("password"), "{told}");
     assert!(matches!(error_of(http("200 OK", "<html>hello</html>")), ClientError::Answer { .. }));
     assert!(
         matches!(error_of(http("404 Not Found", "nothing")), ClientError::Answer { what, .. } if what.contains("404"))
@@ -151,4 +158,19 @@ fn addresses_that_are_none_are_refused() {
         assert!(matches!(Client::new(text, &password(), None), Err(ClientError::Url(_))), "{text}");
     }
     assert_eq!(client("127.0.0.1:8332").url(), "http://127.0.0.1:8332");
+}
+
+#[test]
+fn a_node_that_listens_everywhere_is_reached_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = NodeAddresses {
+        pid: 7,
+        rpc: Some("0.0.0.0:8332".to_owned()),
+        http: Some("[::]:8080".to_owned()),
+        stratum: Some("192.0.2.1:3333".to_owned()),
+    };
+    fs::write(node_file(folder.path()), serde_json::to_vec(&addresses).unwrap()).unwrap();
+    let NodeAddresses { rpc, http, stratum, .. } = running_node(folder.path()).unwrap();
+    let expected = ["127.0.0.1:8332", "[::1]:8080", "192.0.2.1:3333"].map(|address| Some(address.to_owned()));
+    assert_eq!([rpc, http, stratum], expected);
 }
