@@ -61,9 +61,9 @@ pub(crate) struct Cost(NonZeroU32);
 impl Cost {
     /// Of a few reads.
     pub(crate) const LIGHT: Self = Self::of(1);
-    /// Of reading a block.
+    /// Of reading a block, or a little of many.
     pub(crate) const READING: Self = Self::of(4);
-    /// Of reading many blocks, or of verifying signatures.
+    /// Of reading thousands of things, or of verifying signatures.
     pub(crate) const HEAVY: Self = Self::of(20);
 
     const fn of(cost: u32) -> Self {

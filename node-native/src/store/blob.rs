@@ -38,6 +38,23 @@ pub(super) fn read(
     Ok(bytes)
 }
 
+/// The first bytes, as many as are in the first piece, and how many there are in all; `None` if there are none under this number. Reads
+/// two pieces, however many there are.
+pub(super) fn peek(
+    table: &impl ReadableTable<(u64, u32), &'static [u8]>,
+    number: u64,
+) -> Result<Option<(Vec<u8>, usize)>, StoreError> {
+    let mut pieces = table.range((number, 0)..=(number, u32::MAX))?;
+    let Some(first) = pieces.next().transpose()? else { return Ok(None) };
+    let first = first.1.value().to_vec();
+    let length = match pieces.next_back().transpose()? {
+        // All pieces but the last are full.
+        Some((place, last)) => PIECE_BYTES.saturating_mul(place.value().1 as usize) + last.value().len(),
+        None => first.len(),
+    };
+    Ok(Some((first, length)))
+}
+
 /// Whether there are bytes under this number.
 pub(super) fn has(table: &impl ReadableTable<(u64, u32), &'static [u8]>, number: u64) -> Result<bool, StoreError> {
     Ok(table.get((number, 0))?.is_some())
@@ -47,4 +64,36 @@ pub(super) fn has(table: &impl ReadableTable<(u64, u32), &'static [u8]>, number:
 pub(super) fn remove(table: &mut BlobWriter<'_>, number: u64) -> Result<(), StoreError> {
     table.retain_in((number, 0)..=(number, u32::MAX), |_, _| false)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase, TableDefinition};
+
+    use super::*;
+
+    const TABLE: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("blobs");
+
+    #[test]
+    fn lengths_are_those_of_what_was_put() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let lengths = [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES, 3 * PIECE_BYTES + 7];
+        let writing = database.begin_write().unwrap();
+        {
+            let mut table = writing.open_table(TABLE).unwrap();
+            for (number, length) in (0..).zip(lengths) {
+                put(&mut table, number, &vec![7; length]).unwrap();
+            }
+        }
+        writing.commit().unwrap();
+        let reading = database.begin_read().unwrap();
+        let table = reading.open_table(TABLE).unwrap();
+        for (number, length) in (0..).zip(lengths) {
+            let (first, found) = peek(&table, number).unwrap().unwrap();
+            assert_eq!((first.len(), found), (length.min(PIECE_BYTES), length));
+            assert_eq!(read(&table, number).unwrap().unwrap().len(), length);
+        }
+        assert!(peek(&table, 99).unwrap().is_none());
+    }
 }

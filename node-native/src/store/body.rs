@@ -51,6 +51,15 @@ impl SplitBlock {
     }
 }
 
+/// How large a block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockExtent {
+    /// The size with witnesses, in bytes.
+    pub size_bytes: usize,
+    /// How many transactions there are beside the coinbase.
+    pub transactions: usize,
+}
+
 /// A stored body, taken apart.
 pub(super) struct StoredBody<'a> {
     pub(super) envelope: &'a [u8],
@@ -69,6 +78,16 @@ impl<'a> StoredBody<'a> {
             Ok::<_, StoreError>(bodies)
         })?;
         Ok(Self { envelope, bodies })
+    }
+
+    /// How many transactions a block has and how long it is, from the first bytes of its stored body and the lengths of body and witnesses.
+    pub(super) fn extent(start: &[u8], body_bytes: usize, witnesses_bytes: usize) -> Result<BlockExtent, StoreError> {
+        let transactions = Reader(start).length()?;
+        // What is there beside the block's own bytes: see the head of this file.
+        let lengths = transactions.saturating_mul(4);
+        let own = (body_bytes + witnesses_bytes).checked_sub(8 + lengths.saturating_mul(2));
+        let short = || StoreError::inconsistent("a stored block ends early");
+        Ok(BlockExtent { size_bytes: own.ok_or_else(short)?, transactions })
     }
 
     /// The bytes of the whole block.

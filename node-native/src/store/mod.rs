@@ -27,6 +27,7 @@ mod view;
 
 pub use address_rows::{AddressRow, address_rows};
 pub use batch::Batch;
+pub use body::BlockExtent;
 pub use error::StoreError;
 pub use load::LoadedTree;
 pub use open::{Indexes, Store, StoreOptions};

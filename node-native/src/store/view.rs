@@ -15,7 +15,7 @@ use qbtc_core::utxo::{Coin, CoinView, Undo};
 use qbtc_core::verify::{CheckedBlock, check_block};
 use redb::{ReadOnlyTable, ReadTransaction};
 
-use super::body::StoredBody;
+use super::body::{BlockExtent, StoredBody};
 use super::commit::coin_count;
 use super::indexes::{decode_coin, decode_undo};
 use super::tables::{
@@ -192,6 +192,19 @@ impl ChainView {
     pub fn block_bytes(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
         let Some((body, witnesses)) = self.stored_block(id)? else { return Ok(None) };
         StoredBody::parse(&body)?.join(&witnesses).map(Some)
+    }
+
+    /// How large a block is, without reading it whole; `None` if it is unknown or its witnesses are pruned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn block_extent(&self, id: &BlockHash) -> Result<Option<BlockExtent>, StoreError> {
+        let Some(number) = self.number(id)? else { return Ok(None) };
+        let body = blob::peek(&self.tables.bodies, number)?;
+        let Some(((start, body), (_, witnesses))) = body.zip(blob::peek(&self.tables.witnesses, number)?) else {
+            return Ok(None);
+        };
+        StoredBody::extent(&start, body, witnesses).map(Some)
     }
 
     /// A block as plain data; `None` if it is unknown or its witnesses are pruned.

@@ -81,6 +81,7 @@ fn documented(rate: &Arc<RateLimiter>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mempool::fees))
         .route_layer(rate.layer(Cost::LIGHT));
     let reading = OpenApiRouter::new()
+        .routes(routes!(blocks::list))
         .routes(routes!(blocks::block))
         .routes(routes!(blocks::raw))
         .routes(routes!(blocks::transactions))
@@ -92,7 +93,6 @@ fn documented(rate: &Arc<RateLimiter>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mempool::transactions))
         .route_layer(rate.layer(Cost::READING));
     let heavy = OpenApiRouter::new()
-        .routes(routes!(blocks::list))
         .routes(routes!(addresses::balance))
         .routes(routes!(ranges::headers))
         .routes(routes!(ranges::filters))

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use qbtc_core::block::Block;
 use qbtc_core::chain::{ChainStore, HeaderNode};
 use qbtc_core::hash::BlockHash;
@@ -15,6 +17,7 @@ use qbtc_core::units::{BlockTime, Height};
 use qbtc_core::utxo::Coin;
 use tokio::sync::Semaphore;
 
+use super::cache::Validity;
 use super::params::BlockRef;
 use super::problem::Problem;
 use super::shapes::{BlockHeader, Place, Standing};
@@ -34,7 +37,7 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(crate) struct Api {
     pub(crate) node: Node,
     turns: Arc<Semaphore>,
-    kept: Mutex<HashMap<&'static str, Kept>>,
+    kept: Mutex<HashMap<&'static str, Arc<Mutex<Option<Kept>>>>>,
 }
 
 /// An answer that was computed at a time.
@@ -42,6 +45,11 @@ pub(crate) struct Api {
 struct Kept {
     at: Instant,
     json: Arc<str>,
+}
+
+/// What was computed, as long as it may be told again.
+fn fresh(kept: Option<&Kept>) -> Option<Arc<str>> {
+    kept.filter(|kept| kept.at.elapsed() < FRESH).map(|kept| Arc::clone(&kept.json))
 }
 
 /// The chain at one moment, with the headers that it is made of.
@@ -85,6 +93,19 @@ impl Api {
         reading.await.map_err(|error| Problem::fault(&error))?
     }
 
+    /// Answers with what a reader tells of the chain at its tip.
+    ///
+    /// # Errors
+    /// As [`Api::read`].
+    pub(crate) async fn at_tip<T: IntoResponse + Send + 'static>(
+        &self,
+        asked: &HeaderMap,
+        read: impl FnOnce(&Snapshot) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let (tip, told) = self.read(move |snapshot| Ok((snapshot.tip(), read(snapshot)?))).await?;
+        Ok(Validity::AtTip(tip).respond(asked, told))
+    }
+
     /// An answer about the whole mempool as JSON, computed anew only every now and then: it costs a walk over everything that waits.
     ///
     /// # Errors
@@ -94,20 +115,22 @@ impl Api {
         name: &'static str,
         compute: impl FnOnce(&Node) -> Result<T, Problem> + Send + 'static,
     ) -> Result<Arc<str>, Problem> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        if let Some(kept) = kept
-            && kept.at.elapsed() < FRESH
-        {
-            return Ok(kept.json);
+        let kept = Arc::clone(self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        if let Some(json) = kept.try_lock().ok().and_then(|kept| fresh(kept.as_ref())) {
+            return Ok(json);
         }
-        let json = self.read(move |snapshot| {
+        self.read(move |snapshot| {
+            // Held while it is computed, on a thread for readers: whoever asks meanwhile waits for the same answer.
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(json) = fresh(kept.as_ref()) {
+                return Ok(json);
+            }
             let answer = compute(&snapshot.node)?;
-            serde_json::to_string(&answer).map_err(|error| Problem::fault(&error))
-        });
-        let json: Arc<str> = json.await?.into();
-        let kept = Kept { at: Instant::now(), json: Arc::clone(&json) };
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, kept);
-        Ok(json)
+            let json: Arc<str> = serde_json::to_string(&answer).map_err(|error| Problem::fault(&error))?.into();
+            *kept = Some(Kept { at: Instant::now(), json: Arc::clone(&json) });
+            Ok(json)
+        })
+        .await
     }
 }
 

@@ -51,7 +51,13 @@ async fn lists_of_blocks_come_in_pages_without_gaps() {
         let page = node.get(&format!("/api/v1/blocks?limit=4{query}")).await.ok();
         let blocks = page["blocks"].as_array().unwrap();
         assert!(blocks.len() <= 4);
-        heights.extend(blocks.iter().map(|block| block["height"].as_u64().unwrap()));
+        for block in blocks {
+            let raw = node.get(&format!("/api/v1/blocks/{}/raw", block["id"].as_str().unwrap())).await;
+            let whole = Block::from_bytes(raw.bytes(), raw.body.len()).unwrap();
+            assert_eq!(block["size_bytes"], raw.body.len(), "{block}");
+            assert_eq!(block["transactions"], whole.transactions.len(), "{block}");
+            heights.push(block["height"].as_u64().unwrap());
+        }
         let Some(next) = page["next"].as_u64() else { break };
         query = format!("&before={next}");
     }

@@ -19,17 +19,17 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
     let peer: SocketAddr = "192.0.2.7:5000".parse().unwrap();
     let other: SocketAddr = "192.0.2.8:5000".parse().unwrap();
     let local: SocketAddr = "127.0.0.1:5000".parse().unwrap();
-    // A list of blocks costs 20.
-    assert_eq!(node.get_from(peer, "/api/v1/blocks").await.status, StatusCode::OK);
-    let refused = node.get_from(peer, "/api/v1/blocks").await;
+    // A range of headers costs 20.
+    assert_eq!(node.get_from(peer, "/api/v1/headers?from=0").await.status, StatusCode::OK);
+    let refused = node.get_from(peer, "/api/v1/headers?from=0").await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.json()["code"], "rate");
     let wait: u32 = refused.header("retry-after").parse().unwrap();
     assert!((10..=21).contains(&wait), "{wait}");
     assert_eq!(node.get_from(peer, "/api/v1/chain").await.status, StatusCode::OK, "a light request still fits");
-    assert_eq!(node.get_from(other, "/api/v1/blocks").await.status, StatusCode::OK);
+    assert_eq!(node.get_from(other, "/api/v1/headers?from=0").await.status, StatusCode::OK);
     for _ in 0..50 {
-        assert_eq!(node.get_from(local, "/api/v1/blocks").await.status, StatusCode::OK);
+        assert_eq!(node.get_from(local, "/api/v1/headers?from=0").await.status, StatusCode::OK);
     }
     let metrics = node.get("/metrics").await;
     let text = String::from_utf8_lossy(metrics.bytes()).into_owned();

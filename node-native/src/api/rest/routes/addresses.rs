@@ -33,14 +33,12 @@ const PAGE_DEFAULT: u32 = 50;
 )]
 pub(crate) async fn balance(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let address = address(&name, api.node.spec())?;
-    let (tip, balance) = api
-        .read(move |snapshot| {
-            check_index(snapshot)?;
-            let coins = snapshot.chain.address_coins(&address, None, BALANCE_COINS_MAX + 1)?;
-            Ok((snapshot.tip(), counted(snapshot, &address, &coins)?))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(balance)))
+    api.at_tip(&asked, move |snapshot| {
+        check_index(snapshot)?;
+        let coins = snapshot.chain.address_coins(&address, None, BALANCE_COINS_MAX + 1)?;
+        Ok(Json(counted(snapshot, &address, &coins)?))
+    })
+    .await
 }
 
 /// Which coins.
@@ -110,18 +108,15 @@ pub(crate) async fn history(
 ) -> Result<Response, Problem> {
     let address = address(&name, api.node.spec())?;
     let count = limit(query.limit, PAGE_DEFAULT);
-    let (tip, page) = api
-        .read(move |snapshot| {
-            check_index(snapshot)?;
-            let before = query.before.map(|HistoryCursor(before)| before);
-            let found = snapshot.chain.address_events(&address, before, count)?;
-            let next = found.last().filter(|_| found.len() == count);
-            let next = next.map(|event| format!("{}-{}", event.at.height, event.at.place));
-            let events = found.iter().map(event).collect::<Result<_, _>>()?;
-            Ok((snapshot.tip(), AddressHistory { events, next }))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(page)))
+    api.at_tip(&asked, move |snapshot| {
+        check_index(snapshot)?;
+        let before = query.before.map(|HistoryCursor(before)| before);
+        let found = snapshot.chain.address_events(&address, before, count)?;
+        let next = found.last().filter(|_| found.len() == count);
+        let next = next.map(|event| format!("{}-{}", event.at.height, event.at.place));
+        Ok(Json(AddressHistory { events: found.iter().map(event).collect::<Result<_, _>>()?, next }))
+    })
+    .await
 }
 
 fn check_index(snapshot: &Snapshot) -> Result<(), Problem> {

@@ -4,10 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use qbtc_core::block::read_compact_size;
 use qbtc_core::codec;
 use qbtc_core::commit::mmr::BlockProof;
-use qbtc_core::header::Header;
 use qbtc_core::units::Height;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,12 +14,12 @@ use super::{App, Binary, Problems, bytes};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{BlockRef, Number, Query, Segment, limit};
 use crate::api::rest::problem::Problem;
-use crate::api::rest::reader::{ReadBlock, Snapshot};
+use crate::api::rest::reader::{Api, ReadBlock, Snapshot};
 use crate::api::rest::shapes::{
     BlockDetails, BlockHeader, BlockLine, BlockPage, Place, TransactionDetails, TransactionPage, TransactionStatus,
 };
 
-/// The most blocks of a list: each is read whole to tell its size.
+/// The most blocks of a list.
 const LIST_MAX: u32 = 50;
 const LIST_DEFAULT: u32 = 10;
 /// The most transactions of a page.
@@ -48,44 +46,29 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (tip, page) = api
-        .read(move |snapshot| {
-            let top = snapshot.height().0;
-            let end = query.before.map_or(u32::MAX, |Number(before)| before).min(top.saturating_add(1));
-            let count = u32::try_from(limit(query.limit, LIST_DEFAULT)).unwrap_or(LIST_MAX).min(end);
-            let start = end - count;
-            let lines = (start..end).rev().map(|height| line(snapshot, Height(height)));
-            let page =
-                BlockPage { blocks: lines.collect::<Result<_, _>>()?, next: Some(start).filter(|next| *next > 0) };
-            Ok((snapshot.tip(), page))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(page)))
+    api.at_tip(&asked, move |snapshot| {
+        let top = snapshot.height().0;
+        let end = query.before.map_or(u32::MAX, |Number(before)| before).min(top.saturating_add(1));
+        let count = u32::try_from(limit(query.limit, LIST_DEFAULT)).unwrap_or(LIST_MAX).min(end);
+        let start = end - count;
+        let lines = (start..end).rev().map(|height| line(snapshot, Height(height)));
+        Ok(Json(BlockPage { blocks: lines.collect::<Result<_, _>>()?, next: Some(start).filter(|next| *next > 0) }))
+    })
+    .await
 }
 
 fn line(snapshot: &Snapshot, height: Height) -> Result<BlockLine, Problem> {
     let id = snapshot.find(BlockRef::Height(height))?;
     let header = snapshot.header(&id)?;
-    let extent = match snapshot.chain.block_bytes(&id)? {
-        Some(bytes) => Some((bytes.len(), leaves(&bytes)?)),
-        None => None,
-    };
+    let extent = snapshot.chain.block_extent(&id)?;
     Ok(BlockLine {
         id: header.id,
         height: header.height,
         time: header.time,
         difficulty: header.difficulty,
-        size_bytes: extent.map(|(size_bytes, _)| size_bytes),
-        transactions: extent.map(|(_, leaves)| leaves.saturating_sub(2)),
+        size_bytes: extent.map(|extent| extent.size_bytes),
+        transactions: extent.map(|extent| extent.transactions),
     })
-}
-
-/// How many leaves a stored block's bytes state, without decoding the rest.
-fn leaves(block: &[u8]) -> Result<usize, Problem> {
-    let after_header = block.get(Header::BYTES..).unwrap_or_default();
-    let stated = read_compact_size(after_header).map_err(|error| Problem::fault(&error))?;
-    let (leaves, _) = stated.ok_or_else(|| Problem::fault(&"a stored block ends early"))?;
-    usize::try_from(leaves).map_err(|error| Problem::fault(&error))
 }
 
 /// A block without its transactions.
@@ -98,15 +81,12 @@ fn leaves(block: &[u8]) -> Result<usize, Problem> {
 )]
 pub(crate) async fn block(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let name = BlockRef::parse(&name)?;
-    let (tip, details) = api
-        .read(move |snapshot| {
-            let id = snapshot.find(name)?;
-            let ReadBlock { block, size_bytes } = snapshot.block(&id)?;
-            let details = BlockDetails::new(snapshot.header(&id)?, &block, size_bytes, snapshot.node.spec());
-            Ok((snapshot.tip(), details))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(details)))
+    api.at_tip(&asked, move |snapshot| {
+        let id = snapshot.find(name)?;
+        let ReadBlock { block, size_bytes } = snapshot.block(&id)?;
+        Ok(Json(BlockDetails::new(snapshot.header(&id)?, &block, size_bytes, snapshot.node.spec())))
+    })
+    .await
 }
 
 /// A block's header. Known also of blocks that are pruned, or not here yet.
@@ -117,9 +97,7 @@ pub(crate) async fn block(State(api): App, Segment(name): Segment, asked: Header
 )]
 pub(crate) async fn header(State(api): App, Segment(name): Segment, asked: HeaderMap) -> Result<Response, Problem> {
     let name = BlockRef::parse(&name)?;
-    let read = move |snapshot: &Snapshot| Ok((snapshot.tip(), snapshot.header(&snapshot.find(name)?)?));
-    let (tip, header) = api.read(read).await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(header)))
+    api.at_tip(&asked, move |snapshot| Ok(Json(snapshot.header(&snapshot.find(name)?)?))).await
 }
 
 /// A block's bytes, as miners and peers exchange them.
@@ -148,7 +126,7 @@ pub(crate) async fn filter(State(api): App, Segment(name): Segment, asked: Heade
 
 /// Bytes that a block holds in itself. By id they may be kept for good once they are settled; a height may get another block.
 async fn content(
-    api: &crate::api::rest::reader::Api,
+    api: &Api,
     name: &str,
     asked: &HeaderMap,
     kind: &'static str,
@@ -182,19 +160,17 @@ pub(crate) async fn history_proof(
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = BlockRef::parse(&name)?;
-    let (tip, proof) = api
-        .read(move |snapshot| {
-            let at = snapshot.place(&snapshot.find(name)?)?;
-            if at.confirmations.is_none() {
-                return Err(Problem::not_found(format!("block {} is not in the chain", at.block)));
-            }
-            let header = snapshot.raw_header(&at.block)?;
-            let blocks = snapshot.chain.state().history().blocks();
-            let proof = BlockProof::new(header, at.height, blocks, |position| snapshot.chain.history_node(position))?;
-            Ok((snapshot.tip(), codec::encode(&proof)))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, bytes(proof)))
+    api.at_tip(&asked, move |snapshot| {
+        let at = snapshot.place(&snapshot.find(name)?)?;
+        if at.confirmations.is_none() {
+            return Err(Problem::not_found(format!("block {} is not in the chain", at.block)));
+        }
+        let header = snapshot.raw_header(&at.block)?;
+        let blocks = snapshot.chain.state().history().blocks();
+        let proof = BlockProof::new(header, at.height, blocks, |position| snapshot.chain.history_node(position))?;
+        Ok(bytes(codec::encode(&proof)))
+    })
+    .await
 }
 
 /// Which transactions of a block.
@@ -225,19 +201,17 @@ pub(crate) async fn transactions(
     let name = BlockRef::parse(&name)?;
     let from = query.from.map_or(0, |Number(from)| from);
     let count = limit(query.limit, TRANSACTIONS_DEFAULT);
-    let (tip, page) = api
-        .read(move |snapshot| {
-            let at = snapshot.place(&snapshot.find(name)?)?;
-            let ReadBlock { block, .. } = snapshot.block(&at.block)?;
-            let spent = snapshot.spent(&at)?;
-            let end = 1 + u32::try_from(block.transactions.len()).unwrap_or(u32::MAX - 1);
-            let told = (from..end).take(count);
-            let transactions = told.map(|place| snapshot.transaction(&block, spent.as_deref(), &at, place)).collect();
-            let next = u32::try_from(count).ok().and_then(|count| from.checked_add(count));
-            Ok((snapshot.tip(), TransactionPage { transactions, next: next.filter(|next| *next < end) }))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, Json(page)))
+    api.at_tip(&asked, move |snapshot| {
+        let at = snapshot.place(&snapshot.find(name)?)?;
+        let ReadBlock { block, .. } = snapshot.block(&at.block)?;
+        let spent = snapshot.spent(&at)?;
+        let end = 1 + u32::try_from(block.transactions.len()).unwrap_or(u32::MAX - 1);
+        let told = (from..end).take(count);
+        let transactions = told.map(|place| snapshot.transaction(&block, spent.as_deref(), &at, place)).collect();
+        let next = u32::try_from(count).ok().and_then(|count| from.checked_add(count));
+        Ok(Json(TransactionPage { transactions, next: next.filter(|next| *next < end) }))
+    })
+    .await
 }
 
 impl Snapshot {

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{App, Binary, Problems, bytes};
-use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{BlockRef, Number, Query};
 use crate::api::rest::problem::Problem;
 use crate::api::rest::reader::Snapshot;
@@ -58,17 +57,15 @@ pub(crate) async fn headers(
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let (from, count) = (query.from.0, query.limit.map_or(HEADERS_MAX, |Number(limit)| limit));
-    let (tip, content) = api
-        .read(move |snapshot| {
-            let mut content = Vec::new();
-            for height in heights(snapshot, from, count)? {
-                let id = snapshot.find(BlockRef::Height(height))?;
-                content.extend(snapshot.raw_header(&id)?.to_bytes());
-            }
-            Ok((snapshot.tip(), content))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, bytes(content)))
+    api.at_tip(&asked, move |snapshot| {
+        let mut content = Vec::new();
+        for height in heights(snapshot, from, count)? {
+            let id = snapshot.find(BlockRef::Height(height))?;
+            content.extend(snapshot.raw_header(&id)?.to_bytes());
+        }
+        Ok(bytes(content))
+    })
+    .await
 }
 
 /// Compact filters of the chain's blocks, one after the other: the block's id (32 bytes, as they are hashed), the filter's length
@@ -83,24 +80,22 @@ pub(crate) async fn filters(
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let (from, count) = (query.from.0, query.limit.map_or(FILTERS_MAX, |Number(limit)| limit));
-    let (tip, content) = api
-        .read(move |snapshot| {
-            let mut content = Vec::new();
-            for height in heights(snapshot, from, count)? {
-                let id = snapshot.find(BlockRef::Height(height))?;
-                let missing = || Problem::not_found(format!("the filter of block {id} is not here"));
-                let filter = snapshot.chain.filter_bytes(&id)?.ok_or_else(missing)?;
-                content.extend(id.as_bytes());
-                write_compact_size(&mut content, filter.len() as u64);
-                content.extend(filter);
-                if content.len() > FILTER_BYTES_MAX {
-                    break;
-                }
+    api.at_tip(&asked, move |snapshot| {
+        let mut content = Vec::new();
+        for height in heights(snapshot, from, count)? {
+            let id = snapshot.find(BlockRef::Height(height))?;
+            let missing = || Problem::not_found(format!("the filter of block {id} is not here"));
+            let filter = snapshot.chain.filter_bytes(&id)?.ok_or_else(missing)?;
+            content.extend(id.as_bytes());
+            write_compact_size(&mut content, filter.len() as u64);
+            content.extend(filter);
+            if content.len() > FILTER_BYTES_MAX {
+                break;
             }
-            Ok((snapshot.tip(), content))
-        })
-        .await?;
-    Ok(Validity::AtTip(tip).respond(&asked, bytes(content)))
+        }
+        Ok(bytes(content))
+    })
+    .await
 }
 
 /// The heights of the chain in a range.

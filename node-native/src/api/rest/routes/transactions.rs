@@ -1,5 +1,7 @@
 //! Transactions by their id: those that wait, and, with the index of transactions, those of the chain.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -7,21 +9,23 @@ use axum::response::Response;
 use qbtc_core::codec;
 use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::hash::Txid;
+use qbtc_core::utxo::Coin;
+use qbtc_core::verify::CheckedTx;
 
 use super::{App, Binary, Problems, bytes};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{Segment, txid};
 use crate::api::rest::problem::Problem;
-use crate::api::rest::reader::{Api, ReadBlock, Snapshot};
+use crate::api::rest::reader::{ReadBlock, Snapshot};
 use crate::api::rest::shapes::{MerkleProofDetails, Place, TransactionDetails, TransactionStatus};
 use crate::store::TxPlace;
 
 /// A transaction that was found, with what it takes to tell of it.
 enum Found {
-    /// It waits; this is all that there is to tell.
-    Pending(Box<TransactionDetails>, Vec<u8>),
-    /// It is in the chain.
-    Confirmed(TxPlace),
+    /// It waits, and spends these coins.
+    Pending(Arc<CheckedTx>, Vec<Coin>, TransactionStatus),
+    /// It is in the chain of this snapshot.
+    Confirmed(Snapshot, TxPlace),
 }
 
 /// A transaction.
@@ -33,13 +37,22 @@ enum Found {
     responses((status = OK, description = "As asked.", body = TransactionDetails), Problems)
 )]
 pub(crate) async fn transaction(State(api): App, Segment(id): Segment, asked: HeaderMap) -> Result<Response, Problem> {
-    let (validity, details) = told(&api, &id, |snapshot, place| {
-        let at = snapshot.place(&place.block)?;
-        let ReadBlock { block, .. } = snapshot.block(&place.block)?;
-        let spent = snapshot.spent(&at)?;
-        Ok(snapshot.transaction(&block, spent.as_deref(), &at, place.place))
-    })
-    .await?;
+    let id = txid(&id)?;
+    let (validity, details) = api
+        .read(move |snapshot| match find(snapshot, &id)? {
+            Found::Pending(tx, spent, status) => {
+                let spec = snapshot.node.spec();
+                Ok((Validity::Moment, TransactionDetails::new(tx.transaction(), Some(&spent), status, spec)))
+            }
+            Found::Confirmed(snapshot, place) => {
+                let at = snapshot.place(&place.block)?;
+                let ReadBlock { block, .. } = snapshot.block(&place.block)?;
+                let spent = snapshot.spent(&at)?;
+                let details = snapshot.transaction(&block, spent.as_deref(), &at, place.place);
+                Ok((Validity::AtTip(snapshot.tip()), details))
+            }
+        })
+        .await?;
     Ok(validity.respond(&asked, Json(details)))
 }
 
@@ -53,8 +66,8 @@ pub(crate) async fn status(State(api): App, Segment(id): Segment, asked: HeaderM
     let id = txid(&id)?;
     let (validity, status) = api
         .read(move |snapshot| match find(snapshot, &id)? {
-            Found::Pending(details, _) => Ok((Validity::Moment, details.status)),
-            Found::Confirmed(place) => {
+            Found::Pending(_, _, status) => Ok((Validity::Moment, status)),
+            Found::Confirmed(snapshot, place) => {
                 let status = TransactionStatus::in_block(&snapshot.place(&place.block)?, place.place);
                 Ok((Validity::AtTip(snapshot.tip()), status))
             }
@@ -73,12 +86,12 @@ pub(crate) async fn raw(State(api): App, Segment(id): Segment, asked: HeaderMap)
     let id = txid(&id)?;
     let (validity, content) = api
         .read(move |snapshot| match find(snapshot, &id)? {
-            Found::Pending(_, bytes) => Ok((Validity::Moment, bytes)),
-            Found::Confirmed(place) => {
+            Found::Pending(tx, ..) => Ok((Validity::Moment, codec::encode(tx.transaction()))),
+            Found::Confirmed(snapshot, place) => {
                 let at = snapshot.place(&place.block)?;
                 let name = format!("{id}-{}", place.block);
                 let validity = Validity::of_content(&name, at.confirmations, snapshot.tip());
-                Ok((validity, bytes_in_block(snapshot, &place)?))
+                Ok((validity, bytes_in_block(&snapshot, &place)?))
             }
         })
         .await?;
@@ -96,50 +109,32 @@ pub(crate) async fn proof(State(api): App, Segment(id): Segment, asked: HeaderMa
     let (tip, proof) = api
         .read(move |snapshot| match find(snapshot, &id)? {
             Found::Pending(..) => Err(Problem::not_found(format!("transaction {id} is in no block yet"))),
-            Found::Confirmed(place) => Ok((snapshot.tip(), proof_in_block(snapshot, id, &place)?)),
+            Found::Confirmed(snapshot, place) => Ok((snapshot.tip(), proof_in_block(&snapshot, id, &place)?)),
         })
         .await?;
     Ok(Validity::AtTip(tip).respond(&asked, Json(proof)))
 }
 
-/// What is told of a transaction, wherever it is.
-async fn told(
-    api: &Api,
-    id: &str,
-    confirmed: impl FnOnce(&Snapshot, &TxPlace) -> Result<TransactionDetails, Problem> + Send + 'static,
-) -> Result<(Validity, TransactionDetails), Problem> {
-    let id = txid(id)?;
-    api.read(move |snapshot| match find(snapshot, &id)? {
-        Found::Pending(details, _) => Ok((Validity::Moment, *details)),
-        Found::Confirmed(place) => Ok((Validity::AtTip(snapshot.tip()), confirmed(snapshot, &place)?)),
-    })
-    .await
-}
-
+/// Finds a transaction, in the mempool or in the chain that it stands on. The two are looked at in one moment: a transaction that a
+/// block has just taken out of the mempool is in the chain by then, and may not be in that of the snapshot.
 fn find(snapshot: &Snapshot, id: &Txid) -> Result<Found, Problem> {
-    if let Some(pending) = pending(snapshot, id) {
-        return Ok(pending);
-    }
+    let chain = {
+        let live = snapshot.node.live();
+        if let Some(entry) = live.pool.entry(id) {
+            let status = TransactionStatus::Pending { received: entry.time().0, since_height: entry.height().0 };
+            return Ok(Found::Pending(Arc::clone(entry.tx()), entry.spent().to_vec(), status));
+        }
+        Arc::clone(&live.chain)
+    };
+    let snapshot = Snapshot { node: snapshot.node.clone(), chain };
     if let Some(place) = snapshot.chain.transaction_place(id)? {
-        return Ok(Found::Confirmed(place));
+        return Ok(Found::Confirmed(snapshot, place));
     }
-    let problem = Problem::not_found(format!("transaction {id} is not known"));
     if snapshot.chain.indexes().txids {
-        return Err(problem);
+        return Err(Problem::not_found(format!("transaction {id} is not known")));
     }
     Err(Problem::not_found(format!("transaction {id} is not in the mempool, and this node does not index the chain's"))
         .with_mend("start the node with --txindex"))
-}
-
-fn pending(snapshot: &Snapshot, id: &Txid) -> Option<Found> {
-    let (tx, spent, status) = {
-        let live = snapshot.node.live();
-        let entry = live.pool.entry(id)?;
-        let status = TransactionStatus::Pending { received: entry.time().0, since_height: entry.height().0 };
-        (std::sync::Arc::clone(entry.tx()), entry.spent().to_vec(), status)
-    };
-    let details = TransactionDetails::new(tx.transaction(), Some(&spent), status, snapshot.node.spec());
-    Some(Found::Pending(Box::new(details), codec::encode(tx.transaction())))
 }
 
 fn bytes_in_block(snapshot: &Snapshot, place: &TxPlace) -> Result<Vec<u8>, Problem> {
@@ -158,4 +153,22 @@ fn proof_in_block(snapshot: &Snapshot, id: Txid, place: &TxPlace) -> Result<Merk
     let leaf = if place.place == 0 { 0 } else { place.place.saturating_add(1) };
     let proof = MerkleProof::new(leaves, leaf).map_err(|error| Problem::fault(&error))?;
     Ok(MerkleProofDetails::new(id, &at, &block.header.to_bytes(), block.header.merkle_root, &proof))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::testing::TestNode;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transaction_that_is_mined_meanwhile_is_found() {
+        let node = TestNode::with_blocks(13).await;
+        let tx = node.payment(2);
+        node.submit(&tx).await;
+        let before = Snapshot { node: node.node.clone(), chain: node.node.chain() };
+        assert!(matches!(find(&before, &tx.txid()), Ok(Found::Pending(..))));
+        node.mine().await;
+        let Ok(Found::Confirmed(after, place)) = find(&before, &tx.txid()) else { panic!("it is in the chain now") };
+        assert_eq!((after.tip(), place.place), (place.block, 1));
+    }
 }
