@@ -162,9 +162,6 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// The name of the file in a data directory.
-    pub const FILE_NAME: &str = ".cookie";
-
     /// Writes a new cookie file, in place of one that an earlier run may have left.
     ///
     /// # Errors
@@ -215,6 +212,7 @@ fn private_file(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paths::cookie_file;
 
     fn header(login: &str) -> HeaderValue {
         HeaderValue::from_str(&format!("Basic {}", Base64::encode_string(login.as_bytes()))).unwrap()
@@ -264,7 +262,7 @@ mod tests {
     #[test]
     fn a_cookie_lives_as_long_as_its_node() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(Cookie::FILE_NAME);
+        let path = cookie_file(folder.path());
         fs::write(&path, "left by an earlier run").unwrap();
         let cookie = Cookie::create(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();

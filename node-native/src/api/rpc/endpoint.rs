@@ -14,7 +14,6 @@ use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing;
 use serde_json::value::RawValue;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -45,7 +44,7 @@ const PARAMS_BYTES_MAX: usize = 64 << 10;
 /// What a body has beside a transaction or block in hex: method, id, white space, further parameters.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
 
-/// The largest body that is taken apart on the event loop. Reading megabytes of JSON takes milliseconds, so larger ones get a thread.
+/// The longest text of JSON that is taken apart on the event loop. Reading megabytes of it takes milliseconds, so longer ones get a thread.
 const SMALL_BODY_BYTES: usize = 64 << 10;
 
 /// What the node's operator has a say in.
@@ -139,25 +138,39 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         }
     }
 
-    /// Runs one call, and counts it.
-    async fn call(self: &Arc<Self>, request: &Request<'_>) -> Outcome {
+    /// Takes apart what stands in the place of one request, and finds what answers it.
+    fn prepare(&self, raw: &RawValue) -> Call<C> {
         let began = Instant::now();
-        let method = self.named(request);
         // Names that nobody knows are counted as one, or a client could make a new series with each call.
-        let name = method.as_ref().map_or("unknown", |method| method.name);
-        let outcome = match method {
-            Ok(method) => self.run(method, request).await,
-            Err(error) => Err(error),
+        let call = |caller, name, asked| Call { caller, name, began, asked };
+        let Request { caller, method, params } = match Request::parse(raw) {
+            Ok(request) => request,
+            Err((caller, error)) => return call(caller, UNKNOWN, Err(error)),
         };
-        if let Some(metrics) = &self.metrics {
-            metrics.rpc_call(name, counted_as(&outcome), began.elapsed());
+        match self.named(method) {
+            Ok(method) => {
+                let args = self.args(method, params);
+                call(caller, method.name, args.map(|args| (method.handler, args)))
+            }
+            Err(error) => call(caller, UNKNOWN, Err(error)),
         }
-        outcome
+    }
+
+    /// [`Rpc::prepare`], apart from the event loop if it takes long.
+    async fn prepare_apart(self: &Arc<Self>, raw: Box<RawValue>) -> Call<C> {
+        let rpc = Arc::clone(self);
+        let prepared = apart(raw.get().len(), move || rpc.prepare(&raw)).await;
+        prepared.unwrap_or_else(|error| Call {
+            caller: Caller::nobody(),
+            name: UNKNOWN,
+            began: Instant::now(),
+            asked: Err(error),
+        })
     }
 
     /// The method that a request names.
-    fn named(&self, request: &Request<'_>) -> Result<&Method<C>, RpcError> {
-        let name: String = serde_json::from_str(request.method.get())
+    fn named(&self, method: &RawValue) -> Result<&Method<C>, RpcError> {
+        let name: String = serde_json::from_str(method.get())
             .map_err(|error| RpcError::new(Code::InvalidRequest, format!("Method must be a string: {error}")))?;
         self.methods.get(name.as_str()).ok_or_else(|| {
             let found: String = name.chars().take(80).collect();
@@ -165,14 +178,13 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         })
     }
 
-    async fn run(self: &Arc<Self>, method: &Method<C>, request: &Request<'_>) -> Outcome {
-        let args = self.args(method, request.params)?;
-        let _active = self.begin(method.name);
-        match method.handler {
+    async fn run(self: &Arc<Self>, name: &'static str, handler: Handler<C>, args: Args) -> Outcome {
+        let _active = self.begin(name);
+        match handler {
             Handler::Blocking(run) => self.compute(move |rpc| run(rpc, &args)).await?,
             Handler::Waiting(run) => tokio::time::timeout(WAITING_MAX, run(Arc::clone(self), args))
                 .await
-                .unwrap_or_else(|_| Err(RpcError::internal(format!("{} took too long", method.name)))),
+                .unwrap_or_else(|_| Err(RpcError::internal(format!("{name} took too long")))),
         }
     }
 
@@ -232,24 +244,31 @@ impl<C: Send + Sync + 'static> Rpc<C> {
     }
 
     /// Runs all that a body asks for.
-    async fn body(self: &Arc<Self>, bytes: &[u8]) -> (StatusCode, Option<String>) {
-        match Body::parse(bytes) {
-            Ok(Body::Single(raw)) => self.single(raw).await,
-            Ok(Body::Batch(requests)) => self.batch(requests).await,
+    async fn body(self: &Arc<Self>, bytes: Bytes) -> Reply {
+        let rpc = Arc::clone(self);
+        let prepared = apart(bytes.len(), move || match Body::parse(&bytes)? {
+            Body::Single(raw) => Ok(Prepared::Single(rpc.prepare(raw))),
+            Body::Batch(requests) => Ok(Prepared::Batch(requests.into_iter().map(ToOwned::to_owned).collect())),
+        });
+        match prepared.await.and_then(|prepared| prepared) {
+            Ok(Prepared::Single(call)) => self.answer(call).await,
+            Ok(Prepared::Batch(requests)) => self.batch(requests).await,
             Err(error) => {
-                let nobody = Caller { id: Some(RawValue::NULL), ..Caller::default() };
-                let outcome = Err(error);
+                let (nobody, outcome) = (Caller::nobody(), Err(error));
                 (nobody.status(&outcome), Some(nobody.reply(&outcome)))
             }
         }
     }
 
-    /// Runs what stands in the place of one request, and gives the reply, if one is wanted.
-    async fn single(self: &Arc<Self>, raw: &RawValue) -> (StatusCode, Option<String>) {
-        let (caller, outcome) = match Request::parse(raw) {
-            Ok(request) => (request.caller, self.call(&request).await),
-            Err((caller, error)) => (caller, Err(error)),
+    /// Runs one call, counts it, and gives the reply, if one is wanted.
+    async fn answer(self: &Arc<Self>, Call { caller, name, began, asked }: Call<C>) -> Reply {
+        let outcome = match asked {
+            Ok((handler, args)) => self.run(name, handler, args).await,
+            Err(error) => Err(error),
         };
+        if let Some(metrics) = &self.metrics {
+            metrics.rpc_call(name, counted_as(&outcome), began.elapsed());
+        }
         if caller.is_notification() {
             return (StatusCode::NO_CONTENT, None);
         }
@@ -258,15 +277,18 @@ impl<C: Send + Sync + 'static> Rpc<C> {
 
     /// Runs the requests of a batch one after the other. A batch of notifications gets no reply; an empty one gets an empty array, as
     /// Bitcoin Core has it.
-    async fn batch(self: &Arc<Self>, requests: Vec<&RawValue>) -> (StatusCode, Option<String>) {
+    async fn batch(self: &Arc<Self>, requests: Vec<Box<RawValue>>) -> Reply {
         let is_empty = requests.is_empty();
         let mut replies = String::from("[");
         for raw in requests {
-            let reply = if replies.len() < BATCH_REPLY_BYTES_MAX { self.single(raw).await.1 } else { too_long(raw) };
+            let is_full = replies.len() >= BATCH_REPLY_BYTES_MAX;
+            let call = self.prepare_apart(raw).await;
+            let caller = call.caller.clone();
+            let reply = if is_full { too_long(&caller) } else { self.answer(call).await.1 };
             let Some(reply) = reply else { continue };
             let separator = if replies.len() > 1 { "," } else { "" };
             if replies.len() + reply.len() > BATCH_REPLY_BYTES_MAX {
-                replies.extend(too_long(raw).map(|reply| [separator, &reply].concat()));
+                replies.extend(too_long(&caller).map(|reply| [separator, &reply].concat()));
             } else {
                 replies.extend([separator, &reply]);
             }
@@ -278,6 +300,40 @@ impl<C: Send + Sync + 'static> Rpc<C> {
     }
 }
 
+/// A request that was taken apart: who asks, and for what, or why that is no call.
+struct Call<C: 'static> {
+    caller: Caller,
+    name: &'static str,
+    began: Instant,
+    asked: Result<(Handler<C>, Args), RpcError>,
+}
+
+/// A body that was taken apart.
+enum Prepared<C: 'static> {
+    Single(Call<C>),
+    Batch(Vec<Box<RawValue>>),
+}
+
+/// The status of HTTP and the reply, if one is wanted.
+type Reply = (StatusCode, Option<String>);
+
+/// As what a call counts whose method is not known.
+const UNKNOWN: &str = "unknown";
+
+/// Takes text of so many bytes apart: at once if it is short, and on a thread of its own if that takes longer than the event loop can wait.
+///
+/// # Errors
+/// If the work panics.
+async fn apart<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RpcError> {
+    if bytes <= SMALL_BODY_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|failed| {
+        error!(%failed, "a request could not be taken apart");
+        RpcError::internal("the request could not be taken apart")
+    })
+}
+
 /// Whose fault a failure is, for the counters.
 fn counted_as(outcome: &Outcome) -> CallOutcome {
     match outcome {
@@ -287,8 +343,7 @@ fn counted_as(outcome: &Outcome) -> CallOutcome {
     }
 }
 
-fn too_long(raw: &RawValue) -> Option<String> {
-    let caller = Request::parse(raw).map_or_else(|(caller, _)| caller, |request| request.caller);
+fn too_long(caller: &Caller) -> Option<String> {
     let message = format!("the replies of the batch exceed {BATCH_REPLY_BYTES_MAX} bytes: send several");
     (!caller.is_notification()).then(|| caller.reply(&Err(RpcError::new(Code::Misc, message))))
 }
@@ -325,13 +380,7 @@ async fn answer<C: Send + Sync + 'static>(State(rpc): State<Arc<Rpc<C>>>, reques
         Ok(bytes) => bytes,
         Err(response) => return response,
     };
-    let answered = if bytes.len() <= SMALL_BODY_BYTES {
-        Ok(rpc.body(&bytes).await)
-    } else {
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || runtime.block_on(rpc.body(&bytes))).await
-    };
-    let Ok((status, reply)) = answered else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let (status, reply) = rpc.body(bytes).await;
     match reply {
         Some(reply) => {
             let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];

@@ -35,8 +35,6 @@ pub enum Code {
     VerifyRejected,
     /// A transaction that is in the chain already.
     VerifyAlreadyInChain,
-    /// The node is starting or stopping.
-    InWarmup,
     /// Not on this chain, or not in this mode.
     Forbidden,
 }
@@ -72,7 +70,6 @@ impl Code {
             Self::Verify => -25,
             Self::VerifyRejected => -26,
             Self::VerifyAlreadyInChain => -27,
-            Self::InWarmup => -28,
         }
     }
 }

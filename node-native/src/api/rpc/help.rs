@@ -59,7 +59,7 @@ fn placeholder(param: &Param) -> String {
         Kind::Text | Kind::Hex => format!("\"{name}\""),
         Kind::Array => format!("[{name},...]"),
         Kind::Object => format!("{{\"{name}\":...}}"),
-        Kind::Number | Kind::Bool | Kind::Amount | Kind::Level | Kind::HashOrHeight => name.to_owned(),
+        Kind::Number | Kind::Bool | Kind::Amount | Kind::Level => name.to_owned(),
     }
 }
 

@@ -123,5 +123,13 @@ pub enum Handler<C: 'static> {
     Waiting(fn(Arc<Rpc<C>>, Args) -> Answer),
 }
 
+impl<C> Clone for Handler<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Handler<C> {}
+
 /// An outcome to come.
 pub type Answer = Pin<Box<dyn Future<Output = Outcome> + Send>>;

@@ -57,8 +57,6 @@ pub enum Kind {
     Amount,
     /// A number, or `true` for 1 and `false` for 0.
     Level,
-    /// A string of 64 hex digits, or a number.
-    HashOrHeight,
 }
 
 impl Kind {
@@ -71,7 +69,7 @@ impl Kind {
             Self::Bool => &["bool"],
             Self::Array => &["array"],
             Self::Object => &["object"],
-            Self::Amount | Self::HashOrHeight => &["number", "string"],
+            Self::Amount => &["number", "string"],
             Self::Level => &["number", "bool"],
         }
     }
@@ -88,7 +86,6 @@ impl Kind {
             Self::Object => "json object",
             Self::Amount => "numeric or string",
             Self::Level => "numeric or boolean",
-            Self::HashOrHeight => "string or numeric",
         }
     }
 }

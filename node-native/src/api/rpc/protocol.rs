@@ -35,19 +35,19 @@ pub enum Body<'a> {
 }
 
 /// Whom a reply goes to, as far as a request could be read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Caller<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
     /// How it speaks.
     pub version: Version,
     /// What it called its request; `None`, if it gave no id.
-    pub id: Option<&'a RawValue>,
+    pub id: Option<Box<RawValue>>,
 }
 
 /// A request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// Whom the reply goes to.
-    pub caller: Caller<'a>,
+    pub caller: Caller,
     /// The method's name, as JSON text has it.
     pub method: &'a RawValue,
     /// The parameters: an array or an object; `None` if there are none.
@@ -110,20 +110,21 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`Code::InvalidRequest`], with as much of the caller as could be read, as Bitcoin Core does it.
-    pub fn parse(raw: &'a RawValue) -> Result<Self, (Caller<'a>, RpcError)> {
-        let nobody = Caller { version: Version::V1, id: Some(RawValue::NULL) };
+    pub fn parse(raw: &'a RawValue) -> Result<Self, (Caller, RpcError)> {
         let invalid = |message: String| RpcError::new(Code::InvalidRequest, message);
         let fields: Fields<'a> = serde_json::from_str(raw.get())
-            .map_err(|error| (nobody, invalid(format!("Invalid Request object: {error}"))))?;
-        let caller = Caller { version: Version::V1, id: fields.id };
+            .map_err(|error| (Caller::nobody(), invalid(format!("Invalid Request object: {error}"))))?;
+        let caller = |version| Caller { version, id: fields.id.map(ToOwned::to_owned) };
         let refuse = |caller, message: &str| Err((caller, invalid(message.to_owned())));
         let version = match fields.jsonrpc.map(RawValue::get) {
             None | Some("null" | r#""1.0""#) => Version::V1,
             Some(r#""2.0""#) => Version::V2,
-            Some(text) if text.starts_with('"') => return refuse(caller, "JSON-RPC version not supported"),
-            Some(_) => return refuse(caller, "jsonrpc field must be a string"),
+            Some(text) if text.starts_with('"') => {
+                return refuse(caller(Version::V1), "JSON-RPC version not supported");
+            }
+            Some(_) => return refuse(caller(Version::V1), "jsonrpc field must be a string"),
         };
-        let caller = Caller { version, ..caller };
+        let caller = caller(version);
         let method = match fields.method {
             None => return refuse(caller, "Missing method"),
             Some(method) if method.get() == "null" => return refuse(caller, "Missing method"),
@@ -157,7 +158,13 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-impl Caller<'_> {
+impl Caller {
+    /// Whoever sent what is no request.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { version: Version::V1, id: Some(RawValue::NULL.to_owned()) }
+    }
+
     /// Whether it wants no reply.
     #[must_use]
     pub fn is_notification(&self) -> bool {
@@ -167,16 +174,24 @@ impl Caller<'_> {
     /// The reply, as JSON.
     #[must_use]
     pub fn reply(&self, outcome: &Outcome) -> String {
-        let error = |error: &RpcError| serde_json::to_string(error).expect("a number and a string are JSON");
-        let mut members = Vec::with_capacity(4);
-        match (self.version, outcome) {
-            (Version::V1, Ok(result)) => members.push(format!(r#""result":{result},"error":null"#)),
-            (Version::V1, Err(refused)) => members.push(format!(r#""result":null,"error":{}"#, error(refused))),
-            (Version::V2, Ok(result)) => members.push(format!(r#""jsonrpc":"2.0","result":{result}"#)),
-            (Version::V2, Err(refused)) => members.push(format!(r#""jsonrpc":"2.0","error":{}"#, error(refused))),
-        }
-        members.extend(self.id.map(|id| format!(r#""id":{id}"#)));
-        format!("{{{}}}", members.join(","))
+        let written;
+        let (head, body, tail) = match (self.version, outcome) {
+            (Version::V1, Ok(result)) => (r#"{"result":"#, result.get(), r#","error":null"#),
+            (Version::V2, Ok(result)) => (r#"{"jsonrpc":"2.0","result":"#, result.get(), ""),
+            (version, Err(refused)) => {
+                written = serde_json::to_string(refused).expect("a number and a string are JSON");
+                let head = match version {
+                    Version::V1 => r#"{"result":null,"error":"#,
+                    Version::V2 => r#"{"jsonrpc":"2.0","error":"#,
+                };
+                (head, &*written, "")
+            }
+        };
+        let (id_head, id) = self.id.as_ref().map_or(("", ""), |id| (r#","id":"#, id.get()));
+        // Results have megabytes: they are copied once. A line break follows, which needs no more room.
+        let mut reply = String::with_capacity(head.len() + body.len() + tail.len() + id_head.len() + id.len() + 2);
+        reply.extend([head, body, tail, id_head, id, "}"]);
+        reply
     }
 
     /// The status of HTTP that goes with a reply to a single request.
@@ -204,7 +219,7 @@ mod tests {
     fn refused(text: &str) -> (Version, Option<String>, String) {
         let (caller, error) = Request::parse(raw(text)).unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
-        (caller.version, caller.id.map(ToString::to_string), error.message)
+        (caller.version, caller.id.as_deref().map(ToString::to_string), error.message)
     }
 
     #[test]
@@ -221,7 +236,11 @@ mod tests {
             ),
         ] {
             let request = Request::parse(raw(text)).unwrap();
-            assert_eq!((request.caller.version, request.caller.id.map(RawValue::get)), (version, id), "{text}");
+            assert_eq!(
+                (request.caller.version, request.caller.id.as_deref().map(RawValue::get)),
+                (version, id),
+                "{text}"
+            );
             assert_eq!(request.method.get(), r#""a""#);
         }
     }
@@ -266,7 +285,7 @@ mod tests {
     fn replies_have_the_members_of_their_version() {
         let result: Outcome = Ok(RawValue::from_string("1.50000000".into()).unwrap());
         let error: Outcome = Err(RpcError::new(Code::Misc, "no \"way\""));
-        let v1 = Caller { version: Version::V1, id: Some(raw("7")) };
+        let v1 = Caller { version: Version::V1, id: Some(raw("7").to_owned()) };
         assert_eq!(v1.reply(&result), r#"{"result":1.50000000,"error":null,"id":7}"#);
         assert_eq!(v1.reply(&error), r#"{"result":null,"error":{"code":-1,"message":"no \"way\""},"id":7}"#);
         let v2 = Caller { version: Version::V2, id: None };

@@ -2,6 +2,8 @@
 
 mod send;
 
+use std::sync::Arc;
+
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use qbtc_core::chain::ChainStore as _;
 use qbtc_core::codec;
@@ -126,8 +128,7 @@ fn get(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let txid: Txid = args.hash("txid")?;
     let verbosity = args.level("verbosity", 0, 2)?;
     let wanted = block_or_none(args, "blockhash")?;
-    let chain = rpc.context.node.chain();
-    let (raw, block) = find(rpc, &chain, &txid, wanted, verbosity == 2)?;
+    let (raw, block, chain) = find(rpc, &txid, wanted, verbosity == 2)?;
     if verbosity == 0 {
         return json(&HEXLOWER.encode(&match raw {
             Raw::Transaction(transaction, _) => codec::encode(&*transaction),
@@ -158,14 +159,23 @@ fn in_block(rpc: &Rpc<Context>, chain: &ChainView, id: BlockHash) -> Result<InBl
     Ok(InBlock { blockhash: id, confirmations, time, blocktime: time })
 }
 
-/// Looks in the given block, or in the mempool and then in the index.
+/// Looks in the given block, or in the mempool and then in the index of the chain that the mempool stands on: at both in one moment, or a
+/// transaction that is mined meanwhile would be in neither.
 fn find(
     rpc: &Rpc<Context>,
-    chain: &ChainView,
     txid: &Txid,
     wanted: Option<BlockHash>,
     with_coins: bool,
-) -> Result<(Raw, Option<BlockHash>), RpcError> {
+) -> Result<(Raw, Option<BlockHash>, Arc<ChainView>), RpcError> {
+    let (chain, waiting) = {
+        let live = rpc.context.node.live();
+        let entry = live.pool.entry(txid).filter(|_| wanted.is_none());
+        let waiting = entry.map(|entry| (Arc::clone(entry.tx()), with_coins.then(|| entry.spent().to_vec())));
+        (Arc::clone(&live.chain), waiting)
+    };
+    if let Some((tx, spent)) = waiting {
+        return Ok((Raw::Transaction(Box::new(tx.transaction().clone()), spent), None, chain));
+    }
     if let Some(id) = wanted {
         let unknown = || RpcError::new(Code::InvalidAddressOrKey, "Block hash not found");
         rpc.context.header(&id).map_err(|_| unknown())?;
@@ -173,16 +183,13 @@ fn find(
             let message = "No such transaction found in the provided block";
             RpcError::new(Code::InvalidAddressOrKey, message)
         };
-        return Ok((in_this_block(rpc, chain, &id, txid, with_coins)?.ok_or_else(missing)?, Some(id)));
-    }
-    if let Some(entry) = rpc.context.node.live().pool.entry(txid) {
-        let spent = with_coins.then(|| entry.spent().to_vec());
-        return Ok((Raw::Transaction(Box::new(entry.tx().transaction().clone()), spent), None));
+        let raw = in_this_block(rpc, &chain, &id, txid, with_coins)?.ok_or_else(missing)?;
+        return Ok((raw, Some(id), chain));
     }
     if let Some(place) = chain.transaction_place(txid)? {
         let missing = || not_available(rpc, &place.block);
-        let raw = in_this_block(rpc, chain, &place.block, txid, with_coins)?.ok_or_else(missing)?;
-        return Ok((raw, Some(place.block)));
+        let raw = in_this_block(rpc, &chain, &place.block, txid, with_coins)?.ok_or_else(missing)?;
+        return Ok((raw, Some(place.block), chain));
     }
     let mend = if chain.indexes().txids {
         "No such mempool or blockchain transaction."

@@ -167,19 +167,23 @@ async fn sizes_are_bounded_by_method_and_in_all() {
 #[tokio::test]
 async fn calls_in_progress_are_known() {
     let rpc = rpc();
-    let request = Http::post("/").header(AUTHORIZATION, LOGIN).body(r#"{"method":"never","id":1}"#.into()).unwrap();
-    let calling = tokio::spawn({
-        let rpc = Arc::clone(&rpc);
-        async move { send(&rpc, request).await }
-    });
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while rpc.active().first().map(|(name, _)| *name) != Some("never") {
-        assert!(Instant::now() < deadline, "the call never began");
-        tokio::task::yield_now().await;
+    // Also a body that is taken apart on a thread of its own.
+    for space in [0, 2 * SMALL_BODY_BYTES] {
+        let body = r#"{"method":"never","id":1}"#.to_owned() + &" ".repeat(space);
+        let request = Http::post("/").header(AUTHORIZATION, LOGIN).body(body.into()).unwrap();
+        let calling = tokio::spawn({
+            let rpc = Arc::clone(&rpc);
+            async move { send(&rpc, request).await }
+        });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while rpc.active().first().map(|(name, _)| *name) != Some("never") {
+            assert!(Instant::now() < deadline, "the call never began");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        calling.abort();
+        assert!(calling.await.unwrap_err().is_cancelled());
+        assert!(rpc.active().is_empty(), "a client that goes away ends its call");
     }
-    calling.abort();
-    assert!(calling.await.unwrap_err().is_cancelled());
-    assert!(rpc.active().is_empty(), "a client that goes away ends its call");
 }
 
 #[test]

@@ -82,16 +82,22 @@ async fn send(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
 
 fn prepare(rpc: &Rpc<Context>, args: &Args, most: FeeRate) -> Result<Transaction, RpcError> {
     let transaction = transaction(rpc, args.text("hexstring"))?;
-    let live = rpc.context.node.live();
-    if is_mined(&live.chain, transaction.txid(), transaction.body.outputs.len()) {
+    // What waits is looked at first, so that the tip need not wait for the disk.
+    let (chain, waiting) = {
+        let live = rpc.context.node.live();
+        let output = |input: &OutPoint| {
+            let parent = live.pool.entry(&input.txid)?;
+            parent.tx().body().outputs.get(input.index as usize).map(|output| output.amount)
+        };
+        let waiting: Vec<Option<Amount>> = transaction.body.inputs.iter().map(output).collect();
+        (Arc::clone(&live.chain), waiting)
+    };
+    if is_mined(&chain, transaction.txid(), transaction.body.outputs.len()) {
         return Err(RpcError::new(Code::VerifyAlreadyInChain, "Transaction outputs already in utxo set"));
     }
-    let spent = transaction.body.inputs.iter().map(|input| match live.pool.entry(&input.txid) {
-        Some(parent) => {
-            let output = parent.tx().body().outputs.get(input.index as usize);
-            Ok(output.map(|output| output.amount))
-        }
-        None => Ok(live.chain.coin(input)?.map(|coin| coin.amount)),
+    let spent = transaction.body.inputs.iter().zip(waiting).map(|(input, waiting)| match waiting {
+        Some(amount) => Ok(Some(amount)),
+        None => Ok(chain.coin(input)?.map(|coin| coin.amount)),
     });
     let spent: Option<Vec<Amount>> = spent.collect::<Result<_, RpcError>>()?;
     // If a coin is missing, the mempool says so.
