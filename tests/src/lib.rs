@@ -1,4 +1,5 @@
 //! What the tests of several packages share.
 
 pub mod gbt;
+pub mod promtool;
 pub mod stratum;

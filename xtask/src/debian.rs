@@ -51,6 +51,34 @@ pub(crate) fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Unpacks a package into a folder, without installing it: nothing that it brings is started.
+///
+/// # Errors
+/// If apt does not have it, or this is no Debian.
+pub(crate) fn unpack(workspace: &Workspace, package: &str, folder: &Path) -> Result<()> {
+    if candidate(package).is_none() && can_install() {
+        update(workspace)?;
+    }
+    ensure!(candidate(package).is_some(), "apt knows no package {package}");
+    // Fetched and unpacked beside its place, then moved there: no other process ever sees half of it.
+    let fresh = folder.with_extension(std::process::id().to_string());
+    let fetched = fresh.join("fetched");
+    fs::create_dir_all(&fetched).with_context(|| format!("cannot create {}", fetched.display()))?;
+    let mut download = Command::new("apt-get");
+    // As root, apt would rather be another user, who may not write here.
+    download.args(["-q", "-o", "APT::Sandbox::User=root", "download", package]).current_dir(&fetched);
+    run_logged(&mut download, &workspace.log("apt-download"))?;
+    let archive = fs::read_dir(&fetched)?.next().with_context(|| format!("apt-get left no {package}"))??;
+    let mut extract = Command::new("dpkg-deb");
+    extract.arg("--extract").arg(archive.path()).arg(&fresh);
+    run_logged(&mut extract, &workspace.log("dpkg-deb"))?;
+    fs::remove_dir_all(&fetched)?;
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot replace {}", folder.display()))?;
+    }
+    fs::rename(&fresh, folder).with_context(|| format!("cannot write {}", folder.display()))
+}
+
 /// Installs Debian's compiler, builds its standard library for wasm32 and links it into rustup.
 ///
 /// # Errors

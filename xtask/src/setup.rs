@@ -22,6 +22,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     if fuzz::has_targets(workspace) {
         ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
     }
+    // The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
+    if let Err(error) = ensure("promtool", || Ok(tools::promtool(workspace)?.display().to_string())) {
+        println!("                  {error:#}");
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! To add a check, add a row to [`STEPS`] and its function. A step that fails does not stop those after it, so that one run
 //! tells everything that is wrong.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ const STEPS: &[Step] = &[
 /// What the steps work with.
 struct Run<'a> {
     workspace: &'a Workspace,
+    /// What could not be checked, and why.
+    skipped: RefCell<Vec<String>>,
     /// Present whenever a step that uses wasm was chosen.
     wasm: Option<Wasm>,
 }
@@ -71,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let is_chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
 
-    let mut run = Run { workspace, wasm: None };
+    let mut run = Run { workspace, skipped: RefCell::default(), wasm: None };
     if steps.iter().any(|step| step.uses_wasm) {
         announce("setup")?;
         let setup_started = Instant::now();
@@ -84,7 +87,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         sum += report(step, &run)?;
     }
     println!("in {:.0} s", started.elapsed().as_secs_f64());
-    println!("{} passed, {} failed", sum.passed, sum.failed);
+    let skipped = run.skipped.into_inner();
+    skipped.iter().for_each(|what| println!("skipped: {what}"));
+    match skipped.len() {
+        0 => println!("{} passed, {} failed", sum.passed, sum.failed),
+        skipped => println!("{} passed, {} failed, {skipped} skipped", sum.passed, sum.failed),
+    }
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -230,6 +238,10 @@ fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
         "--locked",
         "--no-fail-fast",
     ]);
+    match tools::promtool(run.workspace) {
+        Ok(program) => drop(cargo.env("QBTC_TEST_PROMTOOL", program)),
+        Err(error) => run.skipped.borrow_mut().push(format!("metrics as Prometheus reads them: {error:#}")),
+    }
     run.test("tests", &mut cargo, counts)?;
     Ok(())
 }

@@ -123,6 +123,27 @@ fn link(from: &Path, to: &Path) -> Result<()> {
     fs::hard_link(from, to).with_context(|| format!("cannot link {}", to.display()))
 }
 
+/// Finds promtool, which checks metrics as Prometheus reads them, or unpacks Debian's into the cache. Not installed: Debian's package
+/// would start a server.
+///
+/// # Errors
+/// If it is not there and cannot be had.
+pub(crate) fn promtool(workspace: &Workspace) -> Result<PathBuf> {
+    let runs = |program: &Path| output_of(Command::new(program).arg("--version").stderr(Stdio::null())).is_some();
+    let installed = PathBuf::from("promtool");
+    if runs(&installed) {
+        return Ok(installed);
+    }
+    let folder = workspace.tools().join("prometheus");
+    let program = folder.join("usr/bin/promtool");
+    if !runs(&program) {
+        debian::unpack(workspace, "prometheus", &folder)
+            .context("promtool is not there, and Debian's package prometheus, which has it, cannot be had")?;
+    }
+    ensure!(runs(&program), "{} does not run: remove {} and repeat", program.display(), folder.display());
+    Ok(program)
+}
+
 /// Returns the toolchain that fuzzing needs, and puts cargo-fuzz in the cache; the second is its program.
 ///
 /// # Errors

@@ -1,8 +1,5 @@
 //! Everything is counted under its name, and tools of Prometheus take the text.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use super::*;
 
 fn reading() -> Reading {
@@ -110,19 +107,5 @@ fn promtool_takes_the_text() {
     let metrics = used();
     let _connection = metrics.connection(Interface::WebSocket);
     let text = metrics.render(&reading(), Format::Prometheus);
-    let spawned = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut promtool) = spawned else {
-        eprintln!("skipped: promtool (Debian package prometheus) is not installed");
-        return;
-    };
-    promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("promtool reads all");
-    let output = promtool.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
-    assert!(said.trim().is_empty(), "{said}");
+    qbtc_tests::promtool::check(&text);
 }

@@ -186,6 +186,7 @@ fn a_payment_is_handed_in_followed_and_proven() {
     let health: Value = node.get("/health").json();
     assert!(health.is_object(), "{health}");
     let metrics = node.get("/metrics").body;
+    qbtc_tests::promtool::check(&metrics);
     assert!(
         metrics.lines().any(|line| line.starts_with("qbtc_blockchain_height") && line.ends_with(" 5")),
         "{metrics}"

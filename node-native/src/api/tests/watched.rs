@@ -1,8 +1,5 @@
 //! Health and metrics.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use axum::http::StatusCode;
 
 use crate::api::public::PublicOptions;
@@ -54,7 +51,6 @@ async fn metrics_tell_what_the_node_has_done() {
     assert!(value("qbtc_store_commit_seconds_count ") >= 13.0);
     assert!(value("qbtc_template_seconds_count ") >= 1.0);
     assert!(value("qbtc_store_bytes ") > 100_000.0);
-    check_with_promtool(&text);
     let open = node.get_with("/metrics", ("accept", "application/openmetrics-text;version=1.0.0")).await;
     assert!(open.bytes().ends_with(b"# EOF\n"));
 }
@@ -70,16 +66,4 @@ async fn metrics_are_told_within_the_operators_network_only() {
         assert_eq!(node.get_from(far, "/metrics").await.status, StatusCode::FORBIDDEN, "{far}");
         assert_eq!(node.get_from(far, "/health").await.status, StatusCode::OK, "{far}");
     }
-}
-
-fn check_with_promtool(text: &str) {
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let Ok(mut promtool) = promtool.spawn() else {
-        eprintln!("skipped: promtool (Debian package prometheus) is not installed");
-        return;
-    };
-    promtool.stdin.take().expect("piped").write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
