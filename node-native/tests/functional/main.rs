@@ -15,6 +15,7 @@ mod mempool_limits;
 mod mempool_persist;
 mod mempool_reorg;
 mod mempool_replace;
+mod miners;
 mod mining;
 mod mining_verdicts;
 mod rpc_blockchain;

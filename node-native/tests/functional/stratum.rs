@@ -1,11 +1,9 @@
 //! The Stratum server with a real node behind it and real sockets before it: miners that know nothing of this chain mine on it.
 //!
-//! The miner is the test package's, which makes headers from the text of `mining.notify` alone. Where `QBTC_TEST_MINERD` and
-//! `QBTC_TEST_CPUMINER` name the programs of that name, those mine too.
+//! The miner is the test package's, which makes headers from the text of `mining.notify` alone.
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +16,7 @@ use qbtc_node::driver::{self, DriverOptions, DriverThread};
 use qbtc_node::metrics::{Format, Metrics, Reading};
 use qbtc_node::node::Node;
 use qbtc_node::store::{Store, StoreOptions};
-use qbtc_node::stratum::session::{Difficulty, Settings};
+use qbtc_node::stratum::session::Settings;
 use qbtc_node::stratum::{Config, Server};
 use qbtc_tests::stratum::{Client, Received, Share, ShareRule};
 use redb::backends::InMemoryBackend;
@@ -27,7 +25,6 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::blocks;
-use crate::support::program::Running;
 
 /// Whatever is waited for must come by then.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -145,12 +142,6 @@ fn parent(mut prevhash: [u8; 32]) -> BlockHash {
 
 fn id(share: &Share) -> BlockHash {
     BlockHash::from_bytes(share.hash)
-}
-
-/// The dev chain with other bits.
-fn spec_with_bits(bits: &str) -> ChainSpec {
-    let text = include_str!("../../../core/src/spec/dev.toml").replace("0x1f00ffff", bits);
-    ChainSpec::from_toml(&text).unwrap()
 }
 
 #[test]
@@ -343,34 +334,4 @@ fn what_is_no_stratum_is_answered_or_cut_off() {
     assert!(binary.line().is_some());
     // And nobody else notices.
     scene.connect(1).log_in("x");
-}
-
-/// Runs a real miner until it has found some blocks.
-fn mine_with(variable: &str, arguments: &[&str]) {
-    let Some(program) = std::env::var_os(variable) else {
-        eprintln!("skipped: {variable} does not name a program");
-        return;
-    };
-    // Easy enough for one thread, hard enough that most shares are not stale: cpuminer-opt gives up otherwise.
-    let scene = Scene::with(spec_with_bits("0x1e07ffff"), |config| {
-        config.settings.difficulty_start = Difficulty::new(1e-4).unwrap();
-    });
-    let url = format!("stratum+tcp://{}", scene.address);
-    let user = scene.user(5);
-    let mut command = Command::new(&program);
-    command.args(arguments).args(["-o", &url, "-u", &user, "-p", "x", "-t", "1"]);
-    let miner = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    scene.reach(5);
-    drop(miner);
-    assert_eq!(scene.payee_of(5), payee(5));
-}
-
-#[test]
-fn minerd_mines() {
-    mine_with("QBTC_TEST_MINERD", &["-a", "sha256d"]);
-}
-
-#[test]
-fn cpuminer_opt_mines() {
-    mine_with("QBTC_TEST_CPUMINER", &["-a", "sha256d"]);
 }
