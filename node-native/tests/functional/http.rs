@@ -192,3 +192,28 @@ fn a_payment_is_handed_in_followed_and_proven() {
         "{metrics}"
     );
 }
+
+/// Where all places are taken, whoever comes next is served once one is free, and the other interface does not mind.
+#[test]
+fn a_full_house_lets_in_one_for_each_that_leaves() {
+    let place = Place::new();
+    let node = place.start(&["--http-connections", "4", "--rpc-connections", "4"]);
+    for (address, other) in [(node.http(), node.rpc()), (node.rpc(), node.http())] {
+        let mut guests: Vec<Connection> = (0..4).map(|_| Connection::open(address)).collect();
+        let asking = |address: &str| format!("GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        for guest in &mut guests {
+            // It is in once it is answered, whatever the answer is.
+            guest.send(asking(address));
+            guest.answer();
+        }
+        let mut next = Connection::open(address);
+        next.send(asking(address));
+        let mut elsewhere = Connection::open(other);
+        elsewhere.send(asking(other));
+        elsewhere.answer();
+        assert!(next.is_silent(), "answered though all places are taken");
+        guests.pop();
+        next.answer();
+    }
+    answers(&node);
+}

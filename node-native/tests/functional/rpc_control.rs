@@ -1,5 +1,6 @@
 //! Calls about the node itself, after Bitcoin Core's `rpc_help.py`, `rpc_uptime.py`, `rpc_misc.py` and `feature_logging.py`.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Owner, Place, User, eventually};
@@ -51,6 +52,22 @@ fn a_node_tells_of_itself_and_stops_when_asked() {
     assert!(node.ended().success());
     assert!(client.call::<Value>("getblockcount", json!([])).is_err());
     assert_eq!(place.start(&[]).tip(), tip);
+}
+
+/// Ctrl-C and a service manager's signal end it alike, in the middle of whatever it does.
+#[test]
+fn signals_stop_it_and_lose_nothing() {
+    let place = Place::new();
+    let mut height = 0;
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let node = place.start(&["--mine", "--threads", "1", "--reward", &Owner(1).text(&place.spec)]);
+        assert!(node.height() >= height);
+        eventually("a block is mined", || node.height() > height);
+        height = node.height();
+        node.signal(signal);
+        assert!(node.ended().success());
+    }
+    assert!(place.start(&[]).height() >= height);
 }
 
 #[test]

@@ -65,6 +65,14 @@ impl Connection {
         Answer { status, head: lower, body: String::from_utf8(body).unwrap() }
     }
 
+    /// Whether nothing has come so far.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).unwrap();
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// What comes until the other side closes.
     pub(crate) fn rest(mut self) -> String {
         let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use nix::sys::signal::Signal;
 use qbtc_core::spec::ChainSpec;
 use qbtc_node::client::{Client, ClientError, cookie_login, running_node};
 use qbtc_node::paths::{self, NodeAddresses};
@@ -129,8 +130,13 @@ impl NodeProcess {
 
     /// Asks the node to stop as a service manager does, and waits until it has.
     pub(crate) fn stop(self) -> ExitStatus {
-        self.process.terminate();
+        self.signal(Signal::SIGTERM);
         self.ended()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Waits until the node has stopped.

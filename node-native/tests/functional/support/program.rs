@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::eventually;
 
 /// The program, with nothing of whoever runs the tests.
@@ -68,10 +71,9 @@ impl Running {
         status.unwrap()
     }
 
-    /// Asks it to stop as a service manager does.
-    pub(crate) fn terminate(&self) {
-        let pid = nix::unistd::Pid::from_raw(self.id().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id().try_into().unwrap()), signal).unwrap();
     }
 }
 
