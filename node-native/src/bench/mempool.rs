@@ -1,21 +1,34 @@
 //! The mempool: what acceptance costs beside a signature, templates, and blocks that it knows.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use qbtc_core::block::Block;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use axum::http::header::AUTHORIZATION;
+use data_encoding::HEXLOWER;
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::Payout;
 use qbtc_core::tx::Transaction;
 use rayon::prelude::*;
+use tower::ServiceExt as _;
 
 use super::chain::{BenchNode, Owned, Owner, processor_time};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
+use crate::api::rpc::auth::Credentials;
+use crate::api::rpc::{self, Rpc};
+use crate::node::Node;
 
 /// Transactions that wait.
 const WAITING: usize = 5_000;
 /// How often a template is made.
 const TEMPLATES: usize = 20;
+/// The login of the bench's calls, `bench:bench`.
+const LOGIN: &str = "Basic YmVuY2g6YmVuY2g=";
+/// Longer than the answer to any block.
+const ANSWER_BYTES_MAX: usize = 4_096;
 
 pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result<Vec<Figure>> {
     let folder = folder(options)?;
@@ -45,7 +58,7 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
             Figure::bounded(format!("template among {WAITING} payments"), template * 1e3, "ms", Bound::AtMost(10.0)),
             Figure::bounded(
                 format!(
-                    "block of {:.1} MiB that the mempool knows: answer and next template",
+                    "submitblock of {:.1} MiB that the mempool knows: answer and next template",
                     bytes as f64 / (1 << 20) as f64
                 ),
                 submission * 1e3,
@@ -86,9 +99,11 @@ fn template_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<f64> {
     Ok(times[times.len() / 2])
 }
 
-/// From the block's bytes to the next template; the median of all full blocks that the mempool yields.
+/// From the call of `submitblock`, as a miner posts it, to its answer and the next template; the median of all full blocks that the
+/// mempool yields.
 async fn submission_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<(f64, usize)> {
     let miner = Address::from_bytes([1; 32]);
+    let calls = calls(&bench.node)?;
     let limit = owner.spec.consensus().limits.block_bytes as usize;
     let (mut times, mut size) = (Vec::new(), 0);
     loop {
@@ -97,13 +112,28 @@ async fn submission_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<
             break;
         }
         size = bytes.len();
+        let body = format!(r#"{{"id":1,"method":"submitblock","params":["{}"]}}"#, HEXLOWER.encode(&bytes));
+        let call = Request::post("/").header(AUTHORIZATION, LOGIN).body(Body::from(body))?;
         let started = Instant::now();
-        let block = Block::from_bytes(&bytes, limit)?;
-        bench.node.submit_block(block).await?;
+        let answer = to_bytes(calls.clone().oneshot(call).await?.into_body(), ANSWER_BYTES_MAX).await?;
         bench.node.template(&Payout::to(miner))?;
         times.push(started.elapsed().as_secs_f64());
+        anyhow::ensure!(answer.starts_with(br#"{"result":null,"error":null"#), "a block is refused: {answer:?}");
     }
     anyhow::ensure!(!times.is_empty(), "the mempool does not fill a block");
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], size))
+}
+
+/// The calls of JSON-RPC, as they stand behind a socket.
+fn calls(node: &Node) -> anyhow::Result<Router> {
+    let limits = &node.spec().consensus().limits;
+    let settings = rpc::Settings {
+        block_bytes_max: limits.block_bytes as usize,
+        tx_bytes_max: limits.tx_bytes as usize,
+        stopping: node.stopping().clone(),
+    };
+    let credentials = Credentials::new().with_password("bench", "bench")?;
+    let context = rpc::Context::new(node.clone(), None);
+    Ok(rpc::router(Arc::new(Rpc::new(context, rpc::methods(), credentials, settings))))
 }
