@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use qbtc_core::lock::{Address, AddressTextError};
@@ -129,6 +130,7 @@ pub struct Running {
     tasks: TaskTracker,
     driver: DriverThread,
     data_dir: DataDir,
+    is_mempool_loaded: Arc<AtomicBool>,
     _cookie: Option<Cookie>,
 }
 
@@ -152,14 +154,16 @@ impl Running {
         let (node, driver) = driver::start(store.clone(), metrics, driver_options(&config))?;
         let addresses = listeners.addresses();
         let tasks = TaskTracker::new();
-        let running = Self { node, addresses, tasks, driver, data_dir, _cookie: cookie };
+        let is_mempool_loaded = Arc::new(AtomicBool::new(false));
+        let running = Self { node, addresses, tasks, driver, data_dir, is_mempool_loaded, _cookie: cookie };
         if let Err(error) = running.data_dir.announce(&running.addresses) {
             running.node.stop();
             running.finish().await?;
             return Err(error.into());
         }
         running.tell();
-        running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone()));
+        let loaded = Arc::clone(&running.is_mempool_loaded);
+        running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone(), loaded));
         running.serve(listeners, &config, Calls { credentials, reward, log });
         Ok(running)
     }
@@ -199,6 +203,7 @@ impl Running {
         let mut context = rpc::Context::new(node.clone(), reward);
         context.database = Some(self.data_dir.database());
         context.log = log;
+        context.is_mempool_loaded = Arc::clone(&self.is_mempool_loaded);
         Rpc::new(context, rpc::methods(), credentials, rpc_settings(node)).with_metrics(Arc::clone(node.metrics()))
     }
 
@@ -398,7 +403,7 @@ pub fn mining_threads(config: &NodeConfig) -> usize {
 }
 
 /// What a node does first: it takes in files of blocks, then the mempool of the last run.
-async fn begin(node: Node, store: Store, files: Vec<PathBuf>) {
+async fn begin(node: Node, store: Store, files: Vec<PathBuf>, is_mempool_loaded: Arc<AtomicBool>) {
     if !files.is_empty() {
         node.set_synced(false);
         for file in files {
@@ -409,6 +414,7 @@ async fn begin(node: Node, store: Store, files: Vec<PathBuf>) {
         node.set_synced(true);
     }
     restore_mempool(node, store).await;
+    is_mempool_loaded.store(true, Ordering::Relaxed);
 }
 
 async fn load_blocks(node: &Node, path: &Path) -> Result<(), ImportError> {

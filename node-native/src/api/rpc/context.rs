@@ -1,6 +1,7 @@
 //! What the calls work on: the node, and what its operator has chosen for them.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Context {
     pub database: Option<PathBuf>,
     /// What changes the log, where that is possible.
     pub log: Option<LogControl>,
+    /// Whether the mempool of the last run is restored.
+    pub is_mempool_loaded: Arc<AtomicBool>,
     /// The transactions of the last template, as JSON: many miners ask for the same.
     pub(super) template_transactions: Mutex<Option<(WitnessRoot, Arc<str>)>>,
 }
@@ -62,6 +65,7 @@ impl Context {
             reward,
             database: None,
             log: None,
+            is_mempool_loaded: Arc::new(AtomicBool::new(true)),
             template_transactions: Mutex::default(),
         }
     }

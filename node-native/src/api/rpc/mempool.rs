@@ -1,6 +1,7 @@
 //! Calls about what waits for a block.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::mempool::{Mempool, MempoolEntry, Package};
@@ -51,7 +52,7 @@ pub(super) fn methods() -> Vec<Method<Context>> {
 }
 
 const INFO_RESULT: &str = r#"{
-  "loaded": true,               (boolean) Always: calls are answered when it is loaded
+  "loaded": bool,               (boolean) Whether the mempool of the last run is restored
   "size": n,                    (numeric) How many transactions wait
   "bytes": n,                   (numeric) Their size with witnesses, in bytes
   "usage": n,                   (numeric) About how much memory they take, in bytes
@@ -109,7 +110,7 @@ fn info(rpc: &Rpc<Context>, _: &Args) -> Outcome {
     let (live, now) = (rpc.context.node.live(), rpc.context.node.now());
     let (pool, policy) = (&live.pool, live.pool.policy());
     json(&Info {
-        loaded: true,
+        loaded: is_loaded(rpc),
         size: pool.len(),
         bytes: pool.size_bytes(),
         usage: pool.usage_bytes(),
@@ -215,11 +216,19 @@ fn entry(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     json(&Entry::new(&live.pool, live.pool.entry(&txid).ok_or_else(missing)?))
 }
 
+/// Whether the mempool of the last run is restored. Until then it is not written over.
+fn is_loaded(rpc: &Rpc<Context>) -> bool {
+    rpc.context.is_mempool_loaded.load(Ordering::Relaxed)
+}
+
 #[derive(Serialize)]
 struct Saved {
     transactions: usize,
 }
 
 async fn save(rpc: Arc<Rpc<Context>>) -> Outcome {
+    if !is_loaded(&rpc) {
+        return Err(RpcError::new(Code::Misc, "The mempool was not loaded yet"));
+    }
     json(&Saved { transactions: rpc.context.node.save_mempool().await? })
 }

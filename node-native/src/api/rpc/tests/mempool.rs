@@ -3,6 +3,16 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mempool_that_is_not_restored_yet_is_not_written_over() {
+    let world = World::new();
+    world.rpc.context.is_mempool_loaded.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(world.ok("getmempoolinfo", json!([])).await["loaded"], json!(false));
+    assert_eq!(world.fails("savemempool", json!([])).await, (-1, "The mempool was not loaded yet".to_owned()));
+    world.rpc.context.is_mempool_loaded.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(world.ok("savemempool", json!([])).await, json!({"transactions": 0}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_mempool_shows_its_transactions_and_their_relatives() {
     let world = World::new();
     let empty = world.ok("getmempoolinfo", json!([])).await;
