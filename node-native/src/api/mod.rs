@@ -14,6 +14,14 @@ mod ws;
 pub use rate::RateLimits;
 pub use ws::SubscriberLimits;
 
+/// So much of what a client sent comes back to it.
+const QUOTED_CHARS_MAX: usize = 100;
+
+/// A client's text, as far as an answer quotes it.
+fn shortened(text: &str) -> String {
+    text.chars().take(QUOTED_CHARS_MAX).collect()
+}
+
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

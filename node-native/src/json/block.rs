@@ -1,9 +1,9 @@
 //! Blocks as JSON.
 
 use data_encoding::HEXLOWER;
-use qbtc_core::block;
 use qbtc_core::hash::{BlockHash, FilterHash, HistoryRoot, Txid, UtxoRoot, WitnessRoot};
-use qbtc_core::lock::AddressPrefix;
+use qbtc_core::lock::{AddressPrefix, Witness};
+use qbtc_core::{block, codec};
 use serde::Serialize;
 
 use super::{Header, Output, Transaction};
@@ -94,20 +94,26 @@ pub struct Commitments {
     pub utxoroot: UtxoRoot,
 }
 
+/// No witnesses.
+const NONE: Vec<Witness> = Vec::new();
+
 impl Block {
     /// A block with the ids of its transactions.
     #[must_use]
     pub fn new(block: &block::Block) -> Self {
-        let bytes = |block: &block::Block| block.to_bytes().len();
         let mut ids = block.leaves();
         ids.remove(1);
+        let size = block.to_bytes().len();
+        // Without witnesses, the empty list of them stays.
+        let witnesses =
+            block.transactions.iter().map(|tx| codec::encoded_len(&tx.witnesses) - codec::encoded_len(&NONE));
         Self {
             hash: block.id(),
             height: block.coinbase.height.0,
             header: Header::from(&block.header),
             transactions: ids.len(),
-            strippedsize: bytes(&block.clone().strip_witnesses()),
-            size: bytes(block),
+            strippedsize: size - witnesses.sum::<usize>(),
+            size,
             commitments: Commitments::from(&block.commitments),
             tx: BlockTransactions::Ids(ids),
         }

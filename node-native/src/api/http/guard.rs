@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 
 use super::cors;
+use crate::api::shortened;
 use crate::metrics::{Interface, Metrics, Rejection};
 
 /// Which web pages may use an interface, beside those whose origin is allowed by name.
@@ -216,11 +217,6 @@ fn is_ipv6(text: &str) -> bool {
 fn is_at(origin: &str, host: &str) -> bool {
     let name = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     name.is_some_and(|name| name.eq_ignore_ascii_case(host))
-}
-
-/// So much of what a client sent as fits into an answer.
-fn shortened(text: &str) -> String {
-    text.chars().take(100).collect()
 }
 
 #[cfg(test)]

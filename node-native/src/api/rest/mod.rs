@@ -18,7 +18,6 @@ mod shapes;
 
 pub(super) use crate::json::difficulty;
 pub use problem::Problem;
-pub(super) use problem::shortened;
 
 use std::sync::Arc;
 

@@ -12,7 +12,8 @@ use qbtc_core::units::Height;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 
-use super::problem::{Problem, shortened};
+use super::problem::Problem;
+use crate::api::shortened;
 use crate::store::AddressCursor;
 
 /// The query, with unknown and repeated names refused by the type's `deny_unknown_fields`.
@@ -50,11 +51,8 @@ pub(crate) struct Number<const LEAST: u32, const MOST: u32>(pub(crate) u32);
 
 impl<'de, const LEAST: u32, const MOST: u32> Deserialize<'de> for Number<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match decimal(&text) {
-            Some(number) if (LEAST..=MOST).contains(&number) => Ok(Self(number)),
-            _ => Err(unexpected(&text, format_args!("a number from {LEAST} to {MOST}"))),
-        }
+        let expected = format_args!("a number from {LEAST} to {MOST}");
+        read(deserializer, expected, |text| decimal(text).filter(|number| (LEAST..=MOST).contains(number)).map(Self))
     }
 }
 
@@ -108,11 +106,11 @@ pub(crate) struct CoinCursor(pub(crate) OutPoint);
 
 impl<'de> Deserialize<'de> for CoinCursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = text.split_once(':').and_then(|(txid, index)| {
-            Some(OutPoint { txid: txid.parse().ok().filter(|_| is_lower_case(txid))?, index: decimal(index)? })
-        });
-        parsed.map(Self).ok_or_else(|| unexpected(&text, "txid:index"))
+        read(deserializer, "txid:index", |text| {
+            let (txid, index) = text.split_once(':')?;
+            let txid = txid.parse().ok().filter(|_| is_lower_case(txid))?;
+            Some(Self(OutPoint { txid, index: decimal(index)? }))
+        })
     }
 }
 
@@ -122,11 +120,10 @@ pub(crate) struct HistoryCursor(pub(crate) AddressCursor);
 
 impl<'de> Deserialize<'de> for HistoryCursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = text.split_once('-').and_then(|(height, place)| {
-            Some(AddressCursor { height: Height(decimal(height)?), place: decimal(place)? })
-        });
-        parsed.map(Self).ok_or_else(|| unexpected(&text, "height-place"))
+        read(deserializer, "height-place", |text| {
+            let (height, place) = text.split_once('-')?;
+            Some(Self(AddressCursor { height: Height(decimal(height)?), place: decimal(place)? }))
+        })
     }
 }
 
@@ -136,14 +133,19 @@ pub(crate) struct SequenceCursor(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for SequenceCursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = text.parse().ok().filter(|_| is_decimal(&text));
-        parsed.map(Self).ok_or_else(|| unexpected(&text, "a sequence number"))
+        read(deserializer, "a sequence number", |text| text.parse().ok().filter(|_| is_decimal(text)).map(Self))
     }
 }
 
-fn unexpected<E: de::Error>(found: &str, expected: impl fmt::Display) -> E {
-    E::custom(format_args!("found {:?}, expected {expected}", shortened(found)))
+/// Reads a text, or tells what was expected in its place.
+fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: impl fmt::Display,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let unexpected = || de::Error::custom(format_args!("found {:?}, expected {expected}", shortened(&text)));
+    parse(&text).ok_or_else(unexpected)
 }
 
 fn decimal(text: &str) -> Option<u32> {

@@ -12,10 +12,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::shortened;
 use crate::store::StoreError;
-
-/// How many characters of what a client sent come back to it.
-const QUOTED_MAX: usize = 100;
 
 /// Why a request was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -168,11 +166,6 @@ impl IntoResponse for Problem {
     }
 }
 
-/// So much of what a client sent as comes back to it.
-pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(QUOTED_MAX).collect()
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
@@ -181,12 +174,13 @@ fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::QUOTED_CHARS_MAX;
 
     #[test]
     fn a_problem_says_what_was_found_and_quotes_no_more_than_fits() {
         let problem = Problem::parameter("limit", &"9".repeat(5_000), "1 to 100");
         assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(problem.message(), format!("limit {:?}: expected 1 to 100", "9".repeat(QUOTED_MAX)));
+        assert_eq!(problem.message(), format!("limit {:?}: expected 1 to 100", "9".repeat(QUOTED_CHARS_MAX)));
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(json["status"], 400);
         assert_eq!(json["code"], "bad_request");

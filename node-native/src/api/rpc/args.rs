@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Code, RpcError};
 use super::param::Param;
+use crate::api::shortened;
 
 /// The parameters of one call: each has the type that the method takes.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ impl Args {
 /// Anything but 64 hex digits, in Bitcoin Core's words.
 pub fn hash<H: FromStr<Err = HashTextError>>(name: &str, text: &str) -> Result<H, RpcError> {
     text.parse().map_err(|error| {
-        let found: String = text.chars().take(80).collect();
+        let found = shortened(text);
         RpcError::parameter(match error {
             HashTextError::Length { found: length } => {
                 format!("{name} must be of length 64 (not {length}, for '{found}')")

@@ -16,6 +16,7 @@ use super::method::{Category, Method};
 use super::param::{Kind, Param};
 use super::protocol::Outcome;
 use super::{Rpc, json};
+use crate::api::shortened;
 
 /// The calls that need no more than the table of calls.
 pub(super) fn about_calls<C: Send + Sync + 'static>() -> Vec<Method<C>> {
@@ -78,10 +79,6 @@ fn help<C: Send + Sync + 'static>(rpc: &Rpc<C>, args: &Args) -> Outcome {
     };
     let unknown = || RpcError::new(Code::MethodNotFound, format!("help: unknown command: {}", shortened(name)));
     json(&help::page(rpc.method(name).ok_or_else(unknown)?))
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[derive(Serialize)]

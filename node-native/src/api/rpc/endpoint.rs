@@ -25,6 +25,7 @@ use super::error::{Code, RpcError};
 use super::help;
 use super::method::{Handler, Method, Size};
 use super::protocol::{Body, Caller, Outcome, Request};
+use crate::api::shortened;
 use crate::metrics::{CallOutcome, Interface, Metrics, Rejection};
 
 /// How long a wrong login waits for its answer, so that guessing is slow.
@@ -173,8 +174,7 @@ impl<C: Send + Sync + 'static> Rpc<C> {
         let name: String = serde_json::from_str(method.get())
             .map_err(|error| RpcError::new(Code::InvalidRequest, format!("Method must be a string: {error}")))?;
         self.methods.get(name.as_str()).ok_or_else(|| {
-            let found: String = name.chars().take(80).collect();
-            RpcError::new(Code::MethodNotFound, format!("Method not found: {found:?}; help lists all"))
+            RpcError::new(Code::MethodNotFound, format!("Method not found: {:?}; help lists all", shortened(&name)))
         })
     }
 

@@ -5,7 +5,7 @@ use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
 use serde::{Deserialize, Serialize};
 
-use crate::api::rest::shortened;
+use crate::api::shortened;
 use crate::node::BlockSummary;
 
 /// What a client asks for.
