@@ -54,7 +54,13 @@ impl DataDir {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(failed(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Ok(()) => {
+                // What a node that was killed has left names addresses that anybody may listen at by now.
+                match fs::remove_file(node_file(path)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&node_file(path))(error)),
+                    _ => Ok(Self { path: path.into(), _lock: lock }),
+                }
+            }
             Err(TryLockError::WouldBlock) => {
                 let other = fs::read(node_file(path)).ok();
                 let other = other.and_then(|text| serde_json::from_slice::<NodeAddresses>(&text).ok());
@@ -118,5 +124,19 @@ mod tests {
         drop(first);
         assert!(!node_file(&path).exists());
         DataDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_node_has_left_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let killed = DataDir::open(folder.path()).unwrap();
+        killed.announce(&NodeAddresses { pid: 7, rpc: None, http: None, stratum: None }).unwrap();
+        let text = fs::read(node_file(folder.path())).unwrap();
+        drop(killed);
+        fs::write(node_file(folder.path()), text).unwrap();
+        let _next = DataDir::open(folder.path()).unwrap();
+        assert!(!node_file(folder.path()).exists());
+        let error = DataDir::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another node runs") && !error.contains("process"), "{error}");
     }
 }

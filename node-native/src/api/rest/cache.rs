@@ -56,6 +56,12 @@ impl Validity {
         }
     }
 
+    /// Whether the client has this very answer, as the tag that it names tells.
+    pub(crate) fn is_named_by(&self, asked: &HeaderMap) -> bool {
+        let tag = self.tag();
+        tag.is_some_and(|tag| asked.get_all(IF_NONE_MATCH).iter().any(|known| known != "*" && names(known, &tag)))
+    }
+
     /// The answer with what caches are told, or just that what the client has still holds.
     pub(crate) fn respond(&self, asked: &HeaderMap, body: impl IntoResponse) -> Response {
         let tag = self.tag();

@@ -93,7 +93,7 @@ impl Api {
         reading.await.map_err(|error| Problem::fault(&error))?
     }
 
-    /// Answers with what a reader tells of the chain at its tip.
+    /// Answers with what a reader tells of the chain at its tip. Nothing is read for a client that has the answer of this tip already.
     ///
     /// # Errors
     /// As [`Api::read`].
@@ -102,6 +102,10 @@ impl Api {
         asked: &HeaderMap,
         read: impl FnOnce(&Snapshot) -> Result<T, Problem> + Send + 'static,
     ) -> Result<Response, Problem> {
+        let here = Validity::AtTip(self.node.tip().borrow().id);
+        if here.is_named_by(asked) {
+            return Ok(here.respond(asked, ()));
+        }
         let (tip, told) = self.read(move |snapshot| Ok((snapshot.tip(), read(snapshot)?))).await?;
         Ok(Validity::AtTip(tip).respond(asked, told))
     }
@@ -225,5 +229,32 @@ impl Snapshot {
             Some(height) if height < self.chain.pruned_below() => Problem::pruned(format_args!("block {id}")),
             _ => Problem::not_found(format!("of block {id} only the header is known")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::http::header::{ETAG, IF_NONE_MATCH};
+
+    use super::*;
+    use crate::api::testing::TestNode;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_read_for_who_has_the_answer() {
+        let node = TestNode::with_blocks(13).await;
+        let api = Api::new(node.node.clone());
+        let first = api.at_tip(&HeaderMap::new(), |_| Ok("told")).await.unwrap();
+        let has_it = HeaderMap::from_iter([(IF_NONE_MATCH, first.headers()[ETAG].clone())]);
+        let unread = api.at_tip(&has_it, |_| -> Result<(), Problem> { panic!("this is read") });
+        let again = unread.await.unwrap();
+        assert_eq!((again.status(), &again.headers()[ETAG]), (StatusCode::NOT_MODIFIED, &first.headers()[ETAG]));
+        // Whoever asks whether there is anything at all is told so only if there is.
+        let any = HeaderMap::from_iter([(IF_NONE_MATCH, "*".parse().unwrap())]);
+        let missing = api.at_tip(&any, |_| Err::<(), _>(Problem::not_found("nothing"))).await;
+        assert_eq!(missing.unwrap_err().status(), StatusCode::NOT_FOUND);
+        node.mine().await;
+        let moved = api.at_tip(&has_it, |_| Ok("told anew")).await.unwrap();
+        assert_eq!(moved.status(), StatusCode::OK);
     }
 }
