@@ -55,11 +55,8 @@ impl DataDir {
         let lock = lock.map_err(failed(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {
-                // What a node that was killed has left names addresses that anybody may listen at by now.
-                match fs::remove_file(node_file(path)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&node_file(path))(error)),
-                    _ => Ok(Self { path: path.into(), _lock: lock }),
-                }
+                forget_killed(path).map_err(failed(&node_file(path)))?;
+                Ok(Self { path: path.into(), _lock: lock })
             }
             Err(TryLockError::WouldBlock) => {
                 let other = fs::read(node_file(path)).ok();
@@ -97,6 +94,14 @@ impl Drop for DataDir {
     fn drop(&mut self) {
         // Whoever finds a stale file finds nobody listening there; no more can be done.
         let _ = fs::remove_file(node_file(&self.path));
+    }
+}
+
+/// Removes what a node that was killed has left: addresses at which anybody may listen by now.
+fn forget_killed(path: &Path) -> io::Result<()> {
+    match fs::remove_file(node_file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
