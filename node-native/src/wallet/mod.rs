@@ -17,6 +17,7 @@
 //! | [`spend`] | payments, and what replaces them |
 
 pub mod envelope;
+mod error;
 pub mod folder;
 mod headers;
 pub mod labels;
@@ -35,10 +36,12 @@ use qbtc_core::units::Height;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, CoinType};
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, KeystoreError};
 
+pub use error::WalletError;
+
 use folder::{FolderError, KeyFile, WalletFolder};
-use labels::{LabelError, Labels};
+use labels::Labels;
 use state::{StateError, WalletState};
-use watched::{WatchError, Watched};
+use watched::Watched;
 
 /// A wallet, open to look at. Nothing secret is in memory until it is unlocked.
 pub struct Wallet {
@@ -68,76 +71,6 @@ pub struct Unlocked {
     pub key: AccountKey,
     /// The words, and what else the keystore keeps.
     pub content: KeystoreContent,
-}
-
-/// Why a wallet cannot be made or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum WalletError {
-    /// Its files.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Its keystore.
-    #[error("wallet {name:?}: {error}")]
-    Keystore {
-        /// The wallet.
-        name: String,
-        /// What is wrong.
-        #[source]
-        error: KeystoreError,
-    },
-    /// What it knew of the chain.
-    #[error(
-        "wallet {name:?}: what it knew of the chain is lost ({error}); no money is: `qbtc wallet rescan --wallet {name}` finds it again"
-    )]
-    State {
-        /// The wallet.
-        name: String,
-        /// What is wrong.
-        error: StateError,
-    },
-    /// Its secret is elsewhere.
-    #[error(
-        "wallet {name:?} only watches: its secret is elsewhere. `qbtc wallet partial create` makes a payment for whoever has it to sign"
-    )]
-    WatchesOnly {
-        /// The wallet.
-        name: String,
-    },
-    /// It has a secret, so that it needs to be handed no addresses.
-    #[error("wallet {name:?} has its secret, and makes its addresses itself")]
-    HasSecret {
-        /// The wallet.
-        name: String,
-    },
-    /// The addresses that it watches.
-    #[error("wallet {name:?}: {error}")]
-    Watch {
-        /// The wallet.
-        name: String,
-        /// What is wrong.
-        #[source]
-        error: WatchError,
-    },
-    /// Its labels.
-    #[error("wallet {name:?}: {error}")]
-    Labels {
-        /// The wallet.
-        name: String,
-        /// What is wrong.
-        #[source]
-        error: LabelError,
-    },
-    /// A wallet of another chain.
-    #[error(
-        "wallet {name:?} belongs to another chain of the same name; give that chain's file with --chain, or another --data-dir"
-    )]
-    OtherChain {
-        /// The wallet.
-        name: String,
-    },
-    /// No randomness: nothing secret can be made.
-    #[error("the system gives no randomness: {0}")]
-    Entropy(getrandom::Error),
 }
 
 impl Wallet {
@@ -262,8 +195,8 @@ impl Wallet {
         let refused = |error| WalletError::Watch { name: name.clone(), error };
         let added = all.add(more).map_err(refused)?;
         let mut state = self.state.clone();
-        state.watch_more(&all, all.is_bare() && added > 0).map_err(|error| refused(error.into()))?;
-        // The list first: a state with fewer addresses takes them over the next time.
+        state.watch_more(&all).map_err(|error| refused(error.into()))?;
+        // The list first: what a kill leaves out of the state, the same command brings in.
         self.folder.write_keys(&KeyFile::Watched(all.to_bytes()))?;
         self.folder.write_state(&state.to_bytes())?;
         (*watched, self.state) = (all, state);
@@ -371,10 +304,13 @@ impl FoundWallet {
         // Whatever is wrong with what was known is no reason not to begin anew.
         let known = self.state().ok().flatten().filter(|known| *known.chain() == spec.chain_id());
         if let Some(known) = known {
-            state.remember(&known);
-            if let Some(from) = from.filter(|from| *from > known.birthday()) {
-                state = known;
-                state.go_back_below(from);
+            let is_within = |from: &Height| *from > known.birthday() && known.is_of_same_wallet(&state);
+            match from.filter(is_within) {
+                Some(from) => {
+                    state = known;
+                    state.go_back_below(from);
+                }
+                None => state.remember(&known),
             }
         }
         Ok((self.with_state(state)?, unlocked))

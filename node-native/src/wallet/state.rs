@@ -84,12 +84,10 @@ impl WalletState {
     /// Takes over from what a wallet knew before what the chain cannot give again: which addresses were made and given away, and
     /// what was sent and is not mined. Nothing, if that was another wallet's.
     pub fn remember(&mut self, before: &Self) {
-        let (old, new) = (before.book(), self.book());
-        let first = |book: &AddressBook| entries(book, Branch::Receive).next().map(|(_, entry)| entry.address);
-        let is_same = (old.path(), old.layout(), first(old)) == (new.path(), new.layout(), first(new));
-        if before.chain != self.chain || !is_same {
+        if !self.is_of_same_wallet(before) {
             return;
         }
+        let old = before.book();
         // Addresses beyond those that a new book has, and how many of them are in use.
         for branch in Branch::ALL {
             for (path, entry) in entries(old, branch) {
@@ -102,11 +100,20 @@ impl WalletState {
         self.own.clone_from(&before.own);
     }
 
+    /// Whether two states are of one wallet: its addresses follow from the first one's place and keys.
+    #[must_use]
+    pub fn is_of_same_wallet(&self, other: &Self) -> bool {
+        let first = |book: &AddressBook| entries(book, Branch::Receive).next().map(|(_, entry)| entry.address);
+        let wallet = |state: &Self| (state.chain, state.book().path(), state.book().layout(), first(state.book()));
+        wallet(self) == wallet(other)
+    }
+
     /// Takes over addresses that were handed to a wallet that only watches, and goes back to where they may have been missed.
     ///
     /// # Errors
     /// [`BookError`], if they do not fit those that are there.
-    pub fn watch_more(&mut self, watched: &Watched, is_bare: bool) -> Result<(), BookError> {
+    pub fn watch_more(&mut self, watched: &Watched) -> Result<(), BookError> {
+        let before = self.book().len();
         for branch in Branch::ALL {
             for (_, entry) in entries(watched.book(), branch) {
                 if self.book().path_of(&entry.address).is_none() {
@@ -115,8 +122,9 @@ impl WalletState {
             }
             mark_used_like(self.book_mut(), watched.book(), branch);
         }
-        if is_bare || watched.birthday() < self.birthday {
-            // A bare address may have been paid long ago.
+        // A bare address may have been paid long ago.
+        let is_new_and_bare = watched.is_bare() && self.book().len() > before;
+        if is_new_and_bare || watched.birthday() < self.birthday {
             self.birthday = self.birthday.min(watched.birthday());
             self.go_back(None);
         }

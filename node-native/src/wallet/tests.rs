@@ -5,7 +5,7 @@ use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 
 use super::folder::FolderError;
-use super::testing::{WORDS, key};
+use super::testing::{WORDS, key, other_key};
 use super::*;
 use qbtc_core::wallet::derivation::Branch;
 
@@ -164,4 +164,33 @@ fn a_wallet_that_only_watches_has_no_secret_and_takes_more_addresses() {
     assert_eq!(wallet.state().book().len(), 60);
     let more = export(31);
     assert!(matches!(signer.watch_more(&more), Err(WalletError::HasSecret { .. })));
+}
+
+#[test]
+fn addresses_that_a_kill_left_out_are_brought_in_by_the_same_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut signer = created(folder.path());
+    let mut export = |count| Watched::export(signer.state_mut(), &key(), count).unwrap();
+    drop(Wallet::watch(folder.path(), "till", export(25)).unwrap());
+    let more = export(30);
+    // The list was written, and the state was not.
+    let written = WalletFolder::open(folder.path(), "till").unwrap();
+    written.write_keys(&KeyFile::Watched(more.to_bytes())).unwrap();
+    drop(written);
+    let mut wallet = Wallet::open(folder.path(), "till", &ChainSpec::dev()).unwrap();
+    assert_eq!((wallet.state().book().len(), wallet.watch_more(&more).unwrap()), (50, 0));
+    assert_eq!(wallet.state().book().len(), 60);
+}
+
+#[test]
+fn what_another_wallet_knew_is_not_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(created(folder.path()));
+    let key = other_key();
+    let other = WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(1), &key);
+    std::fs::write(folder.path().join("savings/account"), other.to_bytes()).unwrap();
+    let found = FoundWallet::find(folder.path(), "savings").unwrap();
+    let (wallet, _) = found.open_afresh(&ChainSpec::dev(), "open sesame", Some(Height(9_000))).unwrap();
+    assert!(!wallet.state().is_of_same_wallet(&other));
+    assert_eq!(wallet.state().birthday(), Height(7));
 }

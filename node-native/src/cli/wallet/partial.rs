@@ -3,18 +3,15 @@
 //! The maker needs a node and no secret, the signer a secret and no node. A signer sees what the very bytes that he signs do: the
 //! signature covers the coins that are spent, so that whoever lies about them, or about the fee, gets a signature that is worth nothing.
 
-use std::fmt;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+mod file;
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
-use base64ct::{Base64, Encoding};
 use clap::{Args, Subcommand};
 use qbtc_core::crypto::{PublicKey, Scheme};
-use qbtc_core::lock::Address;
 use qbtc_core::wallet::derivation::{AddressPath, Branch};
 use qbtc_core::wallet::partial::{Missing, PartialTx};
-use serde::Serialize;
 
 use super::context::{Context, confirm};
 use super::desk::send;
@@ -22,14 +19,10 @@ use super::effect::{Effect, Sent, View};
 use super::order::{FeeOptions, OrderOptions};
 use crate::cli::output::print_error;
 use crate::client::Client;
-use crate::wallet::folder::{read_bounded, write_new};
 use crate::wallet::source::ChainSource;
 use crate::wallet::watched::entries;
 use crate::wallet::{Wallet, entropy, spend};
-
-/// The longest file: as base64, with line breaks.
-const FILE_BYTES_MAX: usize = PartialTx::BYTES_MAX / 3 * 4 + (PartialTx::BYTES_MAX / 32) + 1_024;
-const MAGIC: &[u8] = b"qbtcptx";
+use file::{OutOptions, Shown, missing_of, read};
 
 const EXAMPLES: &str = "\
 A payment in three steps. The online machine watches the wallet (`qbtc wallet watch`), the offline one has its words and no node:
@@ -117,34 +110,6 @@ struct SendCommand {
     /// Does not ask.
     #[arg(long, short)]
     yes: bool,
-}
-
-#[derive(Args)]
-struct OutOptions {
-    /// The file to write; none is ever replaced [default: stdout].
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-/// A payment that may still lack signatures.
-#[derive(Serialize)]
-struct Shown {
-    effect: Effect,
-    is_complete: bool,
-    missing: Vec<String>,
-}
-
-/// A payment that was written, or is written to stdout.
-#[derive(Serialize)]
-struct Written {
-    #[serde(flatten)]
-    shown: Shown,
-    /// How many signatures were added.
-    signed: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<PathBuf>,
-    /// The payment itself, in base64.
-    partial: String,
 }
 
 impl PartialCommand {
@@ -291,126 +256,4 @@ impl SendCommand {
 
 fn submit(node: &Client, transaction: &qbtc_core::tx::Transaction) -> anyhow::Result<()> {
     node.submit(transaction).context("the node does not take the payment")
-}
-
-impl OutOptions {
-    fn write(&self, context: &Context, partial: &PartialTx, effect: Effect, signed: usize) -> anyhow::Result<()> {
-        let text = Base64::encode_string(&partial.to_bytes());
-        if let Some(file) = &self.out {
-            write_new(file, format!("{text}\n").as_bytes())?;
-        }
-        let shown = Shown::new(effect, partial, context);
-        let written = Written { shown, signed, file: self.out.clone(), partial: text };
-        if written.file.is_none() && !context.is_json() {
-            // The payment goes where it was sent, what it does is for whoever looks.
-            print_error(&written.shown);
-        }
-        context.show(&written)
-    }
-}
-
-/// A payment of this chain, from a file or stdin, as bytes or in base64.
-fn read(file: &Path, context: &Context) -> anyhow::Result<PartialTx> {
-    let bytes = if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).context("cannot read stdin")?;
-        bytes
-    } else {
-        read_bounded(file, FILE_BYTES_MAX)?
-    };
-    let partial = parse(&bytes).with_context(|| format!("{} is no payment to sign", file.display()))?;
-    if *partial.chain() != context.spec.chain_id() {
-        bail!("{} is a payment on chain {}, not on {}", file.display(), partial.chain(), context.spec.name());
-    }
-    Ok(partial)
-}
-
-fn parse(bytes: &[u8]) -> anyhow::Result<PartialTx> {
-    if bytes.starts_with(MAGIC) {
-        return Ok(PartialTx::from_bytes(bytes)?);
-    }
-    if bytes.len() > FILE_BYTES_MAX {
-        bail!("it has more than {FILE_BYTES_MAX} bytes");
-    }
-    let text: String =
-        std::str::from_utf8(bytes).context("it is neither bytes of one nor base64")?.split_whitespace().collect();
-    let decoded =
-        Base64::decode_vec(&text).map_err(|error| anyhow!("it is neither bytes of one nor base64: {error}"))?;
-    Ok(PartialTx::from_bytes(&decoded)?)
-}
-
-impl Shown {
-    fn new(effect: Effect, partial: &PartialTx, context: &Context) -> Self {
-        let missing = missing_of(partial, context);
-        Self { effect, is_complete: missing.is_empty(), missing }
-    }
-}
-
-/// What a payment lacks, in words.
-fn missing_of(partial: &PartialTx, context: &Context) -> Vec<String> {
-    let text = |address: &Address| address.to_text(&context.spec.network().address_prefix);
-    let in_words = |missing: &Missing| match missing {
-        Missing::Alternative { address } => format!("how to spend from {}", text(address)),
-        Missing::Signatures { address, keys, .. } if keys.len() == 1 => format!("the signature for {}", text(address)),
-        Missing::Signatures { address, count, keys } => {
-            format!("{count} signatures of {} keys for {}", keys.len(), text(address))
-        }
-        Missing::Preimage { address, digest } => {
-            format!("the preimage of {} for {}", hex::encode(digest), text(address))
-        }
-    };
-    partial.missing().iter().map(in_words).collect()
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "payment  {}", self.effect.txid)?;
-        writeln!(f, "{}", self.effect)?;
-        if self.is_complete {
-            return write!(f, "complete: `qbtc wallet partial send` hands it to a node");
-        }
-        let mut lines = self.missing.iter();
-        lines.next().map_or(Ok(()), |first| write!(f, "lacks    {first}"))?;
-        lines.try_for_each(|line| write!(f, "\n         {line}"))
-    }
-}
-
-impl fmt::Display for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{}\nwritten to {}", self.shown, file.display()),
-            None => f.write_str(&self.partial),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use qbtc_core::hash::{ChainId, Txid};
-    use qbtc_core::lock::Lock;
-    use qbtc_core::tx::{OutPoint, TxBody, TxOut};
-    use qbtc_core::units::{Amount, Height};
-
-    #[test]
-    fn payments_are_read_as_bytes_and_as_text() {
-        let output =
-            |coins| TxOut { amount: Amount::from_coins(coins), lock: Lock::Address(Address::from_bytes([1; 32])) };
-        let body = TxBody {
-            version: TxBody::VERSION,
-            inputs: vec![OutPoint { txid: Txid::from_bytes([2; 32]), index: 0 }],
-            outputs: vec![output(1)],
-            lock_height: Height::GENESIS,
-            expiry_height: Height::GENESIS,
-        };
-        let partial = PartialTx::new(ChainId::from_bytes([3; 32]), body, vec![output(2)]).unwrap();
-        let bytes = partial.to_bytes();
-        let text = Base64::encode_string(&bytes);
-        let (first, second) = text.split_at(40);
-        assert_eq!(parse(&bytes).unwrap(), partial);
-        assert_eq!(parse(format!(" {first}\r\n{second}\n").as_bytes()).unwrap(), partial);
-        for refused in [&b""[..], b"qbtcptx", b"????", b"\xff\xfe", &text.as_bytes()[..41], &bytes[..20]] {
-            assert!(parse(refused).is_err());
-        }
-    }
 }
