@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 /// Prints a result: as JSON, or as the text that it shows itself as.
 pub(super) fn show<T: Serialize + Display>(result: &T, as_json: bool) -> anyhow::Result<()> {
@@ -16,11 +17,10 @@ pub(super) fn show<T: Serialize + Display>(result: &T, as_json: bool) -> anyhow:
 
 /// Prints a text, ending in one line break.
 pub(super) fn print(text: &impl Display) -> anyhow::Result<()> {
-    let mut text = text.to_string();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    print_bytes(text.as_bytes())
+    // It may hold a wallet's words.
+    let text = Zeroizing::new(text.to_string());
+    print_bytes(text.as_bytes())?;
+    if text.is_empty() || text.ends_with('\n') { Ok(()) } else { print_bytes(b"\n") }
 }
 
 /// Prints bytes as they are.
@@ -34,7 +34,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Prints a value as indented JSON.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string_pretty(value)?)
+    print(&*Zeroizing::new(serde_json::to_string_pretty(value)?))
 }
 
 /// Prints an error to stderr, where nobody is left to tell if that fails. Parts of it may come from a node.

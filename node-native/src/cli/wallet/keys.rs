@@ -15,8 +15,23 @@ use super::passphrase::{choose_at_terminal, read_file};
 use super::words::{self, WordGrid, read_words};
 use crate::wallet::folder::write_new;
 
+const PASSPHRASE_EXAMPLES: &str = "\
+Copies of the file, such as backups, still open with the old passphrase.
+
+Examples:
+  qbtc wallet passphrase
+  qbtc wallet passphrase --passphrase-file old.txt --new-passphrase-file new.txt";
+
+const WORDS_EXAMPLES: &str = "\
+Whoever has the words has the money. To see whether those on paper are right, `qbtc wallet backup-check` shows nothing.
+
+Examples:
+  qbtc wallet words
+  qbtc wallet -w savings words --passphrase-file secret.txt --json";
+
 /// Changes the passphrase.
 #[derive(Args)]
+#[command(after_help = PASSPHRASE_EXAMPLES)]
 pub(super) struct PassphraseCommand {
     /// A file whose first line is the new passphrase [default: you are asked].
     #[arg(long, value_name = "FILE")]
@@ -60,6 +75,7 @@ impl fmt::Display for Done {
 
 /// Shows the words.
 #[derive(Args)]
+#[command(after_help = WORDS_EXAMPLES)]
 pub(super) struct WordsCommand {}
 
 /// A wallet's words.
