@@ -3,11 +3,13 @@
 //! Must not choose fees: whoever asks says at which rate. Must not send: what is made here is signed by its caller and handed to a
 //! node by him.
 
+use std::collections::BTreeSet;
+
 use qbtc_core::hash::Txid;
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::{Transaction, TxOut};
+use qbtc_core::tx::{OutPoint, Transaction, TxOut};
 use qbtc_core::units::{Amount, FeeRate, Height};
 use qbtc_core::wallet::builder::{BuildError, Funds, Payment, Rest, SigningKey, UnsignedTx, build, expiry_height};
 use qbtc_core::wallet::coin_selection::SelectionError;
@@ -26,6 +28,8 @@ pub struct Order {
     pub everything_to: Option<Address>,
     /// What miners get.
     pub fee_rate: FeeRate,
+    /// The only coins that may be spent; none for any. They may be pending ones too.
+    pub only_coins: Vec<OutPoint>,
     /// Whether the recipients pay the fee, each an equal part, so that the wallet has no less afterwards than what was ordered.
     pub fee_within: bool,
     /// For how long the payment can be mined, in seconds [usual: an hour].
@@ -56,6 +60,11 @@ pub enum SpendError {
     /// What core says.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A coin that is not there to be spent.
+    #[error(
+        "{}:{} is no coin that the wallet can spend now; `qbtc wallet coins` lists those that are available", .0.txid, .0.index
+    )]
+    NotSpendable(OutPoint),
     /// A fee that no recipient can pay.
     #[error(
         "nobody is paid an amount that could bear the fee: give ADDRESS=AMOUNT, and not `all`, with --subtract-fee"
@@ -88,7 +97,8 @@ pub enum SpendError {
     },
 }
 
-/// Builds a payment on top of the wallet's tip, from mined coins, and with pending change where those are not enough.
+/// Builds a payment on top of the wallet's tip, from mined coins, and with pending change where those are not enough; or from the
+/// coins that are named.
 ///
 /// # Errors
 /// [`SpendError`].
@@ -103,10 +113,36 @@ pub fn pay(state: &WalletState, spec: &ChainSpec, order: &Order) -> Result<Unsig
         payment.expiry_height = state.height().plus(blocks).unwrap_or(Height::GENESIS);
     }
     let key = if order.with_fallback_key { SigningKey::Fallback } else { SigningKey::Ordinary };
+    let coins = coins_for(state, spec, &order.only_coins)?;
     if order.fee_within {
-        return pay_fee_within(state, spec, key, payment);
+        return pay_fee_within(state, spec, key, &coins, payment);
     }
-    Ok(build_payment(state, spec, key, &payment)?)
+    Ok(build_payment(state, spec, key, &coins, &payment)?)
+}
+
+/// The coins for a payment: those to begin with, and more where they are not enough.
+struct Coins {
+    first: Vec<OwnedCoin>,
+    then: Vec<OwnedCoin>,
+}
+
+/// Mined coins, then pending change as well; or only those that are named.
+fn coins_for(state: &WalletState, spec: &ChainSpec, only: &[OutPoint]) -> Result<Coins, SpendError> {
+    let mined = spendable(state, spec);
+    if only.is_empty() {
+        let change = state.ledger().pending_coins().into_iter().filter(|coin| is_own_change(state, coin));
+        let then = mined.iter().copied().chain(change).collect();
+        return Ok(Coins { first: mined, then });
+    }
+    let all: Vec<_> = mined.into_iter().chain(state.ledger().pending_coins()).collect();
+    let find = |outpoint: &OutPoint| {
+        let coin = all.iter().find(|coin| coin.outpoint == *outpoint);
+        coin.copied().ok_or(SpendError::NotSpendable(*outpoint))
+    };
+    // Named twice, a coin is still one.
+    let only: BTreeSet<&OutPoint> = only.iter().collect();
+    let named: Vec<_> = only.into_iter().map(find).collect::<Result<_, _>>()?;
+    Ok(Coins { first: named.clone(), then: named })
 }
 
 /// Builds a payment whose recipients pay the fee. What is paid depends on the fee and the coins on what is paid, so the fee is tried
@@ -115,6 +151,7 @@ fn pay_fee_within(
     state: &WalletState,
     spec: &ChainSpec,
     key: SigningKey,
+    coins: &Coins,
     mut payment: Payment,
 ) -> Result<UnsignedTx, SpendError> {
     let ordered = std::mem::take(&mut payment.outputs);
@@ -125,7 +162,7 @@ fn pay_fee_within(
     let mut fee = Amount::ZERO;
     for _ in 0..FEE_TRIES_MAX {
         payment.outputs = without_fee(&ordered, fee)?;
-        let needed = match build_payment(state, spec, key, &payment) {
+        let needed = match build_payment(state, spec, key, coins, &payment) {
             Ok(built) if built.fee() <= fee => return Ok(built),
             Ok(built) => built.fee(),
             // All coins together do not pay for it: then so much less has to be paid.
@@ -159,16 +196,15 @@ fn build_payment(
     state: &WalletState,
     spec: &ChainSpec,
     key: SigningKey,
+    coins: &Coins,
     payment: &Payment,
 ) -> Result<UnsignedTx, BuildError> {
-    let mined = spendable(state, spec);
-    match with_funds(state, spec, key, &mined, |funds| build(funds, payment)) {
-        Err(BuildError::Selection(SelectionError::Insufficient { .. })) => {}
-        built => return built,
+    match with_funds(state, spec, key, &coins.first, |funds| build(funds, payment)) {
+        Err(BuildError::Selection(SelectionError::Insufficient { .. })) => {
+            with_funds(state, spec, key, &coins.then, |funds| build(funds, payment))
+        }
+        built => built,
     }
-    let own_change = state.ledger().pending_coins().into_iter().filter(|coin| is_own_change(state, coin));
-    let coins: Vec<_> = mined.into_iter().chain(own_change).collect();
-    with_funds(state, spec, key, &coins, |funds| build(funds, payment))
 }
 
 /// Builds a replacement that pays more for the same outputs.

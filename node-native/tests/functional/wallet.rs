@@ -168,6 +168,20 @@ fn several_are_paid_the_recipients_bear_the_fee_and_labels_are_shown() {
     assert!((1.9..2.0).contains(&got), "{got}");
 
     assert_eq!(user.wallet(&["-w", "rich", "history"])["entries"][0]["label"], "wages, =June");
+    let shown = user.wallet(&["-w", "rich", "show", &text(&sent["txid"])]);
+    assert_eq!(
+        (&shown["kind"], &shown["change"], &shown["spent_coins"][0]["amount"]),
+        (&"sent".into(), &"-5".into(), &"4200000".into())
+    );
+    let change = &shown["received_coins"][0];
+    let coin = format!("{}:{}", text(&change["txid"]), change["index"]);
+    let planned = user.wallet(&["-w", "rich", "send", &to_bob, "--coin", &coin, "--dry-run"]);
+    assert_eq!(planned["inputs"], 1);
+    let gone = format!("{}:77", text(&sent["txid"]));
+    assert!(
+        user.refused(1, &["wallet", "-w", "rich", "send", &to_bob, "--coin", &gone, "--dry-run"])
+            .contains("qbtc wallet coins")
+    );
     let csv = user.done(&["wallet", "-w", "rich", "history", "--csv", "--limit", "0"]);
     let lines: Vec<_> = csv.lines().collect();
     assert_eq!(lines.len(), 3, "{csv}");

@@ -81,8 +81,14 @@ impl fmt::Display for Shown {
     }
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  qbtc wallet addresses
+  qbtc wallet addresses --all --change --json";
+
 /// Lists addresses.
 #[derive(Args)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(super) struct AddressesCommand {
     /// Also those that are kept ready and were never given away.
     #[arg(long)]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::csv;
 use crate::cli::output::table;
+use crate::wallet::Wallet;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,13 +66,8 @@ impl HistoryCommand {
         let tip = ledger.tip().map(|tip| tip.height);
         let all = ledger.history().count();
         let shown = if self.limit == 0 { all } else { self.limit };
-        let prefix = &context.spec.network().address_prefix;
-        let labels = |entry: &TxEntry| {
-            let of_address = |coin: &OwnedCoin| wallet.labels().of(&coin.address.to_text(prefix));
-            let label = wallet.labels().of(&entry.txid.to_string());
-            label.or_else(|| entry.received.iter().find_map(of_address)).map(str::to_owned)
-        };
-        let entries: Vec<_> = ledger.history().take(shown).map(|entry| Line::new(entry, tip, labels(entry))).collect();
+        let entries: Vec<_> =
+            ledger.history().take(shown).map(|entry| Line::new(entry, tip, label(entry, &wallet, context))).collect();
         if self.csv {
             return csv::print_history(&entries, context);
         }
@@ -80,7 +76,8 @@ impl HistoryCommand {
 }
 
 impl Line {
-    fn new(entry: &TxEntry, tip: Option<Height>, label: Option<String>) -> Self {
+    /// A transaction of a wallet with this tip.
+    pub(super) fn new(entry: &TxEntry, tip: Option<Height>, label: Option<String>) -> Self {
         let (received, spent) = (entry.received_amount(), entry.spent_amount());
         let change = match received.checked_sub(spent) {
             Some(gained) => format!("+{gained}"),
@@ -103,6 +100,14 @@ impl Line {
             label,
         }
     }
+}
+
+/// What the user wrote beside a payment, or beside an address of the wallet that it paid to.
+pub(super) fn label(entry: &TxEntry, wallet: &Wallet, context: &Context) -> Option<String> {
+    let prefix = &context.spec.network().address_prefix;
+    let of_address = |coin: &OwnedCoin| wallet.labels().of(&coin.address.to_text(prefix));
+    let label = wallet.labels().of(&entry.txid.to_string());
+    label.or_else(|| entry.received.iter().find_map(of_address)).map(str::to_owned)
 }
 
 fn kind(entry: &TxEntry) -> &'static str {

@@ -34,6 +34,7 @@ pub(super) struct LabelCommand {
 
 /// Lists labels.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct LabelsCommand {}
 
 /// The wallet's labels.

@@ -20,6 +20,7 @@ mod partial;
 mod passphrase;
 mod proof;
 mod send;
+mod show;
 mod sync;
 mod watch;
 mod words;
@@ -88,6 +89,8 @@ enum Action {
     Coins(money::CoinsCommand),
     /// Lists payments, newest first.
     History(history::HistoryCommand),
+    /// Shows one payment: whence its money came and where it went.
+    Show(show::ShowCommand),
     /// Pays.
     Send(send::SendCommand),
     /// Makes a payment that waits pay a higher fee.
@@ -137,6 +140,7 @@ impl WalletCommand {
             Action::Balance(command) => command.run(&context),
             Action::Coins(command) => command.run(&context),
             Action::History(command) => command.run(&context),
+            Action::Show(command) => command.run(&context),
             Action::Send(command) => command.run(&context),
             Action::Bump(command) => command.run(&context),
             Action::Cancel(command) => command.run(&context),

@@ -61,8 +61,16 @@ impl fmt::Display for Shown {
     }
 }
 
+const COINS_EXAMPLES: &str = "\
+States: available; immature, mined and too young to be spent; pending, in no block yet; being spent, by a payment that waits.
+
+Examples:
+  qbtc wallet coins
+  qbtc wallet coins --json";
+
 /// Lists coins.
 #[derive(Args)]
+#[command(after_help = COINS_EXAMPLES)]
 pub(super) struct CoinsCommand {}
 
 /// The wallet's coins.

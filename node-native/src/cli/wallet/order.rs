@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use qbtc_core::lock::Lock;
-use qbtc_core::tx::TxOut;
+use qbtc_core::tx::{OutPoint, TxOut};
 use qbtc_core::units::{Amount, FeeRate};
 
 use super::addresses;
@@ -33,6 +33,9 @@ pub(super) struct OrderOptions {
     /// Whom to pay how much, in QBTC. `all` is all that is left.
     #[arg(required = true, value_name = "ADDRESS=AMOUNT")]
     payments: Vec<String>,
+    /// Spends no other coin than this one of `qbtc wallet coins`. May be given several times.
+    #[arg(long, value_name = "TXID:INDEX", value_parser = parse_coin)]
+    coin: Vec<OutPoint>,
     /// The recipients pay the fee, in equal parts: the wallet has no less afterwards than these amounts.
     #[arg(long)]
     subtract_fee: bool,
@@ -69,8 +72,12 @@ impl FeeOptions {
 impl OrderOptions {
     /// The order. Its fee rate is still to be set.
     pub(super) fn order(&self, context: &Context) -> anyhow::Result<Order> {
-        let mut order =
-            Order { with_fallback_key: self.with_fallback_key, fee_within: self.subtract_fee, ..Order::default() };
+        let mut order = Order {
+            with_fallback_key: self.with_fallback_key,
+            fee_within: self.subtract_fee,
+            only_coins: self.coin.clone(),
+            ..Order::default()
+        };
         for payment in &self.payments {
             let (address, amount) = payment
                 .rsplit_once('=')
@@ -88,5 +95,26 @@ impl OrderOptions {
             order.outputs.push(TxOut { amount: Amount::ZERO, lock: Lock::Data(bytes.into()) });
         }
         Ok(order)
+    }
+}
+
+fn parse_coin(text: &str) -> Result<OutPoint, String> {
+    let parts = text.rsplit_once(':');
+    let coin = parts.and_then(|(txid, index)| Some(OutPoint { txid: txid.parse().ok()?, index: index.parse().ok()? }));
+    coin.ok_or_else(|| "expected a transaction's id and an output's place, as in 4a5e…:0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qbtc_core::hash::Txid;
+
+    #[test]
+    fn coins_are_named_by_transaction_and_place() {
+        let txid = Txid::from_bytes([7; 32]);
+        assert_eq!(parse_coin(&format!("{txid}:3")), Ok(OutPoint { txid, index: 3 }));
+        for refused in ["", ":", "7:3", &txid.to_string(), &format!("{txid}:"), &format!("{txid}:-1")] {
+            assert!(parse_coin(refused).is_err(), "{refused}");
+        }
     }
 }

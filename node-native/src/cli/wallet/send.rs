@@ -18,6 +18,7 @@ Examples:
   qbtc wallet send dbqs1…=12.5 dbqs1…=3 --confirm-within 2 --label 'June: rent and power'
   qbtc wallet send dbqs1…=12.5 --subtract-fee     the recipient pays the fee
   qbtc wallet send dbqs1…=all                     empties the wallet
+  qbtc wallet send dbqs1…=all --coin 4a5e…:0      sends this coin and no other
   qbtc wallet send dbqs1…=1 --dry-run             shows what it would do
   qbtc wallet send dbqs1…=1 --yes --passphrase-file secret.txt --json";
 

@@ -90,6 +90,27 @@ fn recipients_bear_the_fee_when_they_are_to() {
 }
 
 #[test]
+fn only_named_coins_are_spent_when_some_are_named() {
+    let (mut state, spec) = funded(3);
+    let coins: Vec<_> = spendable(&state, &spec).iter().map(|coin| coin.outpoint).collect();
+    let named = |coins: u32, only: &[OutPoint]| Order { only_coins: only.to_vec(), ..order(coins) };
+    for coin in &coins {
+        assert_eq!(pay(&state, &spec, &named(1, &[*coin])).unwrap().body().inputs, [*coin]);
+    }
+    let refused = pay(&state, &spec, &named(5, &[coins[0], coins[0]]));
+    assert!(matches!(refused, Err(SpendError::Build(BuildError::Selection(_)))), "{refused:?}");
+    assert_eq!(pay(&state, &spec, &named(5, &coins[..2])).unwrap().body().inputs.len(), 2);
+    let everything_to = Some(Address::from_bytes([2; 32]));
+    let sweep = Order { everything_to, outputs: Vec::new(), ..named(0, &coins[1..]) };
+    assert_eq!(pay(&state, &spec, &sweep).unwrap().body().inputs.len(), 2);
+    // One that is being spent already, or was never there.
+    paid(&mut state, &spec, &named(1, &coins[..1]));
+    for gone in [coins[0], OutPoint { index: 77, ..coins[0] }] {
+        assert_eq!(pay(&state, &spec, &named(1, &[gone])), Err(SpendError::NotSpendable(gone)));
+    }
+}
+
+#[test]
 fn a_payment_can_wait_longer_for_its_signer() {
     let (state, spec) = funded(1);
     let height = |valid_for_s| {
