@@ -21,22 +21,29 @@ pub(super) struct Plan {
 }
 
 /// Decides about a transaction that is valid in the next block.
-pub(super) fn plan(graph: &Graph, tx: &ResolvedTx, policy: &Policy, floor: FeeRate) -> Result<Plan, AdmitError> {
+pub(super) fn plan(
+    graph: &Graph,
+    tx: &ResolvedTx,
+    fee_delta: i64,
+    policy: &Policy,
+    floor: FeeRate,
+) -> Result<Plan, AdmitError> {
     // Policy: the transaction by itself pays the floor. That others may pay for it is not looked at: it would have to come together
     // with them.
-    let found = Package::of(tx).fee_rate();
+    let own = Package::of(tx, fee_delta);
+    let found = own.modified_fee_rate();
     if found < floor {
         return Err(AdmitError::FeeRate { found, least: floor });
     }
     let parents = graph.parents_of(tx.tx().body());
-    let replaced = replaced_by(graph, tx, policy)?;
+    let replaced = replaced_by(graph, tx, &own, policy)?;
     if let Some(parent) = parents.iter().find(|parent| replaced.contains(parent)) {
         return Err(AdmitError::SpendsReplaced { txid: graph.entry(*parent).txid() });
     }
     // An ancestor that is replaced takes its descendants along, so it is enough to have looked at the parents.
-    let ancestors = check_relatives(graph, tx, &replaced, policy)?;
+    let ancestors = check_relatives(graph, tx, &own, &replaced, policy)?;
     let mut plan = Plan { replaced, ..Plan::default() };
-    make_room(graph, tx, &ancestors, policy.pool_bytes_max, &mut plan)?;
+    make_room(graph, tx, found, &ancestors, policy.pool_bytes_max, &mut plan)?;
     Ok(plan)
 }
 
@@ -44,10 +51,10 @@ pub(super) fn plan(graph: &Graph, tx: &ResolvedTx, policy: &Policy, floor: FeeRa
 pub(super) fn check_relatives(
     graph: &Graph,
     tx: &ResolvedTx,
+    own: &Package,
     replaced: &BTreeSet<Sequence>,
     policy: &Policy,
 ) -> Result<BTreeSet<Sequence>, AdmitError> {
-    let own = Package::of(tx);
     let parents = graph.parents_of(tx.tx().body());
     // Policy: the number of ancestors. The parents alone first: a transaction may name thousands, each with ancestors of its own.
     let found = u32::try_from(parents.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -55,7 +62,7 @@ pub(super) fn check_relatives(
         return Err(AdmitError::Ancestors { found, limit: policy.ancestors_max });
     }
     let ancestors = graph.with_ancestors(&parents);
-    let above = ancestors.iter().fold(own, |sum, ancestor| sum.plus(graph.entry(*ancestor).own()));
+    let above = ancestors.iter().fold(*own, |sum, ancestor| sum.plus(graph.entry(*ancestor).own()));
     if above.count > policy.ancestors_max {
         return Err(AdmitError::Ancestors { found: above.count, limit: policy.ancestors_max });
     }
@@ -66,7 +73,7 @@ pub(super) fn check_relatives(
     let leaving = leaving_descendants(graph, &ancestors, replaced);
     for sequence in &ancestors {
         let ancestor = graph.entry(*sequence);
-        let below = ancestor.descendants().plus(own).minus(leaving.get(sequence).copied().unwrap_or_default());
+        let below = ancestor.descendants().plus(*own).minus(leaving.get(sequence).copied().unwrap_or_default());
         // Policy: the number of each ancestor's descendants.
         if below.count > policy.descendants_max {
             let (found, limit) = (below.count, policy.descendants_max);
@@ -103,13 +110,13 @@ fn leaving_descendants(
 fn make_room(
     graph: &Graph,
     tx: &ResolvedTx,
+    found: FeeRate,
     ancestors: &BTreeSet<Sequence>,
     limit: u64,
     plan: &mut Plan,
 ) -> Result<(), AdmitError> {
     let leaves: u64 = plan.replaced.iter().map(|gone| graph.entry(*gone).usage_bytes()).sum();
     let mut usage = graph.usage_bytes() - leaves + usage_bytes(tx.tx());
-    let found = Package::of(tx).fee_rate();
     let mut cheapest_first = graph.by_keep_rate();
     while usage > limit {
         let Some((lowest, sequence)) = cheapest_first.next() else {

@@ -20,6 +20,9 @@ pub struct Package {
     pub size_bytes: u64,
     /// What they leave to the miner.
     pub fees: Amount,
+    /// The same with what the node's operator added or took off ([`Mempool::prioritise`](super::Mempool::prioritise)), in quanta.
+    /// Wide enough that no sum over a pool overflows.
+    pub modified_fees: i128,
 }
 
 /// A transaction in the pool: valid in the next block, together with its ancestors in the pool.
@@ -28,6 +31,7 @@ pub struct MempoolEntry {
     resolved: ResolvedTx,
     arrival: Arrival,
     fee_rate: FeeRate,
+    pub(super) fee_delta: i64,
     pub(super) ancestors: Package,
     pub(super) descendants: Package,
 }
@@ -41,9 +45,11 @@ pub(super) struct Arrival {
 }
 
 impl Package {
-    /// One transaction alone.
-    pub(super) fn of(tx: &ResolvedTx) -> Self {
-        Self { count: 1, size_bytes: tx.tx().size_bytes().into(), fees: tx.fee() }
+    /// One transaction alone, with what is added to its fee.
+    pub(super) fn of(tx: &ResolvedTx, fee_delta: i64) -> Self {
+        let fees = tx.fee();
+        let modified_fees = i128::from(fees.quanta()) + i128::from(fee_delta);
+        Self { count: 1, size_bytes: tx.tx().size_bytes().into(), fees, modified_fees }
     }
 
     /// With another package beside it.
@@ -54,6 +60,7 @@ impl Package {
             count: self.count + other.count,
             size_bytes: self.size_bytes + other.size_bytes,
             fees: fees.expect("fees of transactions without conflict are different money, all of which exists"),
+            modified_fees: self.modified_fees + other.modified_fees,
         }
     }
 
@@ -64,7 +71,14 @@ impl Package {
             count: self.count - part.count,
             size_bytes: self.size_bytes - part.size_bytes,
             fees: self.fees.checked_sub(part.fees).expect("a part has at most the fees of the whole"),
+            modified_fees: self.modified_fees - part.modified_fees,
         }
+    }
+
+    /// With a transaction of it valued otherwise.
+    #[must_use]
+    pub(super) fn revalued(self, change: i128) -> Self {
+        Self { modified_fees: self.modified_fees + change, ..self }
     }
 
     /// What the package pays for its size.
@@ -72,12 +86,31 @@ impl Package {
     pub fn fee_rate(&self) -> FeeRate {
         FeeRate::reached_by(self.fees, self.size_bytes).unwrap_or_default()
     }
+
+    /// What it counts for: the rate of its modified fees, which decides what is taken, kept and mined. Zero, if they are negative.
+    #[must_use]
+    pub fn modified_fee_rate(&self) -> FeeRate {
+        FeeRate::reached_by(shown(self.modified_fees), self.size_bytes).unwrap_or_default()
+    }
+}
+
+/// Modified fees as an amount: what is negative or beyond all amounts is brought to the nearest.
+pub(super) fn shown(modified_fees: i128) -> Amount {
+    let quanta = u64::try_from(modified_fees.max(0)).unwrap_or(u64::MAX);
+    Amount::from_quanta(quanta).unwrap_or(Amount::MAX)
 }
 
 impl MempoolEntry {
-    pub(super) fn new(resolved: ResolvedTx, arrival: Arrival, ancestors: Package) -> Self {
-        let own = Package::of(&resolved);
-        Self { fee_rate: own.fee_rate(), resolved, arrival, ancestors: ancestors.plus(own), descendants: own }
+    pub(super) fn new(resolved: ResolvedTx, fee_delta: i64, arrival: Arrival, ancestors: Package) -> Self {
+        let own = Package::of(&resolved, fee_delta);
+        Self {
+            fee_rate: own.fee_rate(),
+            resolved,
+            arrival,
+            fee_delta,
+            ancestors: ancestors.plus(own),
+            descendants: own,
+        }
     }
 
     /// The transaction.
@@ -122,6 +155,12 @@ impl MempoolEntry {
         self.fee_rate
     }
 
+    /// What it leaves to the miner, with what the node's operator added or took off, in quanta.
+    #[must_use]
+    pub fn modified_fee(&self) -> i128 {
+        self.own().modified_fees
+    }
+
     /// Its place in the order of arrival.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
@@ -161,13 +200,13 @@ impl MempoolEntry {
     }
 
     pub(super) fn own(&self) -> Package {
-        Package::of(&self.resolved)
+        Package::of(&self.resolved, self.fee_delta)
     }
 
     /// How little would be lost by giving it up with its descendants: its own rate or theirs together, whichever is higher, so
     /// that a child that pays for its parent protects it and a cheap child does not harm it.
     pub(super) fn keep_rate(&self) -> FeeRate {
-        self.fee_rate.max(self.descendants.fee_rate())
+        self.own().modified_fee_rate().max(self.descendants.modified_fee_rate())
     }
 
     /// About how much memory the entry takes, in bytes.

@@ -12,7 +12,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::pool::Mempool;
-use super::select::select;
+use super::select::{Fees, select};
 use super::template::TEMPLATE_BYTES_KEPT;
 use crate::spec::ChainSpec;
 use crate::units::{BlockTime, FeeRate};
@@ -101,7 +101,7 @@ impl Mempool {
             return FeeRate::ZERO;
         }
         let all = self.entries().map(super::MempoolEntry::sequence).collect();
-        for selected in select(&self.graph, all, u64::MAX) {
+        for selected in select(&self.graph, all, Fees::Paid, u64::MAX) {
             let size_bytes = u64::from(self.graph.entry(selected.sequence).size_bytes());
             match space_bytes.checked_sub(size_bytes) {
                 Some(left) => space_bytes = left,
@@ -128,7 +128,7 @@ impl Mempool {
         }
         let mut mined: Vec<_> = block.transactions().iter().filter_map(|tx| self.graph.by_txid(&tx.txid())).collect();
         mined.sort_unstable();
-        let mut rates: Vec<_> = select(&self.graph, mined, u64::MAX)
+        let mut rates: Vec<_> = select(&self.graph, mined, Fees::Paid, u64::MAX)
             .into_iter()
             .map(|selected| (selected.package_rate, u64::from(self.graph.entry(selected.sequence).size_bytes())))
             .collect();

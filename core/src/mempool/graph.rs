@@ -130,13 +130,13 @@ impl Graph {
     }
 
     /// Adds a transaction that nobody here spends from: O(ancestors).
-    pub(super) fn insert(&mut self, resolved: ResolvedTx, arrival: Arrival) {
-        let (tx, sequence, own) = (resolved.tx(), arrival.sequence, Package::of(&resolved));
+    pub(super) fn insert(&mut self, resolved: ResolvedTx, fee_delta: i64, arrival: Arrival) {
+        let (tx, sequence, own) = (resolved.tx(), arrival.sequence, Package::of(&resolved, fee_delta));
         let parents = self.parents_of(tx.body());
         let mut above = Package::default();
         for ancestor in self.with_ancestors(&parents) {
             above = above.plus(self.entry(ancestor).own());
-            self.change_descendants(ancestor, |descendants| descendants.plus(own));
+            self.change(ancestor, |entry| entry.descendants = entry.descendants.plus(own));
         }
         for parent in &parents {
             let children = &mut self.node_mut(*parent).children;
@@ -149,7 +149,7 @@ impl Graph {
         if tx.body().expiry_height != Height::GENESIS {
             self.by_expiry.insert((tx.body().expiry_height, sequence));
         }
-        let entry = MempoolEntry::new(resolved, arrival, above);
+        let entry = MempoolEntry::new(resolved, fee_delta, arrival, above);
         self.size_bytes += own.size_bytes;
         self.usage_bytes += entry.usage_bytes();
         self.by_keep_rate.insert((entry.keep_rate(), Reverse(sequence)));
@@ -162,7 +162,7 @@ impl Graph {
         debug_assert!(parents.is_empty() || children.is_empty(), "relatives would lose each other");
         let own = entry.own();
         for ancestor in self.with_ancestors(&parents) {
-            self.change_descendants(ancestor, |descendants| descendants.minus(own));
+            self.change(ancestor, |entry| entry.descendants = entry.descendants.minus(own));
         }
         for descendant in self.with_descendants(&children) {
             let ancestors = &mut self.node_mut(descendant).entry.ancestors;
@@ -189,6 +189,23 @@ impl Graph {
         ordered.into_iter().rev().map(|sequence| self.remove(sequence)).collect()
     }
 
+    /// Values a transaction otherwise: O(relatives).
+    pub(super) fn set_fee_delta(&mut self, sequence: Sequence, fee_delta: i64) {
+        let change = i128::from(fee_delta) - i128::from(self.entry(sequence).fee_delta);
+        for descendant in self.with_descendants(&[sequence]) {
+            let ancestors = &mut self.node_mut(descendant).entry.ancestors;
+            *ancestors = ancestors.revalued(change);
+        }
+        for ancestor in self.with_ancestors(&[sequence]) {
+            self.change(ancestor, |entry| {
+                entry.descendants = entry.descendants.revalued(change);
+                if ancestor == sequence {
+                    entry.fee_delta = fee_delta;
+                }
+            });
+        }
+    }
+
     fn node(&self, sequence: Sequence) -> &Node {
         self.nodes.get(&sequence).expect(NAMES_A_NODE)
     }
@@ -197,10 +214,11 @@ impl Graph {
         self.nodes.get_mut(&sequence).expect(NAMES_A_NODE)
     }
 
-    fn change_descendants(&mut self, sequence: Sequence, change: impl FnOnce(Package) -> Package) {
+    /// Changes what [`MempoolEntry::keep_rate`] is made of.
+    fn change(&mut self, sequence: Sequence, change: impl FnOnce(&mut MempoolEntry)) {
         let entry = &mut self.node_mut(sequence).entry;
         let before = entry.keep_rate();
-        entry.descendants = change(entry.descendants);
+        change(entry);
         let after = entry.keep_rate();
         if before != after {
             self.by_keep_rate.remove(&(before, Reverse(sequence)));

@@ -24,6 +24,7 @@ mod floor;
 mod graph;
 mod policy;
 mod pool;
+mod priority;
 mod removal;
 mod replacement;
 mod select;
@@ -37,6 +38,7 @@ pub use error::AdmitError;
 pub use estimate::{ESTIMATE_BLOCKS_MAX, EstimateBasis, EstimateError, FeeEstimate};
 pub use policy::{Policy, SPEND_BYTES};
 pub use pool::Mempool;
+pub use priority::{PRIORITIES_MAX, PriorityError};
 pub use removal::{Removal, RemovalReason};
 pub use template::{
     BlockTemplate, CoinbaseParts, EXTRANONCE_BYTES, Extranonce, Payout, Solution, TemplateContext, TemplateError,

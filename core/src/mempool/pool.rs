@@ -10,6 +10,7 @@ use super::entry::{Arrival, MempoolEntry, Sequence};
 use super::estimate::Estimator;
 use super::floor::Floor;
 use super::graph::Graph;
+use super::priority::Priorities;
 use super::removal::{Removal, RemovalReason};
 use super::view::MempoolView;
 use super::{AdmitError, Policy};
@@ -29,6 +30,7 @@ pub struct Mempool {
     pub(super) height: Height,
     pub(super) tip_moves: u64,
     pub(super) estimator: Estimator,
+    pub(super) priorities: Priorities,
     floor: Floor,
     revision: u64,
     next_sequence: u64,
@@ -44,6 +46,7 @@ impl Mempool {
             height,
             tip_moves: 0,
             estimator: Estimator::default(),
+            priorities: Priorities::default(),
             floor: Floor::default(),
             revision: 0,
             next_sequence: 0,
@@ -217,7 +220,8 @@ impl Mempool {
     }
 
     fn plan(&self, resolved: &ResolvedTx, now: BlockTime) -> Result<Plan, AdmitError> {
-        admission::plan(&self.graph, resolved, &self.policy, self.fee_rate_min(now))
+        let fee_delta = self.priorities.of(&resolved.tx().txid());
+        admission::plan(&self.graph, resolved, fee_delta, &self.policy, self.fee_rate_min(now))
     }
 
     fn apply(&mut self, plan: Plan, resolved: ResolvedTx, now: BlockTime) -> Vec<Removal> {
@@ -228,7 +232,7 @@ impl Mempool {
             self.raise_floor(plan.evicted_rate, now);
         }
         let arrival = self.arrival(now);
-        self.graph.insert(resolved, arrival);
+        self.graph.insert(resolved, self.priorities.of(&by), arrival);
         self.changed();
         removed
     }

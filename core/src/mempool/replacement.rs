@@ -11,9 +11,8 @@
 //! - *At most so many* transactions pushed out (rule 5).
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 
-use super::entry::{Package, Sequence};
+use super::entry::{Package, Sequence, shown};
 use super::graph::Graph;
 use super::{AdmitError, Policy};
 use crate::tx::OutPoint;
@@ -21,7 +20,14 @@ use crate::units::Amount;
 use crate::verify::ResolvedTx;
 
 /// The transactions that a new one conflicts with, and all their descendants; none for most transactions.
-pub(super) fn replaced_by(graph: &Graph, tx: &ResolvedTx, policy: &Policy) -> Result<BTreeSet<Sequence>, AdmitError> {
+///
+/// `own` is the new one by itself; all fees are modified ones.
+pub(super) fn replaced_by(
+    graph: &Graph,
+    tx: &ResolvedTx,
+    own: &Package,
+    policy: &Policy,
+) -> Result<BTreeSet<Sequence>, AdmitError> {
     let inputs = &tx.tx().body().inputs;
     let direct: BTreeSet<_> = inputs.iter().filter_map(|outpoint| graph.spender(outpoint)).collect();
     if direct.is_empty() {
@@ -29,8 +35,8 @@ pub(super) fn replaced_by(graph: &Graph, tx: &ResolvedTx, policy: &Policy) -> Re
     }
     let replaced = check_count(graph, &direct, policy.replaced_max)?;
     check_unconfirmed(graph, inputs, &direct, &replaced)?;
-    check_rates(graph, tx, &direct)?;
-    check_fees(graph, tx, &replaced, policy)?;
+    check_rates(graph, own, &direct)?;
+    check_fees(graph, own, &replaced, policy)?;
     Ok(replaced)
 }
 
@@ -66,36 +72,31 @@ fn check_unconfirmed(
     }
 }
 
-fn check_rates(graph: &Graph, tx: &ResolvedTx, direct: &BTreeSet<Sequence>) -> Result<(), AdmitError> {
-    let found = Package::of(tx).fee_rate();
+fn check_rates(graph: &Graph, own: &Package, direct: &BTreeSet<Sequence>) -> Result<(), AdmitError> {
+    let found = own.modified_fee_rate();
     for conflict in direct {
         let entry = graph.entry(*conflict);
+        let replaced = entry.own().modified_fee_rate();
         // Policy: a higher rate than each conflict.
-        if found <= entry.fee_rate() {
-            return Err(AdmitError::ReplacementFeeRate { txid: entry.txid(), found, replaced: entry.fee_rate() });
+        if found <= replaced {
+            return Err(AdmitError::ReplacementFeeRate { txid: entry.txid(), found, replaced });
         }
     }
     Ok(())
 }
 
-fn check_fees(
-    graph: &Graph,
-    tx: &ResolvedTx,
-    replaced: &BTreeSet<Sequence>,
-    policy: &Policy,
-) -> Result<(), AdmitError> {
-    let found = tx.fee();
-    let fees: Vec<_> = replaced.iter().map(|gone| graph.entry(*gone).fee()).collect();
-    let fees = Amount::checked_sum(fees).unwrap_or(Amount::MAX);
+fn check_fees(graph: &Graph, own: &Package, replaced: &BTreeSet<Sequence>, policy: &Policy) -> Result<(), AdmitError> {
+    let found = own.modified_fees;
+    let fees: i128 = replaced.iter().map(|gone| graph.entry(*gone).modified_fee()).sum();
     // Policy: rule 3.
     if found < fees {
-        return Err(AdmitError::ReplacementFee { found, replaced: fees });
+        return Err(AdmitError::ReplacementFee { found: shown(found), replaced: shown(fees) });
     }
-    let relay = policy.incremental_fee_rate.fee(tx.tx().size_bytes().into()).unwrap_or(Amount::MAX);
-    let least = fees.checked_add(relay).unwrap_or(Amount::MAX);
+    let relay = policy.incremental_fee_rate.fee(own.size_bytes).unwrap_or(Amount::MAX);
+    let least = fees + i128::from(relay.quanta());
     // Policy: rule 4.
     if found < least {
-        return Err(AdmitError::ReplacementRelayFee { found, least });
+        return Err(AdmitError::ReplacementRelayFee { found: shown(found), least: shown(least) });
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Which transactions a block takes, and in which order: packages by the rate that they pay together.
 //!
 //! A transaction's package is it and its ancestors that are not taken yet. The package with the highest rate is taken first, so that a
-//! child that pays well brings its parents in; then its other descendants need pay for less, and their packages count anew. Every
+//! child that pays well brings its parents in; then its other descendants need pay for less, and their packages count anew. What
+//! counts is either what was paid, or what the node's operator makes of it; by the latter, a package below zero stays out. Every
 //! transaction is looked at once and again for each package among its at most 25 relatives, so n of them cost O(n log n).
 
 use alloc::collections::{BTreeSet, BinaryHeap};
@@ -20,13 +21,23 @@ pub(super) struct Selected {
     pub(super) package_rate: FeeRate,
 }
 
+/// Which fees count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fees {
+    /// What transactions pay: all that others can see.
+    Paid,
+    /// What they are worth to this node.
+    Modified,
+}
+
 /// Chooses among these transactions, given in rising order and all ancestors included, as many as fit. Each comes after its ancestors.
-pub(super) fn select(graph: &Graph, among: Vec<Sequence>, space_bytes: u64) -> Vec<Selected> {
-    Selection::new(graph, among).run(space_bytes)
+pub(super) fn select(graph: &Graph, among: Vec<Sequence>, fees: Fees, space_bytes: u64) -> Vec<Selected> {
+    Selection::new(graph, among, fees).run(space_bytes)
 }
 
 struct Selection<'a> {
     graph: &'a Graph,
+    fees: Fees,
     sequences: Vec<Sequence>,
     states: Vec<State>,
     /// The best package first; among equals the one whose last transaction came first. May hold packages as they once were.
@@ -42,11 +53,12 @@ struct State {
 }
 
 impl<'a> Selection<'a> {
-    fn new(graph: &'a Graph, sequences: Vec<Sequence>) -> Self {
+    fn new(graph: &'a Graph, sequences: Vec<Sequence>, fees: Fees) -> Self {
         debug_assert!(sequences.is_sorted(), "places are found by bisection");
-        let states: Vec<_> = sequences.iter().map(|sequence| State::new(*graph.entry(*sequence).ancestors())).collect();
+        let state = |sequence: &Sequence| State::new(*graph.entry(*sequence).ancestors(), fees);
+        let states: Vec<_> = sequences.iter().map(state).collect();
         let heap = states.iter().enumerate().map(|(place, state)| (state.rate, Reverse(place))).collect();
-        Self { graph, sequences, states, heap }
+        Self { graph, fees, sequences, states, heap }
     }
 
     fn run(mut self, mut space_bytes: u64) -> Vec<Selected> {
@@ -54,6 +66,10 @@ impl<'a> Selection<'a> {
         while let Some((rate, Reverse(place))) = self.heap.pop() {
             let state = self.states[place];
             if state.is_done || state.rate != rate {
+                continue;
+            }
+            if self.fees == Fees::Modified && state.package.modified_fees < 0 {
+                // It is looked at again when something else has taken what makes it so.
                 continue;
             }
             if state.package.size_bytes > space_bytes {
@@ -96,7 +112,7 @@ impl<'a> Selection<'a> {
             let own = self.graph.entry(*sequence).own();
             for descendant in self.graph.with_descendants(children) {
                 if let Some(place) = self.place(descendant).filter(|place| !self.states[*place].is_done) {
-                    self.states[place] = State::new(self.states[place].package.minus(own));
+                    self.states[place] = State::new(self.states[place].package.minus(own), self.fees);
                     changed.insert(place);
                 }
             }
@@ -110,7 +126,11 @@ impl<'a> Selection<'a> {
 }
 
 impl State {
-    fn new(package: Package) -> Self {
-        Self { package, rate: package.fee_rate(), is_done: false }
+    fn new(package: Package, fees: Fees) -> Self {
+        let rate = match fees {
+            Fees::Paid => package.fee_rate(),
+            Fees::Modified => package.modified_fee_rate(),
+        };
+        Self { package, rate, is_done: false }
     }
 }

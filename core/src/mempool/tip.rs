@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use super::admission::check_relatives;
-use super::entry::{Arrival, MempoolEntry};
+use super::entry::{Arrival, MempoolEntry, Package};
 use super::graph::Graph;
 use super::pool::Mempool;
 use super::removal::{Removal, RemovalReason};
@@ -88,7 +88,10 @@ impl Mempool {
             let rebuild = Rebuild { change, taken: change.taken(), height, coins, spec, removed: Vec::new() };
             let (graph, removed) = rebuild.finish(self, cache, now, &mut run)?;
             self.estimator.forget(change.disconnected.len());
-            change.connected.iter().for_each(|block| self.record_block(block.block(), spec));
+            for block in change.connected.iter().map(VerifiedBlock::block) {
+                self.record_block(block, spec);
+                block.transactions().iter().for_each(|tx| self.priorities.clear(&tx.txid()));
+            }
             self.height = height;
             self.graph = graph;
             removed
@@ -117,6 +120,7 @@ impl Mempool {
         let block = block.block();
         self.record_block(block, spec);
         for tx in block.transactions() {
+            self.priorities.clear(&tx.txid());
             if let Some(sequence) = self.graph.by_txid(&tx.txid()) {
                 // What it depended on stood before it in the block, so it has no parents here any more.
                 let entry = self.graph.remove(sequence);
@@ -195,7 +199,7 @@ impl<V: CoinView> Rebuild<'_, V> {
                 continue;
             }
             let arrival = arrival.unwrap_or_else(|| pool.arrival(now));
-            if let Some(reason) = self.add(&mut graph, &tx, arrival, &pool.policy, cache, run)? {
+            if let Some(reason) = self.add(&mut graph, &tx, arrival, pool, cache, run)? {
                 self.removed.push(Removal { tx, reason });
             }
         }
@@ -208,7 +212,7 @@ impl<V: CoinView> Rebuild<'_, V> {
         graph: &mut Graph,
         tx: &Arc<CheckedTx>,
         arrival: Arrival,
-        policy: &super::Policy,
+        pool: &Mempool,
         cache: &mut VerifiedCache,
         run: &mut impl FnMut(&[SignatureJob<'_>]) -> Result<(), (usize, CryptoError)>,
     ) -> Result<Option<RemovalReason>, V::Error> {
@@ -226,10 +230,12 @@ impl<V: CoinView> Rebuild<'_, V> {
         }
         drop(jobs);
         resolved.remember(cache);
-        if let Err(error) = check_relatives(graph, &resolved, &BTreeSet::new(), policy) {
+        let fee_delta = pool.priorities.of(&tx.txid());
+        let own = Package::of(&resolved, fee_delta);
+        if let Err(error) = check_relatives(graph, &resolved, &own, &BTreeSet::new(), &pool.policy) {
             return Ok(Some(RemovalReason::Relatives(error)));
         }
-        graph.insert(resolved, arrival);
+        graph.insert(resolved, fee_delta, arrival);
         Ok(None)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qbtc_core::hash::Txid;
-use qbtc_core::mempool::{MempoolEntry, Package, TemplateTx};
+use qbtc_core::mempool::{Mempool, MempoolEntry, Package, TemplateTx};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::utxo::CoinView;
@@ -89,6 +89,7 @@ fn check_relatives(world: &World, entry: &MempoolEntry, entries: &BTreeMap<Txid,
         count: u32::try_from(of.len()).unwrap(),
         size_bytes: of.iter().map(|txid| u64::from(entries[txid].size_bytes())).sum(),
         fees: of.iter().fold(Amount::ZERO, |sum, txid| sum.checked_add(entries[txid].fee()).unwrap()),
+        modified_fees: of.iter().map(|txid| worth(&world.pool, entries[txid])).sum(),
     };
     assert_eq!(*entry.ancestors(), sum(&ancestors));
     assert_eq!(*entry.descendants(), sum(&descendants));
@@ -96,6 +97,14 @@ fn check_relatives(world: &World, entry: &MempoolEntry, entries: &BTreeMap<Txid,
     assert!(entry.ancestors().count <= policy.ancestors_max && entry.descendants().count <= policy.descendants_max);
     assert!(entry.ancestors().size_bytes <= policy.ancestor_bytes_max);
     assert!(entry.descendants().size_bytes <= policy.descendant_bytes_max);
+}
+
+/// What a transaction is to the operator of the pool, in quanta.
+fn worth(pool: &Mempool, entry: &MempoolEntry) -> i128 {
+    let fee_delta = pool.priorities().find(|(txid, _)| **txid == entry.txid()).map_or(0, |(_, fee_delta)| fee_delta);
+    let worth = i128::from(entry.fee().quanta()) + i128::from(fee_delta);
+    assert_eq!(entry.modified_fee(), worth);
+    worth
 }
 
 /// The view shows what is made and hides what is spent.
@@ -153,13 +162,16 @@ fn greedy(world: &World) -> Vec<Txid> {
             }
             package
         };
+        let fees = |package: &BTreeSet<Txid>| package.iter().map(|txid| worth(pool, left[txid])).sum::<i128>();
         let rate = |package: &BTreeSet<Txid>| {
-            let fees: u64 = package.iter().map(|txid| left[txid].fee().quanta()).sum();
             let size: u64 = package.iter().map(|txid| u64::from(left[txid].size_bytes())).sum();
-            fees * 1_000 / size
+            fees(package) * 1_000 / i128::from(size)
         };
-        let first_of_best = left.values().map(|entry| (package(entry), entry.sequence()));
-        let best = first_of_best.max_by_key(|(package, sequence)| (rate(package), Reverse(*sequence))).unwrap().0;
+        let packages = left.values().map(|entry| (package(entry), entry.sequence()));
+        let worth_it = packages.filter(|(package, _)| fees(package) >= 0);
+        let Some((best, _)) = worth_it.max_by_key(|(package, sequence)| (rate(package), Reverse(*sequence))) else {
+            break;
+        };
         let mut best: Vec<_> = best.into_iter().collect();
         best.sort_by_key(|txid| (left[txid].ancestors().count, left[txid].sequence()));
         left.retain(|txid, _| !best.contains(txid));

@@ -7,6 +7,7 @@ mod estimate;
 mod eviction;
 mod invariants;
 mod policy;
+mod priority;
 mod random;
 mod relatives;
 mod replacement;

@@ -27,6 +27,8 @@ enum Step {
     MineOther { wanted: Vec<u16> },
     /// The tip is taken back by some blocks, and perhaps others come in their place.
     Reorganize { depth: u8, connect: u8, wanted: Vec<u16> },
+    /// One of the transactions that were ever made is valued otherwise.
+    Prioritise { wanted: u16, fee_delta: i64 },
     /// Time passes.
     Wait { seconds: u32 },
 }
@@ -46,6 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Mine),
         1 => wanted().prop_map(|wanted| Step::MineOther { wanted }),
         1 => (1..4_u8, 0..3_u8, wanted()).prop_map(|(depth, connect, wanted)| Step::Reorganize { depth, connect, wanted }),
+        2 => (any::<u16>(), -20_000..20_000_i64).prop_map(|(wanted, fee_delta)| Step::Prioritise { wanted, fee_delta }),
         1 => (0..2_000_u32).prop_map(|seconds| Step::Wait { seconds }),
     ];
     proptest::collection::vec(step, 40..120)
@@ -127,6 +130,12 @@ impl Run {
                 });
                 self.made = made;
                 removed
+            }
+            Step::Prioritise { wanted, fee_delta } => {
+                if let Some(tx) = self.made.get(usize::from(*wanted) % self.made.len().max(1)) {
+                    self.world.pool.prioritise(tx.txid(), *fee_delta).unwrap();
+                }
+                vec![]
             }
             Step::Wait { seconds } => {
                 self.world.now = self.world.now.saturating_add(*seconds);

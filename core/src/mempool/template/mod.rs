@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Mempool;
-use super::select::select;
+use super::select::{Fees, select};
 use crate::block::{Block, Coinbase, Commitments};
 use crate::codec;
 use crate::commit::merkle;
@@ -157,7 +157,7 @@ impl Mempool {
 
     fn choose(&self, context: &TemplateContext, space_bytes: u64, spec: &ChainSpec) -> Selection {
         let sequences = self.entries().map(super::MempoolEntry::sequence).collect();
-        let selected = select(&self.graph, sequences, space_bytes);
+        let selected = select(&self.graph, sequences, Fees::Modified, space_bytes);
         let mut places = hashbrown::HashMap::with_capacity(selected.len());
         let mut transactions = Vec::with_capacity(selected.len());
         for (chosen, place) in selected.iter().zip(0..) {
