@@ -31,9 +31,9 @@ use crate::driver::{self, DriverOptions, DriverThread, Prune};
 use crate::import::{ImportError, import};
 use crate::metrics::{Interface, Metrics};
 use crate::miner::{self, MinerOptions};
-use crate::node::{Fault, Node, TxRefusal};
+use crate::node::{Fault, Node, PrioritiseError, TxRefusal};
 use crate::paths::{self, NodeAddresses};
-use crate::store::{Indexes, Store, StoreError, StoreOptions};
+use crate::store::{Indexes, Store, StoreError, StoreOptions, StoredMempool};
 use crate::stratum;
 
 /// What a node runs on.
@@ -443,14 +443,21 @@ async fn mine(node: Node, options: MinerOptions) {
 /// Gives the mempool the transactions that it had in the last run.
 async fn restore_mempool(node: Node, store: Store) {
     let loaded = tokio::task::spawn_blocking(move || store.load_mempool()).await;
-    let transactions = match loaded {
-        Ok(Ok(transactions)) => transactions,
+    let StoredMempool { transactions, priorities } = match loaded {
+        Ok(Ok(stored)) => stored,
         Ok(Err(error)) => {
             tracing::warn!("the mempool of the last run is lost: {error}");
-            Vec::new()
+            StoredMempool::default()
         }
         Err(_) => return,
     };
+    // They come first: some transactions are taken for their sake only.
+    for (txid, fee_delta) in priorities {
+        match node.prioritise(txid, fee_delta).await {
+            Err(PrioritiseError::Fault(_)) => return,
+            Ok(()) | Err(PrioritiseError::Refused(_)) => {}
+        }
+    }
     let (count, mut taken) = (transactions.len(), 0);
     let age_max_s = node.live().pool.policy().age_max_s;
     for (arrived, transaction) in transactions {

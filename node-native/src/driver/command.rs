@@ -5,7 +5,7 @@ use std::sync::Arc;
 use qbtc_core::chain::Inserted;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
-use qbtc_core::mempool::VerifiedCandidate;
+use qbtc_core::mempool::{PriorityError, VerifiedCandidate};
 use qbtc_core::units::Height;
 use qbtc_core::verify::CheckedBlock;
 use tokio::sync::oneshot;
@@ -23,6 +23,12 @@ pub(crate) enum Commit {
 
 type Reply<T> = oneshot::Sender<T>;
 
+/// A transaction for the mempool.
+pub(crate) struct Admission {
+    pub(crate) candidate: Box<VerifiedCandidate>,
+    pub(crate) reply: Reply<Result<Txid, TxRefusal>>,
+}
+
 /// A request to the driver. Whoever asked may be gone by the time of the answer.
 pub(crate) enum Command {
     Block {
@@ -34,10 +40,7 @@ pub(crate) enum Command {
         header: Header,
         reply: Reply<Result<Inserted, HeaderRefusal>>,
     },
-    Transaction {
-        candidate: Box<VerifiedCandidate>,
-        reply: Reply<Result<Txid, TxRefusal>>,
-    },
+    Transaction(Admission),
     Invalidate {
         id: BlockHash,
         reply: Reply<Result<(), InvalidateError>>,
@@ -49,6 +52,11 @@ pub(crate) enum Command {
     Prune {
         below: Height,
         reply: Reply<Result<Height, Fault>>,
+    },
+    Prioritise {
+        txid: Txid,
+        fee_delta: i64,
+        reply: Reply<Result<(), PriorityError>>,
     },
     SaveMempool {
         reply: Reply<Result<usize, Fault>>,

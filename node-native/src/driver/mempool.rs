@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qbtc_core::hash::Txid;
-use qbtc_core::mempool::{AdmitError, Removal, VerifiedCandidate};
+use qbtc_core::mempool::{AdmitError, PriorityError, Removal};
 use qbtc_core::units::BlockTime;
 use qbtc_core::verify::{CheckedTx, ResolveError};
 
+use super::command::Admission;
 use super::{Driver, verify_in_parallel};
-use crate::node::{Event, Fault, TxRefusal, now};
+use crate::node::{Event, Fault, now};
+use crate::store::MempoolChange;
 
 /// Which transactions of the mempool are on the disk.
 #[derive(Debug)]
@@ -18,41 +20,58 @@ pub(super) enum SavedMempool {
     Restoring,
     /// None of this run.
     Never,
-    /// Those in these places.
-    Places(BTreeSet<u64>),
+    /// Those in these places, with these priorities.
+    Saved { places: BTreeSet<u64>, priorities: BTreeMap<Txid, i64> },
 }
 
 impl Driver {
-    pub(super) fn take_transaction(&mut self, candidate: VerifiedCandidate) -> Result<Result<Txid, TxRefusal>, Fault> {
-        let tx = Arc::clone(candidate.tx());
-        let outcome = match self.insert(candidate) {
-            // The tip moved, or a parent left, while the signatures were verified. They are remembered, so this costs little.
-            Err(AdmitError::TipMoved | AdmitError::ParentLeft { .. }) => {
-                let resolved = {
-                    let live = self.node.live();
-                    live.pool.resolve(&tx, &*live.chain, &self.cache, self.node.spec(), now())
-                };
-                match resolved {
-                    Ok(candidate) => candidate.verify(verify_in_parallel).and_then(|candidate| self.insert(candidate)),
-                    Err(ResolveError::Invalid(error)) => Err(error),
-                    Err(ResolveError::View(error)) => return Err(error.into()),
-                }
-            }
-            outcome => outcome,
+    /// Gives transactions to the mempool, and answers whoever sent them.
+    pub(super) fn take_transactions(&mut self, admissions: Vec<Admission>) -> Result<(), Fault> {
+        let inserted: Vec<_> = {
+            let mut live = self.node.shared().live.write();
+            let insert = |Admission { candidate, reply }| {
+                let tx = Arc::clone(candidate.tx());
+                (tx, live.pool.insert(*candidate, &mut self.cache, now()), reply)
+            };
+            admissions.into_iter().map(insert).collect()
         };
-        Ok(match outcome {
-            Ok(removed) => {
-                self.tell_removed(removed);
-                // An error would mean that nobody listens.
-                let _ = self.node.shared().events.send(Event::Added(Arc::clone(&tx)));
-                Ok(tx.txid())
-            }
-            Err(error) => Err(error.into()),
-        })
+        for (tx, outcome, reply) in inserted {
+            let outcome = match outcome {
+                // The tip moved, or a parent left, while the signatures were verified. They are remembered, so this costs little.
+                Err(AdmitError::TipMoved | AdmitError::ParentLeft { .. }) => self.insert_anew(&tx)?,
+                outcome => outcome,
+            };
+            let answer = match outcome {
+                Ok(removed) => {
+                    self.tell_removed(removed);
+                    // An error would mean that nobody listens.
+                    let _ = self.node.shared().events.send(Event::Added(Arc::clone(&tx)));
+                    Ok(tx.txid())
+                }
+                Err(error) => Err(error.into()),
+            };
+            // That nobody waits for it any more is no fault.
+            let _ = reply.send(answer);
+        }
+        Ok(())
     }
 
-    fn insert(&mut self, candidate: VerifiedCandidate) -> Result<Vec<Removal>, AdmitError> {
-        self.node.shared().live.write().pool.insert(candidate, &mut self.cache, now())
+    fn insert_anew(&mut self, tx: &Arc<CheckedTx>) -> Result<Result<Vec<Removal>, AdmitError>, Fault> {
+        let resolved = {
+            let live = self.node.live();
+            live.pool.resolve(tx, &*live.chain, &self.cache, self.node.spec(), now())
+        };
+        let candidate = match resolved {
+            Ok(candidate) => candidate.verify(verify_in_parallel),
+            Err(ResolveError::Invalid(error)) => Err(error),
+            Err(ResolveError::View(error)) => return Err(error.into()),
+        };
+        Ok(candidate
+            .and_then(|candidate| self.node.shared().live.write().pool.insert(candidate, &mut self.cache, now())))
+    }
+
+    pub(super) fn prioritise(&mut self, txid: Txid, fee_delta: i64) -> Result<(), PriorityError> {
+        self.node.shared().live.write().pool.prioritise(txid, fee_delta)
     }
 
     pub(super) fn expire(&mut self) {
@@ -71,24 +90,32 @@ impl Driver {
     /// Writes what has changed in the mempool since the last time, and returns how many transactions it has. Before the transactions of
     /// the last run have been taken back, it leaves what is stored as it is.
     pub(super) fn save_mempool(&mut self) -> Result<usize, Fault> {
-        let now: BTreeMap<u64, (BlockTime, Arc<CheckedTx>)> = {
+        let (now, priorities) = {
             let live = self.node.live();
             let entries = live.pool.entries();
-            entries.map(|entry| (entry.sequence().0, (entry.time(), Arc::clone(entry.tx())))).collect()
+            let now: BTreeMap<u64, (BlockTime, Arc<CheckedTx>)> =
+                entries.map(|entry| (entry.sequence().0, (entry.time(), Arc::clone(entry.tx())))).collect();
+            let priorities: BTreeMap<Txid, i64> = live.pool.priorities().map(|(txid, delta)| (*txid, delta)).collect();
+            (now, priorities)
         };
-        let (is_first, saved) = match &self.saved_mempool {
+        let empty = (BTreeSet::new(), BTreeMap::new());
+        let (is_first, (saved, saved_priorities)) = match &self.saved_mempool {
             SavedMempool::Restoring => return Ok(now.len()),
-            SavedMempool::Never => (true, BTreeSet::new()),
-            SavedMempool::Places(places) => (false, places.clone()),
+            SavedMempool::Never => (true, (&empty.0, &empty.1)),
+            SavedMempool::Saved { places, priorities } => (false, (places, priorities)),
         };
         let places: BTreeSet<u64> = now.keys().copied().collect();
-        if is_first || places != saved {
+        if is_first || places != *saved || priorities != *saved_priorities {
             let came = now.iter().filter(|(place, _)| !saved.contains(place));
-            let came = came.map(|(place, (time, tx))| (*place, *time, tx.transaction()));
-            self.store.save_mempool(is_first, saved.difference(&places).copied(), came)?;
+            self.store.save_mempool(&MempoolChange {
+                is_first,
+                left: saved.difference(&places).copied().collect(),
+                came: came.map(|(place, (time, tx))| (*place, *time, tx.transaction())).collect(),
+                priorities: (is_first || priorities != *saved_priorities).then_some(&priorities),
+            })?;
         }
         let count = places.len();
-        self.saved_mempool = SavedMempool::Places(places);
+        self.saved_mempool = SavedMempool::Saved { places, priorities };
         Ok(count)
     }
 }

@@ -39,6 +39,7 @@ use tokio::sync::mpsc;
 use crate::metrics::Metrics;
 use crate::node::{Fault, Live, Node, now};
 use crate::store::{Batch, ChainView, Store, StoreError};
+use command::Admission;
 use mempool::SavedMempool;
 use writer::Writer;
 
@@ -79,8 +80,8 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 const VERIFIED_CACHE_ENTRIES: usize = 100_000;
-/// How long transactions gather before the driver looks again, so that one wake-up serves several of them.
-const GATHER_TIME: Duration = Duration::from_micros(200);
+/// How long transactions gather before the driver looks again, so that one wake-up and one lock serve many of them.
+const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How long blocks that may be written later wait for more of them.
 const WRITE_DELAY: Duration = Duration::from_millis(100);
 /// How often old transactions are looked for, and the mempool is written.
@@ -118,8 +119,10 @@ pub(crate) struct Driver {
     incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
     cache: VerifiedCache,
     saved_mempool: SavedMempool,
-    /// Whether the last command was a transaction.
+    /// Whether the last command was a transaction: then others are likely to follow.
     took_transaction: bool,
+    /// A command that was found behind transactions.
+    held: Option<Command>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -163,6 +166,7 @@ pub(crate) fn start_knowing(
         cache,
         saved_mempool,
         took_transaction: false,
+        held: None,
         runtime: tokio::runtime::Handle::current(),
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
@@ -210,7 +214,17 @@ impl Driver {
             if matches!(command, Command::Stop) {
                 break;
             }
-            self.handle(command)?;
+            match command {
+                Command::Transaction(first) => {
+                    let admissions = self.gather(first, commands);
+                    self.take_transactions(admissions)?;
+                    self.took_transaction = true;
+                }
+                command => {
+                    self.handle(command)?;
+                    self.took_transaction = false;
+                }
+            }
         }
         self.flush()?;
         self.save_mempool()?;
@@ -219,14 +233,14 @@ impl Driver {
 
     /// The next command. What waits to be written is written once no command has come for a moment.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Option<Command>, Fault> {
-        if let Ok(command) = commands.try_recv() {
+        if let Some(command) = self.held.take() {
             return Ok(Some(command));
         }
         if std::mem::take(&mut self.took_transaction) {
             std::thread::sleep(GATHER_TIME);
-            if let Ok(command) = commands.try_recv() {
-                return Ok(Some(command));
-            }
+        }
+        if let Ok(command) = commands.try_recv() {
+            return Ok(Some(command));
         }
         if self.has_unwritten() {
             let patient = async { tokio::time::timeout(WRITE_DELAY, commands.recv()).await };
@@ -236,6 +250,22 @@ impl Driver {
             self.flush()?;
         }
         Ok(commands.blocking_recv())
+    }
+
+    /// A transaction and those that wait behind it; what else waits is next.
+    fn gather(&mut self, first: Admission, commands: &mut mpsc::Receiver<Command>) -> Vec<Admission> {
+        let mut admissions = vec![first];
+        while admissions.len() < COMMANDS_WAITING_MAX {
+            match commands.try_recv() {
+                Ok(Command::Transaction(admission)) => admissions.push(admission),
+                Ok(other) => {
+                    self.held = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        admissions
     }
 
     fn handle(&mut self, command: Command) -> Result<(), Fault> {
@@ -254,10 +284,7 @@ impl Driver {
                 self.flush()?;
                 let _ = reply.send(outcome.map_err(Into::into));
             }
-            Command::Transaction { candidate, reply } => {
-                let _ = reply.send(self.take_transaction(*candidate)?);
-                self.took_transaction = true;
-            }
+            Command::Transaction(admission) => self.take_transactions(vec![admission])?,
             Command::Invalidate { id, reply } => {
                 let _ = reply.send(self.invalidate(id)?);
             }
@@ -267,6 +294,9 @@ impl Driver {
             Command::Prune { below, reply } => {
                 self.flush()?;
                 let _ = reply.send(Ok(self.prune(below)?));
+            }
+            Command::Prioritise { txid, fee_delta, reply } => {
+                let _ = reply.send(self.prioritise(txid, fee_delta));
             }
             Command::SaveMempool { reply } => {
                 let _ = reply.send(Ok(self.save_mempool()?));

@@ -13,13 +13,15 @@ use qbtc_core::tx::Transaction;
 use qbtc_core::verify::check_transaction;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Command;
+use super::command::{Admission, Command};
 use crate::node::{Node, Tested, TxRefusal};
 
 use qbtc_core::hash::Txid;
 
 /// The most transactions that wait; whoever sends more waits.
 pub(super) const WAITING_MAX: usize = 256;
+/// The most transactions that a thread takes at once, so that those who wait to send are woken together.
+const TAKEN_MAX: usize = 16;
 
 /// What the threads can be asked to do.
 pub(crate) enum Unverified {
@@ -55,23 +57,39 @@ pub(super) fn count() -> usize {
 
 fn work(node: &Node, queue: &Queue, commands: &mpsc::Sender<Command>) {
     loop {
-        // One thread waits for work, the others for their turn to wait.
-        let next = queue.lock().blocking_recv();
-        // That nobody waits for an answer any more is no fault; and who is not answered since the driver is gone is told by that.
-        match next {
-            Some(Unverified::Admit(transaction, reply)) => match verify(node, *transaction) {
-                Ok(candidate) => {
-                    let _ = commands.blocking_send(Command::Transaction { candidate: Box::new(candidate), reply });
+        for task in take(queue) {
+            // That nobody waits for an answer any more is no fault; and who is not answered since the driver is gone is told by that.
+            match task {
+                Unverified::Admit(transaction, reply) => match verify(node, *transaction) {
+                    Ok(candidate) => {
+                        let admission = Admission { candidate: Box::new(candidate), reply };
+                        let _ = commands.blocking_send(Command::Transaction(admission));
+                    }
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Unverified::Test(transaction, reply) => {
+                    let tested = verify(node, *transaction).map(|candidate| Tested::new(&candidate));
+                    let _ = reply.send(tested);
                 }
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Some(Unverified::Test(transaction, reply)) => {
-                let tested = verify(node, *transaction).map(|candidate| Tested::new(&candidate));
-                let _ = reply.send(tested);
+                Unverified::Stop => return,
             }
-            Some(Unverified::Stop) | None => return,
         }
     }
+}
+
+/// Waits for work, and takes its share of what else is there; nothing behind a stop, which is for one thread.
+fn take(queue: &Queue) -> Vec<Unverified> {
+    // One thread waits for work, the others for their turn to wait.
+    let mut queue = queue.lock();
+    let mut taken = vec![queue.blocking_recv().unwrap_or(Unverified::Stop)];
+    let share = (queue.len() / count()).min(TAKEN_MAX);
+    while taken.len() < share && !matches!(taken.last(), Some(Unverified::Stop)) {
+        match queue.try_recv() {
+            Ok(task) => taken.push(task),
+            Err(_) => break,
+        }
+    }
+    taken
 }
 
 fn verify(node: &Node, transaction: Transaction) -> Result<VerifiedCandidate, TxRefusal> {

@@ -25,10 +25,23 @@ pub struct Coins(pub Amount);
 
 impl Serialize for Coins {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (coins, quanta) = (self.0.quanta() / Amount::QUANTA_PER_COIN, self.0.quanta() % Amount::QUANTA_PER_COIN);
-        RawValue::from_string(format!("{coins}.{quanta:08}")).map_err(S::Error::custom)?.serialize(serializer)
+        SignedCoins(self.0.quanta().into()).serialize(serializer)
     }
 }
+
+/// A sum of QBTC that may be negative, as [`Coins`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedCoins(pub i128);
+
+impl Serialize for SignedCoins {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (sign, quanta) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let (coins, quanta) = (quanta / QUANTA_PER_COIN, quanta % QUANTA_PER_COIN);
+        RawValue::from_string(format!("{sign}{coins}.{quanta:08}")).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+const QUANTA_PER_COIN: u128 = Amount::QUANTA_PER_COIN as u128;
 
 #[cfg(test)]
 mod tests {
@@ -45,6 +58,9 @@ mod tests {
         ] {
             let amount = Amount::from_quanta(quanta).unwrap();
             assert_eq!(serde_json::to_string(&Coins(amount)).unwrap(), text);
+            assert_eq!(serde_json::to_string(&SignedCoins(quanta.into())).unwrap(), text);
         }
+        assert_eq!(serde_json::to_string(&SignedCoins(-1)).unwrap(), "-0.00000001");
+        assert_eq!(serde_json::to_string(&SignedCoins(-250_000_000)).unwrap(), "-2.50000000");
     }
 }

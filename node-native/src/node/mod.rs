@@ -10,7 +10,7 @@ mod submit;
 mod template;
 
 pub use event::{BlockSummary, Event, Tip, TipMoved};
-pub use refusal::{BlockRefusal, Fault, HeaderRefusal, TxRefusal};
+pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal};
 pub(crate) use submit::Importing;
 pub use submit::{InvalidateError, Submitted, Tested};
 pub use template::TemplateRevision;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use qbtc_core::chain::{Inconsistency, InsertError};
 use qbtc_core::hash::BlockHash;
-use qbtc_core::mempool::AdmitError;
+use qbtc_core::mempool::{AdmitError, PriorityError};
 use qbtc_core::verify::{BlockError, TxError};
 
 use crate::store::StoreError;
@@ -63,6 +63,17 @@ pub enum TxRefusal {
     /// It is not valid now, or policy is against it.
     #[error(transparent)]
     Admit(#[from] AdmitError),
+    /// Our own fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why a transaction is not valued otherwise.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PrioritiseError {
+    /// It is out of bounds.
+    #[error(transparent)]
+    Refused(#[from] PriorityError),
     /// Our own fault.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -16,7 +16,7 @@ use qbtc_core::verify::{
 };
 use tokio::sync::oneshot;
 
-use super::{BlockRefusal, Fault, HeaderRefusal, Node, TxRefusal};
+use super::{BlockRefusal, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal};
 use crate::driver::{Command, Commit, Unverified, check_block_in_parallel, verify_in_parallel};
 
 /// What became of a block.
@@ -204,6 +204,14 @@ impl Node {
     /// [`Fault`].
     pub async fn prune(&self, below: Height) -> Result<Height, Fault> {
         self.ask(|reply| Command::Prune { below, reply }).await?
+    }
+
+    /// Values a transaction by so many quanta above what it pays, or below: see [`Mempool::prioritise`](qbtc_core::mempool::Mempool::prioritise).
+    ///
+    /// # Errors
+    /// [`PrioritiseError`].
+    pub async fn prioritise(&self, txid: Txid, fee_delta: i64) -> Result<(), PrioritiseError> {
+        Ok(self.ask(|reply| Command::Prioritise { txid, fee_delta, reply }).await??)
     }
 
     /// Writes the mempool to the disk, and returns how many transactions it has.

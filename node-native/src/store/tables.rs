@@ -45,6 +45,8 @@ pub(super) const ADDRESS_EVENTS: TableDefinition<'_, &[u8; 40], (&[u8; 32], u64,
 pub(super) const ADDRESS_COINS: TableDefinition<'_, &[u8; 68], ()> = TableDefinition::new("address_coins");
 /// Place in the order of arrival → seconds since 1970, transaction: the mempool of the last run.
 pub(super) const MEMPOOL: TableDefinition<'_, u64, (u32, &[u8])> = TableDefinition::new("mempool");
+/// Txid → quanta by which the operator values a transaction above what it pays. Made when it is first needed.
+pub(super) const PRIORITIES: TableDefinition<'_, &[u8; 32], i64> = TableDefinition::new("priorities");
 
 /// The number of a block and of a piece → the piece, of at most [`super::blob::PIECE_BYTES`].
 pub(super) type BlobTable = TableDefinition<'static, (u64, u32), &'static [u8]>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use qbtc_core::hash::{Txid, Wtxid};
-use qbtc_core::mempool::{Mempool, MempoolEntry, Package};
+use qbtc_core::mempool::{Mempool, MempoolEntry};
 use qbtc_core::units::{Amount, FeeRate};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -16,7 +16,7 @@ use super::method::{Category, Method};
 use super::param::{Kind, Param};
 use super::protocol::Outcome;
 use super::{Rpc, json};
-use crate::json::Coins;
+use crate::json::{Coins, SignedCoins};
 
 /// The calls of this category.
 pub(super) fn methods() -> Vec<Method<Context>> {
@@ -76,9 +76,9 @@ const ENTRY_RESULT: &str = r#"{
   "wtxid": "hex",               (string) The id with witnesses
   "fees": {                     (json object) In QBTC
     "base": n,                  (numeric) Its fee
-    "modified": n,              (numeric) The same
-    "ancestor": n,              (numeric) The fees of all that it depends on, itself included
-    "descendant": n             (numeric) The fees of all that depend on it, itself included
+    "modified": n,              (numeric) The same with what prioritisetransaction added, which counts for the node
+    "ancestor": n,              (numeric) The modified fees of all that it depends on, itself included
+    "descendant": n             (numeric) The modified fees of all that depend on it, itself included
   },
   "depends": [ "txid",... ],    (json array) Those that it spends from directly
   "spentby": [ "txid",... ],    (json array) Those that spend from it directly
@@ -145,26 +145,29 @@ struct Entry {
 #[derive(Serialize)]
 struct Fees {
     base: Coins,
-    modified: Coins,
-    ancestor: Coins,
-    descendant: Coins,
+    modified: SignedCoins,
+    ancestor: SignedCoins,
+    descendant: SignedCoins,
 }
 
 impl Entry {
     fn new(pool: &Mempool, entry: &MempoolEntry) -> Self {
-        let (Package { count: ancestorcount, size_bytes: ancestorsize, fees: ancestor }, descendants) =
-            (*entry.ancestors(), entry.descendants());
-        let fee = Coins(entry.fee());
+        let (ancestors, descendants) = (entry.ancestors(), entry.descendants());
         Self {
             vsize: entry.size_bytes(),
             time: entry.time().0,
             height: entry.height().0.saturating_sub(1),
             descendantcount: descendants.count,
             descendantsize: descendants.size_bytes,
-            ancestorcount,
-            ancestorsize,
+            ancestorcount: ancestors.count,
+            ancestorsize: ancestors.size_bytes,
             wtxid: entry.wtxid(),
-            fees: Fees { base: fee, modified: fee, ancestor: Coins(ancestor), descendant: Coins(descendants.fees) },
+            fees: Fees {
+                base: Coins(entry.fee()),
+                modified: SignedCoins(entry.modified_fee()),
+                ancestor: SignedCoins(ancestors.modified_fees),
+                descendant: SignedCoins(descendants.modified_fees),
+            },
             depends: pool.parents(entry).map(MempoolEntry::txid).collect(),
             spentby: pool.children(entry).map(MempoolEntry::txid).collect(),
             replaceable: true,

@@ -1,6 +1,7 @@
 //! Calls of miners, as BIP 22 and 23 have them and as mining software uses them.
 
 mod generate;
+mod prioritise;
 mod submit;
 mod template;
 
@@ -32,7 +33,12 @@ pub(super) fn methods() -> Vec<Method<Context>> {
             )
             .takes(HASHES, "120 1000"),
     ];
-    own.into_iter().chain(template::methods()).chain(submit::methods()).chain(generate::methods()).collect()
+    own.into_iter()
+        .chain(template::methods())
+        .chain(submit::methods())
+        .chain(prioritise::methods())
+        .chain(generate::methods())
+        .collect()
 }
 
 const INFO_RESULT: &str = r#"{

@@ -180,3 +180,35 @@ async fn blocks_are_generated_where_that_is_meant() {
     assert_eq!(world.code("generatetoaddress", json!([10_001, world.text_of(Owner(1))])).await, -8);
     assert_eq!(world.code("generatetoaddress", json!([-1, world.text_of(Owner(1))])).await, -8);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_is_valued_by_the_operator() {
+    let world = World::new();
+    let coins = world.coins(2, Owner(1)).await;
+    let dear = world.send(&Owner(1).spend(&coins[..1], Owner(2), 90_000)).await;
+    let cheap = world.send(&Owner(1).spend(&coins[1..], Owner(2), 10_000)).await;
+    let order = async || {
+        let template = world.ok("getblocktemplate", json!([{"rules": ["segwit"]}])).await;
+        // The first leaf after the coinbase is that of the commitments.
+        let transactions = template["transactions"].as_array().unwrap()[1..].to_vec();
+        (transactions.iter().map(|tx| tx["txid"].clone()).collect::<Vec<_>>(), template["coinbasevalue"].clone())
+    };
+    let (before, value) = order().await;
+    assert_eq!(before, [&dear[..], &cheap[..]]);
+    assert_eq!(world.ok("prioritisetransaction", json!([cheap, 0, 100_000])).await, json!(true));
+    assert_eq!(order().await, (vec![json!(cheap), json!(dear)], value), "no money has changed");
+    let entry = world.ok("getmempoolentry", json!([cheap])).await;
+    assert_eq!((&entry["fees"]["base"], &entry["fees"]["modified"]), (&json!(0.0001), &json!(0.0011)));
+    world.ok("prioritisetransaction", json!({"txid": cheap, "fee_delta": -200_000})).await;
+    assert_eq!(world.ok("getmempoolentry", json!([cheap])).await["fees"]["modified"], json!(-0.0009));
+    assert_eq!(order().await.0, [&dear[..]]);
+    let unknown = "7".repeat(64);
+    world.ok("prioritisetransaction", json!([unknown, null, 5])).await;
+    let listed = world.ok("getprioritisedtransactions", json!([])).await;
+    let in_mempool = json!({"fee_delta": -100_000, "in_mempool": true, "modified_fee": -90_000});
+    assert_eq!(listed, json!({&cheap: in_mempool, &unknown: {"fee_delta": 5, "in_mempool": false}}));
+    assert_eq!(world.code("prioritisetransaction", json!([cheap, 1, 5])).await, -8);
+    assert_eq!(world.code("prioritisetransaction", json!([cheap, 0])).await, -1);
+    assert_eq!(world.code("prioritisetransaction", json!([cheap, 0, i64::MIN])).await, -8);
+    assert_eq!(world.code("prioritisetransaction", json!([cheap, 0, 0.5])).await, -1);
+}

@@ -1,0 +1,107 @@
+//! The mempool over a restart. Nothing of it belongs to the chain: losing it costs fees, not coins.
+
+use std::collections::BTreeMap;
+
+use qbtc_core::codec;
+use qbtc_core::hash::Txid;
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::BlockTime;
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
+
+use super::tables::{MEMPOOL, PRIORITIES};
+use super::{Store, StoreError};
+
+/// The mempool of the last run.
+#[derive(Clone, Debug, Default)]
+pub struct StoredMempool {
+    /// Its transactions with the times of their arrival, in its order.
+    pub transactions: Vec<(BlockTime, Transaction)>,
+    /// Those that its operator valued otherwise, and by how many quanta.
+    pub priorities: BTreeMap<Txid, i64>,
+}
+
+/// What has changed in the mempool since it was written. A transaction's place is its number in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct MempoolChange<'a> {
+    /// Whether all that is stored is of an earlier run, and goes.
+    pub is_first: bool,
+    /// The places of transactions that left.
+    pub left: Vec<u64>,
+    /// The transactions that came.
+    pub came: Vec<(u64, BlockTime, &'a Transaction)>,
+    /// All transactions that are valued otherwise, if that changed.
+    pub priorities: Option<&'a BTreeMap<Txid, i64>>,
+}
+
+impl Store {
+    /// Whether a mempool of the last run is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_mempool(&self) -> Result<bool, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let has_priorities = match transaction.open_table(PRIORITIES) {
+            Ok(table) => !table.is_empty()?,
+            Err(TableError::TableDoesNotExist(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(has_priorities || !transaction.open_table(MEMPOOL)?.is_empty()?)
+    }
+
+    /// The mempool of the last run.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn load_mempool(&self) -> Result<StoredMempool, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(MEMPOOL)?;
+        let mut stored = StoredMempool::default();
+        for row in table.iter()? {
+            let (_, value) = row?;
+            let (time, bytes) = value.value();
+            let transaction = codec::decode(bytes, bytes.len());
+            let damaged = |error| StoreError::inconsistent(format!("transaction of the mempool: {error}"));
+            stored.transactions.push((BlockTime(time), transaction.map_err(damaged)?));
+        }
+        match transaction.open_table(PRIORITIES) {
+            Ok(table) => {
+                for row in table.iter()? {
+                    let (txid, fee_delta) = row?;
+                    stored.priorities.insert(Txid::from_bytes(*txid.value()), fee_delta.value());
+                }
+            }
+            Err(TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(stored)
+    }
+
+    /// Writes what has changed in the mempool.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then what was stored before is still there.
+    pub fn save_mempool(&self, change: &MempoolChange<'_>) -> Result<(), StoreError> {
+        let transaction = self.begin_write()?;
+        {
+            let mut table = transaction.open_table(MEMPOOL)?;
+            if change.is_first {
+                table.retain(|_, _| false)?;
+            }
+            for place in &change.left {
+                table.remove(place)?;
+            }
+            for (place, time, tx) in &change.came {
+                table.insert(place, (time.0, &codec::encode(*tx)[..]))?;
+            }
+        }
+        if let Some(priorities) = change.priorities {
+            let mut table = transaction.open_table(PRIORITIES)?;
+            table.retain(|_, _| false)?;
+            for (txid, fee_delta) in priorities {
+                table.insert(txid.as_bytes(), fee_delta)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
