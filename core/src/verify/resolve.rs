@@ -140,9 +140,18 @@ impl ResolvedTx {
         }
     }
 
+    /// From which height on its witnesses hold if its signatures pass; `None` if they are known to hold.
+    #[must_use]
+    pub const fn holds_from(&self) -> Option<Height> {
+        match self.witnesses {
+            Witnesses::Known => None,
+            Witnesses::Unverified { holds_from, .. } => Some(holds_from),
+        }
+    }
+
     /// Remembers that the transaction's signatures, which the caller has run, have passed.
     pub fn remember(&self, cache: &mut VerifiedCache) {
-        if let Witnesses::Unverified { holds_from, .. } = self.witnesses {
+        if let Some(holds_from) = self.holds_from() {
             cache.insert(self.tx.wtxid(), holds_from);
         }
     }

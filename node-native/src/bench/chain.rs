@@ -17,7 +17,7 @@ use qbtc_core::verify::{CheckedBlock, VerifiedCache};
 use rayon::prelude::*;
 
 use crate::blocks_file::BlocksWriter;
-use crate::driver::{DriverOptions, DriverThread, start_knowing};
+use crate::driver::{DriverOptions, DriverThread, VERIFIED_CACHE_ENTRIES, start_knowing};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::store::{Store, StoreOptions};
@@ -26,18 +26,18 @@ use crate::store::{Store, StoreOptions};
 const FEE_PER_BYTE: u64 = 2;
 
 /// The owner of all money on the bench's chain.
-pub(super) struct Owner {
+pub(crate) struct Owner {
     key: SecretKey,
-    pub(super) address: Address,
-    pub(super) spec: Arc<ChainSpec>,
+    pub(crate) address: Address,
+    pub(crate) spec: Arc<ChainSpec>,
 }
 
 /// A coin with its place.
-pub(super) type Owned = (OutPoint, Coin);
+pub(crate) type Owned = (OutPoint, Coin);
 
 impl Owner {
     /// The chain is dev's, but a block takes two hashes, coinbases mature at once, and the owner is allotted this many coins in the genesis block.
-    pub(super) fn new(allotments: usize) -> Self {
+    pub(crate) fn new(allotments: usize) -> Self {
         let key = SecretKey::from_seed(Scheme::MlDsa87, &[7; 32]);
         let address = AddressTree::single(Conditions::key(key.public_key().clone())).address();
         let text = ChainSpec::dev().to_toml();
@@ -57,7 +57,7 @@ impl Owner {
     }
 
     /// The coins of the genesis block.
-    pub(super) fn allotments(&self) -> Vec<Owned> {
+    pub(crate) fn allotments(&self) -> Vec<Owned> {
         let genesis = qbtc_core::verify::genesis_block(&self.spec);
         let mut coins: Vec<_> = genesis.diff().created().iter().map(|(at, coin)| (*at, *coin)).collect();
         coins.sort_unstable_by_key(|(at, _)| *at);
@@ -65,7 +65,7 @@ impl Owner {
     }
 
     /// A transaction that spends coins and makes so many, of the same size.
-    pub(super) fn pay(&self, inputs: &[Owned], outputs: usize) -> Transaction {
+    pub(crate) fn pay(&self, inputs: &[Owned], outputs: usize) -> Transaction {
         let sum = Amount::checked_sum(inputs.iter().map(|(_, coin)| coin.amount)).expect("all of it exists").quanta();
         let fee = FEE_PER_BYTE * (7_500 + 36 * inputs.len() as u64 + 45 * outputs as u64);
         let each = Amount::from_quanta((sum - fee) / outputs as u64).expect("less than exists");
@@ -84,7 +84,7 @@ impl Owner {
     }
 
     /// The coins that a transaction makes in a block of this height.
-    pub(super) fn made(&self, transaction: &Transaction, height: Height) -> Vec<Owned> {
+    pub(crate) fn made(&self, transaction: &Transaction, height: Height) -> Vec<Owned> {
         let txid = transaction.txid();
         let outputs = transaction.body.outputs.iter().zip(0..);
         outputs
@@ -93,7 +93,7 @@ impl Owner {
     }
 
     /// How long one raw verification takes on one processor now, in seconds.
-    pub(super) fn raw_verification_seconds(&self) -> f64 {
+    pub(crate) fn raw_verification_seconds(&self) -> f64 {
         let job = self.raw_job();
         let started = Instant::now();
         let mut count = 0;
@@ -105,7 +105,7 @@ impl Owner {
     }
 
     /// What raw verifications cost while all processors are busy with them.
-    pub(super) fn raw_on_all_processors(&self) -> RawOnAll {
+    pub(crate) fn raw_on_all_processors(&self) -> RawOnAll {
         let job = self.raw_job();
         let (started, before) = (Instant::now(), processor_time());
         let mut count = 0;
@@ -127,18 +127,18 @@ impl Owner {
 
 /// What one raw verification costs while all processors are busy with them.
 #[derive(Clone, Copy)]
-pub(super) struct RawOnAll {
+pub(crate) struct RawOnAll {
     /// Of the time that passes.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Of the time that processors compute: more than alone, where they share a core.
-    pub(super) processor_seconds: f64,
+    pub(crate) processor_seconds: f64,
 }
 
 /// For how long raw verifications are measured.
 const RAW_TIME: Duration = Duration::from_millis(500);
 
 /// The time that all threads of this process have computed.
-pub(super) fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
     let usage = usage.expect("asks for nothing special");
     let duration = |time: nix::sys::time::TimeVal| {
@@ -148,17 +148,17 @@ pub(super) fn processor_time() -> Duration {
 }
 
 /// A node of the bench's own.
-pub(super) struct BenchNode {
-    pub(super) node: Node,
+pub(crate) struct BenchNode {
+    pub(crate) node: Node,
     thread: DriverThread,
 }
 
 impl BenchNode {
-    pub(super) fn start(folder: &Path, spec: &Arc<ChainSpec>) -> anyhow::Result<Self> {
-        Self::start_knowing(folder, spec, VerifiedCache::new(1))
+    pub(crate) fn start(folder: &Path, spec: &Arc<ChainSpec>) -> anyhow::Result<Self> {
+        Self::start_knowing(folder, spec, VerifiedCache::new(VERIFIED_CACHE_ENTRIES))
     }
 
-    pub(super) fn start_knowing(folder: &Path, spec: &Arc<ChainSpec>, cache: VerifiedCache) -> anyhow::Result<Self> {
+    pub(crate) fn start_knowing(folder: &Path, spec: &Arc<ChainSpec>, cache: VerifiedCache) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let store = Store::open(&folder.join("chain.redb"), Arc::clone(spec), &StoreOptions::default())?;
         let policy = Policy { tx_bytes_max: spec.consensus().limits.tx_bytes, ..Policy::default() };
@@ -167,14 +167,14 @@ impl BenchNode {
         Ok(Self { node, thread })
     }
 
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.node.stop();
         tokio::task::spawn_blocking(|| self.thread.join()).await?;
         if let Some(fault) = self.node.fault() { Err(fault.clone().into()) } else { Ok(()) }
     }
 
     /// A block on the tip, from what the mempool has.
-    pub(super) fn mine(&self, miner: Address) -> anyhow::Result<CheckedBlock> {
+    pub(crate) fn mine(&self, miner: Address) -> anyhow::Result<CheckedBlock> {
         let template = self.node.template(&Payout::to(miner))?;
         let mut solution = Solution {
             version: template.context().version,
@@ -191,7 +191,7 @@ impl BenchNode {
     }
 
     /// Gives the mempool transactions, and returns their number of bytes.
-    pub(super) async fn submit(&self, transactions: Vec<Transaction>) -> anyhow::Result<()> {
+    pub(crate) async fn submit(&self, transactions: Vec<Transaction>) -> anyhow::Result<()> {
         let submissions = transactions.into_iter().map(|tx| {
             let node = self.node.clone();
             tokio::spawn(async move { node.submit_transaction(tx).await })
@@ -204,16 +204,16 @@ impl BenchNode {
 }
 
 /// A file of blocks, and what is in it.
-pub(super) struct MadeChain {
-    pub(super) path: std::path::PathBuf,
-    pub(super) signatures: u64,
-    pub(super) coin_operations: u64,
+pub(crate) struct MadeChain {
+    pub(crate) path: std::path::PathBuf,
+    pub(crate) signatures: u64,
+    pub(crate) coin_operations: u64,
     /// All transactions, as verified.
-    pub(super) known: Vec<qbtc_core::hash::Wtxid>,
+    pub(crate) known: Vec<qbtc_core::hash::Wtxid>,
 }
 
 /// Makes a chain of blocks with as many transactions as there are groups of coins; each spends its group and makes as many coins.
-pub(super) async fn make_chain(
+pub(crate) async fn make_chain(
     folder: &Path,
     owner: &Owner,
     mut groups: Vec<Vec<Owned>>,

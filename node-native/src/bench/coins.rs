@@ -2,7 +2,7 @@
 
 use super::chain::{Owned, Owner, make_chain};
 use super::figure::{Bound, Figure};
-use super::import::{cache, commit_each_seconds, import_seconds};
+use super::import::{cache, commit_each_seconds, time_import};
 use super::{BenchOptions, folder, runtime};
 
 /// Transactions in each block.
@@ -21,7 +21,7 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
         let groups: Vec<Vec<Owned>> = coins.chunks(COINS / 2).map(<[_]>::to_vec).collect();
         let chain = make_chain(folder.path(), &owner, groups, BLOCKS, tell).await?;
         tell("importing, signatures known");
-        let batched = import_seconds(folder.path(), &owner, &chain, cache(&chain)).await?;
+        let batched = time_import(folder.path(), &owner, &chain, cache(&chain)).await?.seconds;
         tell("committing each block, signatures known");
         let each = commit_each_seconds(folder.path(), &owner, &chain).await?;
         let operations = chain.coin_operations as f64;

@@ -3,7 +3,7 @@
 //! Each promise is a ratio to what the machine can do at best, taken in the same run, or a time that is far from the machine's
 //! noise. Everything measured is what a node really runs: blocks are made by a node, stored by a node, and given to another one.
 
-mod chain;
+pub(crate) mod chain;
 mod coins;
 mod figure;
 mod import;

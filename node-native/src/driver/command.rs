@@ -10,6 +10,7 @@ use qbtc_core::units::Height;
 use qbtc_core::verify::CheckedBlock;
 use tokio::sync::oneshot;
 
+use crate::import::Verified;
 use crate::node::{BlockRefusal, Fault, HeaderRefusal, InvalidateError, Submitted, TxRefusal};
 
 /// When a block must be on the disk.
@@ -33,6 +34,8 @@ pub(crate) struct Admission {
 pub(crate) enum Command {
     Block {
         block: Arc<CheckedBlock>,
+        /// Those of its transactions whose witnesses are known to hold.
+        verified: Vec<Verified>,
         commit: Commit,
         reply: Reply<Result<Submitted, BlockRefusal>>,
     },

@@ -79,7 +79,7 @@ impl Default for DriverOptions {
 /// The most commands that wait; whoever sends more waits.
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
-const VERIFIED_CACHE_ENTRIES: usize = 100_000;
+pub(crate) const VERIFIED_CACHE_ENTRIES: usize = 100_000;
 /// How long transactions gather before the driver looks again, so that one wake-up and one lock serve many of them.
 const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How long blocks that may be written later wait for more of them.
@@ -271,7 +271,8 @@ impl Driver {
     fn handle(&mut self, command: Command) -> Result<(), Fault> {
         // That nobody waits for an answer any more is no fault.
         match command {
-            Command::Block { block, commit, reply } => {
+            Command::Block { block, verified, commit, reply } => {
+                verified.into_iter().for_each(|(wtxid, holds_from)| self.cache.insert(wtxid, holds_from));
                 let outcome = self.take_block(block)?;
                 match commit {
                     Commit::Now => self.flush()?,

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{BlockRefusal, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal};
 use crate::driver::{Command, Commit, Unverified, check_block_in_parallel, verify_in_parallel};
+use crate::import::Verified;
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +80,23 @@ impl Node {
     /// # Errors
     /// [`BlockRefusal`].
     pub async fn submit_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
-        self.ask(|reply| Command::Block { block: Arc::new(block), commit: Commit::Now, reply }).await?
+        self.ask(|reply| Command::Block { block: Arc::new(block), verified: Vec::new(), commit: Commit::Now, reply })
+            .await?
     }
 
-    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others. Returns as soon as
+    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others; and some of its
+    /// transactions may have been verified. Returns as soon as
     /// the node has it; what came of it comes later, so that the next can be on its way meanwhile.
     ///
     /// # Errors
     /// [`Fault`].
-    pub(crate) async fn import_checked(&self, block: CheckedBlock) -> Result<Importing, Fault> {
+    pub(crate) async fn import_checked(
+        &self,
+        block: Arc<CheckedBlock>,
+        verified: Vec<Verified>,
+    ) -> Result<Importing, Fault> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Block { block: Arc::new(block), commit: Commit::Later, reply };
+        let command = Command::Block { block, verified, commit: Commit::Later, reply };
         self.0.commands.send(command).await.map_err(|_| self.stopped())?;
         Ok(Importing { node: self.clone(), answer })
     }

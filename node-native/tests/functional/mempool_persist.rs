@@ -1,7 +1,7 @@
 //! The mempool outlives its node: after a clean stop, and after a kill as far as it was written.
 
 use qbtc_core::verify::genesis_block;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{NodeProcess, Owner, Place, TestKey, eventually};
 
@@ -17,10 +17,15 @@ fn transactions_wait_over_a_restart_and_over_a_kill() {
     // The coins of the genesis block are a coinbase's.
     node.mine(place.spec.consensus().coinbase_maturity, Owner(1));
     assert_eq!(node.send(&payment), txid);
+    let other = "7".repeat(64);
+    assert!(node.call::<bool>("prioritisetransaction", (&txid, 0, 7)));
+    assert!(node.call::<bool>("prioritisetransaction", (&other, 0, -7)));
     node.call::<Value>("savemempool", [(); 0]);
     node.kill();
     let node = place.start(&[]);
     wait_for(&node, &txid);
+    let priorities: Value = node.call("getprioritisedtransactions", [(); 0]);
+    assert_eq!((&priorities[&txid]["fee_delta"], &priorities[&other]["fee_delta"]), (&json!(7), &json!(-7)));
     assert!(node.stop().success());
     let node = place.start(&[]);
     wait_for(&node, &txid);
@@ -28,6 +33,8 @@ fn transactions_wait_over_a_restart_and_over_a_kill() {
     assert!(node.stop().success());
     let node = place.start(&[]);
     assert_eq!(node.waiting(), [""; 0], "it is in a block now");
+    let priorities: Value = node.call("getprioritisedtransactions", [(); 0]);
+    assert_eq!(priorities, json!({&other: {"fee_delta": -7, "in_mempool": false}}));
     assert!(node.stop().success());
 }
 

@@ -203,8 +203,9 @@ async fn each_call_has_its_help_and_refuses_what_it_does_not_take() {
         let page = page.as_str().unwrap();
         assert!(page.contains("\nResult:\n") && page.contains(&format!("> qbtc rpc {}", method.name)), "{page}");
         assert!(!method.about.is_empty() && !method.result.is_empty(), "{}", method.name);
-        // Parameters that may be left out come last.
-        assert!(method.params.is_sorted_by_key(|param| param.default.is_some()), "{}", method.name);
+        // Parameters that may be left out come last; but Bitcoin has a dummy where it once had none.
+        let params = method.params.iter().filter(|param| param.name() != "dummy");
+        assert!(params.is_sorted_by_key(|param| param.default.is_some()), "{}", method.name);
         let too_many = vec![Value::Null; method.params.len() + 1];
         assert_eq!(world.code(method.name, too_many.into()).await, -1, "{}", method.name);
         assert_eq!(world.code(method.name, json!({"nosuch": 1})).await, -8, "{}", method.name);

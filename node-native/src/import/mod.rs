@@ -1,20 +1,25 @@
 //! Taking in many blocks at once: from a file now, from peers by the same way.
 //!
 //! ```text
-//! read and decode (one thread) → check (all processors, some blocks ahead) → driver (in order) → written in batches
+//! read and decode (one thread) → check → verify signatures (all processors, some blocks ahead) → driver (in order) → written in batches
 //! ```
+
+mod ahead;
+
+pub(crate) use ahead::Verified;
 
 use std::collections::VecDeque;
 use std::io::Read;
 
 use qbtc_core::hash::BlockHash;
-use qbtc_core::verify::{BlockError, CheckedBlock, check_block};
+use qbtc_core::verify::check_block;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blocks_file::{BlocksFileError, BlocksReader};
-use crate::node::{BlockRefusal, Importing, Node};
+use crate::node::{BlockRefusal, Fault, Importing, Node};
+use ahead::{Checking, Verifying, verify_ahead};
 
-/// How many blocks may be ahead of the one that is connected: enough to keep all processors busy.
+/// How many blocks may be ahead of the one that is connected, at each step on the way: enough to keep all processors busy.
 const BLOCKS_AHEAD_MAX: usize = 8;
 
 /// How many blocks may wait for the driver, or for its answer.
@@ -47,9 +52,6 @@ pub enum ImportError {
     },
 }
 
-/// A block on its way through the processors.
-type Checking = oneshot::Receiver<Result<CheckedBlock, BlockError>>;
-
 /// Gives the node all blocks of a file, and tells after each what has been done.
 ///
 /// # Errors
@@ -59,17 +61,17 @@ pub async fn import(
     source: impl Read + Send + 'static,
     mut progress: impl FnMut(&Imported),
 ) -> Result<Imported, ImportError> {
-    let mut blocks = check_ahead(node, source);
+    let mut blocks = verify_ahead(node, check_ahead(node, source));
     let mut under_way = VecDeque::new();
     let mut done = Imported::default();
     while let Some(block) = blocks.recv().await {
         let refused = |refusal| ImportError::Refused { number: done.blocks, refusal };
-        let checked = block?.await.map_err(|_| refused(crate::node::Fault::Stopping.into()))?;
-        let checked = checked.map_err(|error| refused(error.into()))?;
-        let (bytes, transactions) = (checked.size_bytes(), checked.transactions().len());
+        let Verifying { block, verified } = block?.map_err(|error| refused(error.into()))?;
+        let verified = verified.await.map_err(|_| refused(Fault::Stopping.into()))?;
+        let (bytes, transactions) = (block.size_bytes(), block.transactions().len());
         // The genesis block may lead the file; it is everybody's.
-        if checked.header().parent != BlockHash::ZERO {
-            let importing = node.import_checked(checked).await.map_err(|fault| refused(fault.into()))?;
+        if block.header().parent != BlockHash::ZERO {
+            let importing = node.import_checked(block, verified).await.map_err(|fault| refused(fault.into()))?;
             under_way.push_back((done.blocks, importing));
         }
         finish(&mut under_way, BLOCKS_UNDER_WAY_MAX).await?;
@@ -111,3 +113,6 @@ fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receive
     });
     receiver
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Signatures are verified before it is their block's turn, so that blocks do not wait for each other.
+//!
+//! What is signed depends on the coins that are spent, and these on the chain up to the block. But an outpoint names a coin for good: the
+//! coins of the chain as it is shown, and those that the blocks in between make, are enough to verify signatures. Nothing is decided
+//! here: the driver looks at every coin and every rule in its turn, and verifies what was not found, or did not pass.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use qbtc_core::crypto::verify_serial;
+use qbtc_core::hash::{Txid, Wtxid};
+use qbtc_core::tx::OutPoint;
+use qbtc_core::units::Height;
+use qbtc_core::utxo::{Coin, CoinView};
+use qbtc_core::verify::{BlockError, CheckedBlock, ResolvedTx, VerifiedCache, resolve_transaction};
+use rayon::prelude::*;
+use tokio::sync::{mpsc, oneshot};
+
+use super::BLOCKS_AHEAD_MAX;
+use crate::blocks_file::BlocksFileError;
+use crate::node::Node;
+use crate::store::{ChainView, StoreError};
+
+/// A block on its way through the rules that need no chain.
+pub(super) type Checking = oneshot::Receiver<Result<CheckedBlock, BlockError>>;
+
+/// A block the signatures of which are being verified.
+pub(super) struct Verifying {
+    pub(super) block: Arc<CheckedBlock>,
+    pub(super) verified: oneshot::Receiver<Vec<Verified>>,
+}
+
+/// A transaction whose witnesses passed, and the height from which on they hold.
+pub(crate) type Verified = (Wtxid, Height);
+
+/// The most bytes of blocks whose coins are looked for here because the chain does not show them yet: more than the driver collects
+/// before it writes.
+const UNSHOWN_BYTES_MAX: u64 = 160 << 20;
+
+/// Has the signatures of blocks verified, in their order.
+pub(super) fn verify_ahead(
+    node: &Node,
+    mut blocks: mpsc::Receiver<Result<Checking, BlocksFileError>>,
+) -> mpsc::Receiver<Result<Result<Verifying, BlockError>, BlocksFileError>> {
+    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
+    let node = node.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut coins = CoinsAhead::new(node.chain());
+        while let Some(checking) = blocks.blocking_recv() {
+            let verifying = match checking.map(Checking::blocking_recv) {
+                Ok(Ok(checked)) => Ok(checked.map(|block| verify(&node, &mut coins, Arc::new(block)))),
+                // The thread that checked it died.
+                Ok(Err(_)) => return,
+                Err(error) => Err(error),
+            };
+            if sender.blocking_send(verifying).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn verify(node: &Node, coins: &mut CoinsAhead, block: Arc<CheckedBlock>) -> Verifying {
+    coins.push(node.chain(), &block);
+    let height = block.coinbase().height;
+    let cache = VerifiedCache::new(1);
+    let resolve = |tx| resolve_transaction(tx, height, coins, &cache, node.spec()).ok();
+    let resolved: Vec<ResolvedTx> = {
+        let pool = &node.live().pool;
+        // What is in the pool was verified when it came.
+        let unknown = block.transactions().iter().filter(|tx| pool.entry_by_wtxid(&tx.wtxid()).is_none());
+        unknown.filter_map(resolve).collect()
+    };
+    let (sender, verified) = oneshot::channel();
+    rayon::spawn(move || {
+        let passes = |tx: &ResolvedTx| {
+            let holds_from = tx.holds_from()?;
+            verify_serial(&tx.jobs()).is_ok().then(|| (tx.tx().wtxid(), holds_from))
+        };
+        // Nobody waits for it any more if the import has ended early.
+        drop(sender.send(resolved.par_iter().filter_map(passes).collect()));
+    });
+    Verifying { block, verified }
+}
+
+/// The coins that a block may spend, whether they are spent already or not.
+struct CoinsAhead {
+    shown: Arc<ChainView>,
+    /// The blocks that the chain may not show yet, the first first.
+    unshown: VecDeque<Arc<CheckedBlock>>,
+    unshown_bytes: u64,
+    /// The block of each of their transactions, with its place in it: 0 for the coinbase.
+    makers: HashMap<Txid, (Arc<CheckedBlock>, usize)>,
+}
+
+impl CoinsAhead {
+    fn new(shown: Arc<ChainView>) -> Self {
+        Self { shown, unshown: VecDeque::new(), unshown_bytes: 0, makers: HashMap::new() }
+    }
+
+    /// Adds the coins that a block makes, and gives up those that the chain shows by now.
+    fn push(&mut self, shown: Arc<ChainView>, block: &Arc<CheckedBlock>) {
+        self.shown = shown;
+        self.unshown.push_back(Arc::clone(block));
+        self.unshown_bytes += u64::from(block.size_bytes());
+        for (place, txid) in txids(block).enumerate() {
+            self.makers.insert(txid, (Arc::clone(block), place));
+        }
+        let height = self.shown.state().height();
+        while let Some(first) = self.unshown.front()
+            && !Arc::ptr_eq(first, block)
+            && (first.coinbase().height <= height || self.unshown_bytes > UNSHOWN_BYTES_MAX)
+        {
+            self.unshown_bytes -= u64::from(first.size_bytes());
+            for txid in txids(first) {
+                self.makers.remove(&txid);
+            }
+            self.unshown.pop_front();
+        }
+    }
+}
+
+impl CoinView for CoinsAhead {
+    type Error = StoreError;
+
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
+        let Some((block, place)) = self.makers.get(&outpoint.txid) else { return self.shown.coin(outpoint) };
+        let outputs = match place.checked_sub(1) {
+            None => &block.coinbase().outputs,
+            Some(place) => &block.transactions()[place].body().outputs,
+        };
+        let output = usize::try_from(outpoint.index).ok().and_then(|index| outputs.get(index));
+        Ok(output.and_then(|output| Coin::of_output(output, block.coinbase().height, *place == 0)))
+    }
+}
+
+/// The ids of a block's transactions, that of the coinbase first.
+fn txids(block: &CheckedBlock) -> impl Iterator<Item = Txid> {
+    [block.coinbase_id()].into_iter().chain(block.transactions().iter().map(|tx| tx.txid()))
+}
