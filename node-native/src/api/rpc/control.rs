@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::args::Args;
 use super::context::Context;
-use super::error::{Code, RpcError};
 use super::help;
 use super::method::{Category, Method};
 use super::param::{Kind, Param};
@@ -77,8 +76,8 @@ fn help<C: Send + Sync + 'static>(rpc: &Rpc<C>, args: &Args) -> Outcome {
         let methods: Vec<_> = rpc.methods().collect();
         return json(&help::overview(&methods));
     };
-    let unknown = || RpcError::new(Code::MethodNotFound, format!("help: unknown command: {}", shortened(name)));
-    json(&help::page(rpc.method(name).ok_or_else(unknown)?))
+    // That there is none is told as a result, as Bitcoin Core does.
+    json(&rpc.method(name).map_or_else(|| format!("help: unknown command: {}", shortened(name)), help::page))
 }
 
 #[derive(Serialize)]

@@ -279,15 +279,16 @@ impl<C: Send + Sync + 'static> Rpc<C> {
     /// Bitcoin Core has it.
     async fn batch(self: &Arc<Self>, requests: Vec<Box<RawValue>>) -> Reply {
         let is_empty = requests.is_empty();
-        let mut replies = String::from("[");
+        let (mut replies, mut is_full) = (String::from("["), false);
         for raw in requests {
-            let is_full = replies.len() >= BATCH_REPLY_BYTES_MAX;
             let call = self.prepare_apart(raw).await;
             let caller = call.caller.clone();
             let reply = if is_full { too_long(&caller) } else { self.answer(call).await.1 };
             let Some(reply) = reply else { continue };
             let separator = if replies.len() > 1 { "," } else { "" };
-            if replies.len() + reply.len() > BATCH_REPLY_BYTES_MAX {
+            if !is_full && replies.len() + reply.len() > BATCH_REPLY_BYTES_MAX {
+                // What comes after it is not run: each could be as long.
+                is_full = true;
                 replies.extend(too_long(&caller).map(|reply| [separator, &reply].concat()));
             } else {
                 replies.extend([separator, &reply]);

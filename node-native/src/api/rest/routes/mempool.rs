@@ -59,15 +59,18 @@ pub(crate) struct PageQuery {
     get, operation_id = "mempoolTransactions", path = "/mempool/transactions", tag = "mempool", params(PageQuery),
     responses((status = OK, description = "As asked.", body = MempoolPage), Problems)
 )]
-pub(crate) async fn transactions(State(api): App, Query(query): Query<PageQuery>) -> Response {
+pub(crate) async fn transactions(State(api): App, Query(query): Query<PageQuery>) -> Result<Response, Problem> {
     let after = Sequence(query.after.map_or(0, |SequenceCursor(after)| after));
     let count = limit(query.limit, PAGE_DEFAULT);
-    let transactions: Vec<MempoolTx> = {
-        let live = api.node.live();
-        live.pool.entries_after(after).take(count).map(MempoolTx::from).collect()
-    };
-    let next = transactions.last().filter(|_| transactions.len() == count).map(|last| last.sequence);
-    Validity::Moment.respond(&HeaderMap::new(), Json(MempoolPage { transactions, next }))
+    let page = api.read(move |snapshot| {
+        let transactions: Vec<MempoolTx> = {
+            let live = snapshot.node.live();
+            live.pool.entries_after(after).take(count).map(MempoolTx::from).collect()
+        };
+        let next = transactions.last().filter(|_| transactions.len() == count).map(|last| last.sequence);
+        Ok(MempoolPage { transactions, next })
+    });
+    Ok(Validity::Moment.respond(&HeaderMap::new(), Json(page.await?)))
 }
 
 /// What waits, by fee rate. Told anew every two seconds.

@@ -223,7 +223,10 @@ fn filter(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     if rpc.context.node.headers().node(&id).is_none() {
         return Err(block_not_found());
     }
-    let missing = || RpcError::new(Code::Misc, "Filter not found. Block was not connected to active chain.");
+    let missing = || {
+        let message = "Filter not found. Block was not connected to active chain.";
+        RpcError::new(Code::InvalidAddressOrKey, message)
+    };
     let chain = rpc.context.node.chain();
     let bytes = chain.filter_bytes(&id)?.ok_or_else(missing)?;
     let filter = qbtc_core::commit::filter::Filter::from_bytes(&bytes, bytes.len()).map_err(RpcError::internal)?;

@@ -74,7 +74,10 @@ fn make(rpc: &Rpc<Context>, args: &Args) -> Outcome {
 
 fn txids(args: &Args) -> Result<Vec<Txid>, RpcError> {
     let given = args.value("txids").as_array().map(Vec::as_slice).unwrap_or_default();
-    if !(1..=LEAVES_MAX).contains(&given.len()) {
+    if given.is_empty() {
+        return Err(RpcError::parameter("Parameter 'txids' cannot be empty"));
+    }
+    if given.len() > LEAVES_MAX {
         let message = format!("Parameter 'txids' has {} entries: expected 1 to {LEAVES_MAX}", given.len());
         return Err(RpcError::parameter(message));
     }

@@ -127,6 +127,12 @@ async fn the_replies_of_a_batch_have_a_limit() {
     for refused in &replies[3..] {
         assert_eq!(refused["error"]["code"], json!(-1));
     }
+    // Nothing is run any more once a reply did not fit, however short the next one would be.
+    let short = json!({"method": "fail", "id": 2});
+    let long = json!({"method": "echo", "params": ["0123456789abcdefghij", 1_000_000], "id": 1});
+    let batch = Value::Array(vec![long; 4].into_iter().chain([short]).collect());
+    let (_, reply) = call(batch).await;
+    assert_eq!((&reply[4]["error"]["code"], &reply[4]["id"]), (&json!(-1), &json!(2)), "{}", reply[4]);
 }
 
 #[tokio::test]
@@ -211,7 +217,7 @@ async fn help_lists_all_calls_and_tells_about_each() {
     let (_, reply) = call(json!({"method": "help", "params": ["echo"], "id": 1})).await;
     assert!(reply["result"].as_str().unwrap().starts_with("echo \"text\" ( count )\n\nDoes something.\n"));
     let (status, reply) = call(json!({"method": "help", "params": ["nosuch"], "id": 1})).await;
-    assert_eq!((status, &reply["error"]["message"]), (404, &json!("help: unknown command: nosuch")));
+    assert_eq!((status, &reply["result"]), (200, &json!("help: unknown command: nosuch")));
     let (_, reply) = call(json!({"method": "getrpcinfo", "id": 1})).await;
     assert_eq!(reply["result"]["active_commands"][0]["method"], json!("getrpcinfo"));
 }

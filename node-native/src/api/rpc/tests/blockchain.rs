@@ -109,6 +109,8 @@ async fn a_block_known_by_its_header_only_is_not_available() {
     let header = mined_header(&world);
     let id = header.id().to_string();
     world.ok("submitheader", json!([hex::encode(header.to_bytes())])).await;
+    let (code, message) = world.fails("getblockfilter", json!([header.id().to_string()])).await;
+    assert_eq!((code, &*message), (-5, "Filter not found. Block was not connected to active chain."));
     assert_eq!(world.ok("getblockheader", json!([id])).await["confirmations"], json!(-1));
     let (code, message) = world.fails("getblock", json!([id])).await;
     assert_eq!((code, message.as_str()), (-1, "Block not available (not fully downloaded)"));
@@ -168,7 +170,8 @@ async fn proofs_that_cannot_be_made_say_why() {
     assert!(code == -5 && message.contains("--txindex"), "{message}");
     assert_eq!(world.code("gettxoutproof", json!([[spent], block])).await, -5, "in another block");
     assert_eq!(world.code("gettxoutproof", json!([[txid], UNKNOWN])).await, -5);
-    assert_eq!(world.code("gettxoutproof", json!([[]])).await, -8);
+    let empty = world.fails("gettxoutproof", json!([[]])).await;
+    assert_eq!(empty, (-8, "Parameter 'txids' cannot be empty".to_owned()));
     assert_eq!(world.code("gettxoutproof", json!([[txid, txid]])).await, -8);
     assert_eq!(world.code("gettxoutproof", json!([["00"]])).await, -8);
     assert_eq!(world.code("gettxoutproof", json!([[1]])).await, -3);
