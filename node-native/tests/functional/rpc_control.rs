@@ -30,7 +30,7 @@ fn each_call_has_its_text_and_is_answered() {
         let (code, message) = node.fails(name, vec![Value::Null; 50]);
         assert!(code == -1 && message.contains(&text[..20.min(text.len())]), "{name}: {message}");
     }
-    assert_eq!(node.ok("help", ["no such call"]), "help: unknown command: no such call");
+    assert_eq!(node.ok("help", json!(["no such call"])), "help: unknown command: no such call");
 }
 
 #[test]
