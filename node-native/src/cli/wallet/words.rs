@@ -77,14 +77,23 @@ fn read_typed(reader: impl BufRead) -> anyhow::Result<Zeroizing<String>> {
         let before = text.len();
         reader.read_line(&mut text).context("cannot read the words")?;
         let is_empty = text[before..].trim().is_empty();
-        let words = text.split_whitespace().count();
+        if let Some(unknown) = text[before..].split_whitespace().find(|word| !is_word(word)) {
+            note(&format_args!("{unknown:?} is no such word. This line again:"));
+            // What stays behind the end is wiped with the rest.
+            text.truncate(before);
+            continue;
+        }
         // 12 words may be the first half of 24; with the greatest number there is nothing to wait for.
-        let is_done = words >= Mnemonic::WORDS_DEFAULT
-            || matches!(Mnemonic::parse(&text), Err(MnemonicError::UnknownWord { .. }));
-        if is_empty || is_done {
+        if is_empty || text.split_whitespace().count() >= Mnemonic::WORDS_DEFAULT {
             return Ok(text);
         }
     }
+}
+
+/// Whether a word is of the list: then twelve of it are words, whatever their checksum.
+fn is_word(word: &str) -> bool {
+    let words = Zeroizing::new([word; 12].join(" "));
+    !matches!(Mnemonic::parse(&words), Err(MnemonicError::UnknownWord { .. }))
 }
 
 #[cfg(test)]
@@ -111,7 +120,9 @@ mod tests {
         }
         let short = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about\n\n";
         assert_eq!(Mnemonic::parse(&read_typed(short.as_bytes()).unwrap()).unwrap().words().count(), 12);
-        assert!(Mnemonic::parse(&read_typed(&b"abandon zebrafish\nmore"[..]).unwrap()).is_err());
+        // A line with a word that is none is typed again, and the lines before it stay.
+        let mistyped = format!("{}\nabandon zebrafish\n{}\n", halves.0, halves.1);
+        assert_eq!(Mnemonic::parse(&read_typed(mistyped.as_bytes()).unwrap()).unwrap().words().last(), Some("art"));
         assert!(read_all(&vec![b'a'; 4_097][..]).is_err());
     }
 }
