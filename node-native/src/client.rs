@@ -11,6 +11,7 @@ use std::{fs, io};
 use base64ct::{Base64, Encoding};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -118,8 +119,9 @@ pub enum ClientError {
 struct Answer {
     #[serde(default)]
     id: Value,
+    /// As the node wrote it, so that no amount passes through a float on its way.
     #[serde(default)]
-    result: Value,
+    result: Option<Box<RawValue>>,
     #[serde(default)]
     error: Option<AnswerError>,
 }
@@ -203,7 +205,8 @@ impl Client {
         if let Some(AnswerError { code, message }) = answer.error {
             return Err(ClientError::Rpc { method: method.to_owned(), code, message });
         }
-        T::deserialize(answer.result).map_err(|error| self.strange(method, error.to_string()))
+        let result = answer.result.as_deref().map_or("null", RawValue::get);
+        serde_json::from_str(result).map_err(|error| self.strange(method, error.to_string()))
     }
 
     fn post<T: DeserializeOwned>(&self, method: &str, body: &impl Serialize) -> Result<T, ClientError> {

@@ -4,10 +4,11 @@ use std::io::Read;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::options::{GlobalOptions, NodeOptions};
-use super::output::{plain, print, print_json};
+use super::output::{plain, print};
 
 /// A parameter from stdin: room for the largest block in hex.
 const STDIN_BYTES_MAX: u64 = 160 << 20;
@@ -42,10 +43,13 @@ impl RpcCommand {
         let spec = global.spec()?;
         let client = self.node.client(global, &spec)?;
         let params = self.params()?;
-        match client.call::<Value>(&self.method, params)? {
-            Value::String(text) if !global.json => print(&plain(&text)),
-            Value::Null if !global.json => Ok(()),
-            result => print_json(&result),
+        let Some(result) = client.call::<Option<Box<RawValue>>>(&self.method, params)? else {
+            return if global.json { print(&"null") } else { Ok(()) };
+        };
+        match serde_json::from_str::<String>(result.get()) {
+            Ok(text) if !global.json => print(&plain(&text)),
+            _ if global.json => print(&indented(result.get())),
+            _ => print(&plain(&indented(result.get()))),
         }
     }
 
@@ -95,10 +99,100 @@ fn parse_number(text: &str) -> Option<Number> {
     is_plain.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
+/// JSON with line breaks and indentation, every number and the order as the node wrote them: no amount passes through a float.
+fn indented(json: &str) -> String {
+    /// Deeper levels are indented no further: a node must not make lines grow with depth.
+    const DEPTH_MAX: usize = 32;
+    let mut text = String::with_capacity(json.len());
+    let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
+    let break_line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth.min(DEPTH_MAX)));
+    };
+    for char in json.chars() {
+        if is_string {
+            text.push(char);
+            is_string = is_escaped || char != '"';
+            is_escaped = !is_escaped && char == '\\';
+            continue;
+        }
+        if matches!(char, '}' | ']') {
+            depth = depth.saturating_sub(1);
+            // What holds nothing stays in one line.
+            if text.ends_with(['{', '[']) {
+                text.push(char);
+                continue;
+            }
+            break_line(&mut text, depth);
+        } else if text.ends_with(['{', '[', ',']) && !char.is_ascii_whitespace() {
+            break_line(&mut text, depth);
+        }
+        match char {
+            ':' => text.push_str(": "),
+            space if space.is_ascii_whitespace() => {}
+            other => text.push(other),
+        }
+        depth += usize::from(matches!(char, '{' | '['));
+        is_string = char == '"';
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    #[test]
+    fn results_are_indented_and_otherwise_as_the_node_wrote_them() {
+        let answer = r#"{"b":0.00001000,"a":[ 92233720368.54775807,{},[],"x\\\"{,}: "],"c":{"d":null}}"#;
+        let expected = [
+            "{",
+            "  \"b\": 0.00001000,",
+            "  \"a\": [",
+            "    92233720368.54775807,",
+            "    {},",
+            "    [],",
+            r#"    "x\\\"{,}: ""#,
+            "  ],",
+            "  \"c\": {",
+            "    \"d\": null",
+            "  }",
+            "}",
+        ];
+        assert_eq!(indented(answer), expected.join("\n"));
+        assert_eq!(
+            (indented("[ ]"), indented(" true"), indented("\"a b\"")),
+            ("[]".into(), "true".into(), "\"a b\"".into())
+        );
+        let deep = indented(&"[".repeat(10_000));
+        assert!(deep.len() < 10_000 * 70, "{}", deep.len());
+    }
+
+    proptest! {
+        #[test]
+        fn indentation_changes_no_value(value in values()) {
+            let text = value.to_string();
+            prop_assert_eq!(serde_json::from_str::<Value>(&indented(&text)).unwrap(), value.clone());
+            prop_assert_eq!(indented(&text), serde_json::to_string_pretty(&value).unwrap());
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(".*", inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
 
     #[test]
     fn values_are_json_where_they_read_so() {

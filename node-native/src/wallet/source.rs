@@ -8,8 +8,9 @@ use qbtc_core::codec;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
 use qbtc_core::tx::Transaction;
-use qbtc_core::units::{FeeRate, Height};
+use qbtc_core::units::{Amount, AmountError, FeeRate, Height};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
@@ -184,46 +185,43 @@ pub struct FeeAdvice {
 pub fn fee_advice(node: &Client, within_blocks: u32) -> Result<FeeAdvice, ClientError> {
     #[derive(Deserialize)]
     struct Estimate {
-        feerate: Option<f64>,
+        feerate: Option<Box<RawValue>>,
     }
     #[derive(Deserialize)]
     struct Pool {
-        mempoolminfee: f64,
+        mempoolminfee: Box<RawValue>,
     }
     let estimate: Estimate = node.call("estimatesmartfee", json!([within_blocks]))?;
     let pool: Pool = node.call("getmempoolinfo", json!([]))?;
-    let least = rate_of_coins(pool.mempoolminfee);
-    let estimate = estimate.feerate.map(rate_of_coins);
+    let rate =
+        |method, coins: &RawValue| Ok(FeeRate::from_quanta_per_1000_bytes(amount_of(node, method, coins)?.quanta()));
+    let least = rate("getmempoolinfo", &pool.mempoolminfee)?;
+    let estimate = estimate.feerate.map(|coins| rate("estimatesmartfee", &coins)).transpose()?;
     Ok(FeeAdvice { rate: estimate.unwrap_or(least).max(least), is_estimate: estimate.is_some() })
 }
 
-/// The fees of all that would leave the pool with a transaction, its own not counted, in quanta.
+/// The fees of all that would leave the pool with a transaction, its own not counted.
 ///
 /// # Errors
 /// [`ClientError`]; with [`NOT_FOUND`], if the transaction does not wait in the pool.
-pub fn dependent_fees(node: &Client, txid: &Txid) -> Result<u64, ClientError> {
+pub fn dependent_fees(node: &Client, txid: &Txid) -> Result<Amount, ClientError> {
     #[derive(Deserialize)]
     struct Entry {
         fees: Fees,
     }
     #[derive(Deserialize)]
     struct Fees {
-        base: f64,
-        descendant: f64,
+        base: Box<RawValue>,
+        descendant: Box<RawValue>,
     }
-    let Entry { fees } = node.call("getmempoolentry", json!([txid]))?;
-    Ok(quanta_of_coins(fees.descendant).saturating_sub(quanta_of_coins(fees.base)))
+    const METHOD: &str = "getmempoolentry";
+    let Entry { fees } = node.call(METHOD, json!([txid]))?;
+    Ok(amount_of(node, METHOD, &fees.descendant)?.saturating_sub(amount_of(node, METHOD, &fees.base)?))
 }
 
-/// A rate in coins for each 1,000 bytes, as Bitcoin's calls give it, rounded up to whole quanta.
-fn rate_of_coins(coins: f64) -> FeeRate {
-    FeeRate::from_quanta_per_1000_bytes(quanta_of_coins(coins))
-}
-
-/// Advice about fees may pass through a float, which holds every sum below 90 million coins exactly; amounts of coins never do.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, and advice may")]
-fn quanta_of_coins(coins: f64) -> u64 {
-    (coins * 100_000_000.0).round() as u64
+/// An amount as Bitcoin's calls give it, a number of coins: read from its digits, since a float does not hold every amount.
+fn amount_of(node: &Client, method: &str, coins: &RawValue) -> Result<Amount, ClientError> {
+    coins.get().parse().map_err(|error: AmountError| strange(node, method, &error.to_string()))
 }
 
 fn of_each<T>(ids: &[T], params: impl Fn(&T) -> Value) -> Vec<Value> {
@@ -241,14 +239,28 @@ fn strange(node: &Client, method: &str, what: &str) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Login;
 
     #[test]
-    fn coins_become_quanta() {
-        assert_eq!(quanta_of_coins(0.00001), 1_000);
-        assert_eq!(quanta_of_coins(0.00001234), 1_234);
-        assert_eq!(quanta_of_coins(20_999_999.999_999_99), 2_099_999_999_999_999);
-        assert_eq!(quanta_of_coins(-1.0), 0);
-        assert_eq!(quanta_of_coins(f64::NAN), 0);
-        assert_eq!(quanta_of_coins(f64::INFINITY), u64::MAX);
+    fn amounts_are_read_to_the_last_quantum() {
+        let login = Login::Cookie("/nowhere".into());
+        let node = Client::new("127.0.0.1:1", &login, None).unwrap();
+        let amount = |text: &str| amount_of(&node, "m", &RawValue::from_string(text.to_owned()).unwrap());
+        for (text, quanta) in [("0.00001000", 1_000), ("20999999.99999999", 2_099_999_999_999_999), ("0", 0)] {
+            assert_eq!(amount(text).unwrap().quanta(), quanta);
+        }
+        // No float holds this one.
+        assert_eq!(amount("92233720368.54775807").unwrap(), Amount::MAX);
+        for strange in ["-1", "1e-5", "\"1\"", "0.000000001", "92233720368.54775808", "null"] {
+            assert!(matches!(amount(strange), Err(ClientError::Answer { .. })), "{strange}");
+        }
+    }
+
+    #[test]
+    fn only_a_node_that_has_looked_at_a_payment_has_refused_it() {
+        let rpc = |code| ClientError::Rpc { method: "sendrawtransaction".to_owned(), code, message: String::new() };
+        assert!([-8, -22, -25, -26].into_iter().all(|code| is_refusal(&rpc(code))));
+        assert!(![-9, -10, -20, -32_603].into_iter().any(|code| is_refusal(&rpc(code))));
+        assert!(!is_refusal(&ClientError::Url(String::new())));
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use qbtc_core::hash::Txid;
 use qbtc_core::tx::Transaction;
+use qbtc_core::units::Amount;
 use qbtc_core::wallet::builder::UnsignedTx;
 use qbtc_core::wallet::derivation::AccountKey;
 
@@ -62,9 +63,9 @@ impl<'a> Desk<'a> {
     }
 
     /// What payments that depend on this one pay. A node that has dropped it knows of none.
-    pub(super) fn dependent_fees(&self, txid: &Txid) -> anyhow::Result<u64> {
+    pub(super) fn dependent_fees(&self, txid: &Txid) -> anyhow::Result<Amount> {
         match dependent_fees(&self.node, txid) {
-            Err(ClientError::Rpc { .. }) => Ok(0),
+            Err(ClientError::Rpc { .. }) => Ok(Amount::ZERO),
             fees => Ok(fees?),
         }
     }

@@ -3,7 +3,6 @@
 use clap::Args;
 use qbtc_core::hash::Txid;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::units::Amount;
 use qbtc_core::wallet::builder::UnsignedTx;
 
 use super::context::Context;
@@ -109,7 +108,7 @@ fn replace(
     let mut desk = Desk::open(context)?;
     spend::pending_entry(desk.wallet.state(), &txid)?;
     let transaction = desk.waiting(&txid)?;
-    let dependent_fees = Amount::from_quanta(desk.dependent_fees(&txid)?)?;
+    let dependent_fees = desk.dependent_fees(&txid)?;
     let fee_rate = fee.rate(|| context.client())?;
     let wanted = Replacement { transaction: &transaction, dependent_fees, fee_rate, from_output };
     let unsigned = build(desk.wallet.state(), &context.spec, &wanted)?;
