@@ -178,7 +178,11 @@ impl fmt::Display for Effect {
             return write!(f, "expires  never");
         }
         write!(f, "expires  {:>20}       if no block up to this one holds it", self.expiry_height)?;
-        self.minutes_left.map_or(Ok(()), |minutes| write!(f, ", in about {minutes} minutes"))
+        match self.minutes_left {
+            None => Ok(()),
+            Some(minutes @ ..=180) => write!(f, ", in about {minutes} minutes"),
+            Some(minutes) => write!(f, ", in about {} hours", minutes / 60),
+        }
     }
 }
 
