@@ -8,6 +8,7 @@ mod block;
 mod header;
 mod transaction;
 
+use std::fmt;
 use std::io::{self, Read};
 
 use anyhow::{Context as _, bail};
@@ -92,6 +93,12 @@ fn from_hex(text: &str) -> anyhow::Result<Vec<u8>> {
         }
         _ => anyhow::anyhow!("{} hex digits: one is missing or too many, since two make a byte", digits.len()),
     })
+}
+
+/// Writes what was taken apart and, behind this mark, what is wrong with it.
+fn tell(f: &mut fmt::Formatter<'_>, text: &str, mark: &str, problem: Option<&impl fmt::Display>) -> fmt::Result {
+    f.write_str(text)?;
+    problem.map_or(Ok(()), |problem| write!(f, "\n{mark}  {problem}"))
 }
 
 #[cfg(test)]

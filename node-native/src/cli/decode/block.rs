@@ -9,7 +9,7 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::verify::check_block;
 use serde::Serialize;
 
-use super::{header, transaction};
+use super::{header, tell, transaction};
 use crate::json;
 
 /// How many transactions are listed for people; JSON has them all.
@@ -87,11 +87,7 @@ fn printable(bytes: &[u8]) -> String {
 
 impl fmt::Display for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match &self.problem {
-            Some(problem) => write!(f, "\nNOT VALID  {problem}"),
-            None => Ok(()),
-        }
+        tell(f, &self.text, "NOT VALID", self.problem.as_ref())
     }
 }
 

@@ -8,6 +8,7 @@ use qbtc_core::header::Header;
 use qbtc_core::spec::ChainSpec;
 use serde::Serialize;
 
+use super::tell;
 use crate::json;
 
 /// A header, and whether it proves work.
@@ -57,11 +58,7 @@ pub(super) fn text(header: &Header) -> String {
 
 impl fmt::Display for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match &self.problem {
-            Some(problem) => write!(f, "\nNO WORK    {problem}"),
-            None => Ok(()),
-        }
+        tell(f, &self.text, "NO WORK  ", self.problem.as_ref())
     }
 }
 

@@ -13,6 +13,7 @@ use qbtc_core::units::{Amount, Height};
 use qbtc_core::verify::check_transaction;
 use serde::Serialize;
 
+use super::tell;
 use crate::json;
 
 /// A transaction, and what is wrong with it.
@@ -119,11 +120,7 @@ fn condition_text(condition: &Condition) -> String {
 
 impl fmt::Display for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match &self.problem {
-            Some(problem) => write!(f, "\nNOT VALID  {problem}"),
-            None => Ok(()),
-        }
+        tell(f, &self.text, "NOT VALID", self.problem.as_ref())
     }
 }
 
