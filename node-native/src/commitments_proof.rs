@@ -75,7 +75,25 @@ impl CommitmentsProof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use qbtc_core::spec::ChainSpec;
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_again(bytes in prop::collection::vec(any::<u8>(), 0..300), depth in 0_usize..30) {
+            // Random siblings behind a plausible beginning, so that some of them are proofs.
+            let mut plausible = vec![7; Commitments::BYTES];
+            plausible.extend([1, u8::try_from(depth).unwrap()]);
+            plausible.extend(bytes.iter().copied().cycle().take(if bytes.is_empty() { 0 } else { 32 * depth }));
+            for bytes in [bytes, plausible] {
+                if let Ok(proof) = CommitmentsProof::from_bytes(&bytes) {
+                    prop_assert!(bytes.len() <= CommitmentsProof::BYTES_MAX);
+                    prop_assert_eq!(proof.to_bytes(), bytes);
+                    prop_assert!(proof.check(MerkleRoot::ZERO).is_err());
+                }
+            }
+        }
+    }
 
     #[test]
     fn only_the_blocks_own_commitments_will_do() {

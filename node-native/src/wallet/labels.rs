@@ -143,6 +143,28 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_label_that_is_taken_is_read_again(subject in "[^\\p{C}]{1,40}", text in "\\PC{1,80}") {
+            let mut labels = Labels::default();
+            if labels.set(&subject, &text).is_ok() {
+                prop_assert_eq!(labels.to_bytes().iter().filter(|byte| **byte == b'\n').count(), labels.iter().len());
+                prop_assert_eq!(Labels::from_bytes(&labels.to_bytes()), Ok(labels));
+            }
+        }
+
+        #[test]
+        fn no_file_breaks_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), line in ".*") {
+            let line = serde_json::json!({ "type": "addr", "ref": line.clone(), "label": line }).to_string();
+            for bytes in [&bytes[..], line.as_bytes(), &[line.as_bytes(), &bytes].concat()] {
+                if let Ok(labels) = Labels::from_bytes(bytes) {
+                    prop_assert!(labels.iter().all(|(subject, text)| !(subject.to_owned() + text).contains(char::is_control)));
+                }
+            }
+        }
+    }
 
     #[test]
     fn labels_round_trip_as_bip_329_has_them() {

@@ -149,6 +149,7 @@ impl fmt::Display for Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use qbtc_core::hash::{ChainId, Txid};
     use qbtc_core::lock::Lock;
     use qbtc_core::tx::{OutPoint, TxBody, TxOut};
@@ -173,6 +174,18 @@ mod tests {
         assert_eq!(parse(format!(" {first}\r\n{second}\n").as_bytes()).unwrap(), partial);
         for refused in [&b""[..], b"qbtcptx", b"????", b"\xff\xfe", &text.as_bytes()[..41], &bytes[..20]] {
             assert!(parse(refused).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_breaks_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let as_bytes = [MAGIC, &[PartialTx::VERSION], &bytes].concat();
+            let as_text = Base64::encode_string(&as_bytes);
+            let read = parse(&as_bytes).ok();
+            prop_assert_eq!(parse(as_text.as_bytes()).ok(), read.clone());
+            prop_assert!(read.is_none_or(|partial| partial.to_bytes() == as_bytes));
+            let _ = parse(&bytes);
         }
     }
 }
