@@ -208,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_allows_twenty_seconds_worth_at_once() {
+        let limits = RateLimits::default().with_rate(2);
+        assert_eq!(limits, RateLimits { per_second: 2, burst: 40, ..RateLimits::default() });
+        let limiter = limiter(limits);
+        assert_eq!(limiter.take(ip("192.0.2.1"), Cost::HEAVY), Ok(()));
+        assert_eq!(limiter.take(ip("192.0.2.1"), Cost::HEAVY), Ok(()));
+        let wait = limiter.take(ip("192.0.2.1"), Cost::HEAVY).unwrap_err();
+        assert!(wait <= Duration::from_secs(10), "{wait:?}");
+    }
+
+    #[test]
     fn a_budget_is_never_too_small_for_one_request() {
         let limiter = limiter(RateLimits { per_second: 0, burst: 0, local_per_second: 0 });
         assert_eq!(limiter.take(ip("192.0.2.1"), Cost::HEAVY), Ok(()));

@@ -234,6 +234,8 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use axum::http::StatusCode;
     use axum::http::header::{ETAG, IF_NONE_MATCH};
 
@@ -256,5 +258,27 @@ mod tests {
         node.mine().await;
         let moved = api.at_tip(&has_it, |_| Ok("told anew")).await.unwrap();
         assert_eq!(moved.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn what_all_ask_for_at_once_is_computed_once() {
+        static COMPUTED: AtomicU32 = AtomicU32::new(0);
+        let node = TestNode::with_blocks(13).await;
+        let api = Arc::new(Api::new(node.node.clone()));
+        let asking: Vec<_> = (0..READERS_MAX)
+            .map(|_| {
+                let api = Arc::clone(&api);
+                let compute = |_: &Node| {
+                    // Longer than all of them take to ask.
+                    std::thread::sleep(Duration::from_millis(200));
+                    Ok(COMPUTED.fetch_add(1, Ordering::Relaxed))
+                };
+                tokio::spawn(async move { api.every_now_and_then("count", compute).await })
+            })
+            .collect();
+        for asked in asking {
+            assert_eq!(&*asked.await.unwrap().unwrap(), "0");
+        }
+        assert_eq!(COMPUTED.load(Ordering::Relaxed), 1);
     }
 }

@@ -403,7 +403,7 @@ async fn refuse(denied: Denied, peer: Option<SocketAddr>) -> Response {
 
 async fn read(body: HttpBody, announced: Option<u64>, limit: usize) -> Result<Bytes, Response> {
     let too_large = || {
-        let message = format!("the body could not be read, or exceeds the limit of {limit} bytes\n");
+        let message = format!("the body exceeds the limit of {limit} bytes\n");
         (StatusCode::PAYLOAD_TOO_LARGE, message).into_response()
     };
     // A client that announces too much and asks first is not told to go on.
@@ -414,7 +414,11 @@ async fn read(body: HttpBody, announced: Option<u64>, limit: usize) -> Result<By
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             debug!(%error, "a body could not be read");
-            Err(too_large())
+            // One of an announced length fits: then it has stopped, or its client is gone.
+            match announced {
+                Some(_) => Err((StatusCode::BAD_REQUEST, "the body ended early\n").into_response()),
+                None => Err(too_large()),
+            }
         }
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response()),
     }

@@ -171,6 +171,16 @@ async fn sizes_are_bounded_by_method_and_in_all() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_early_is_not_called_too_large() {
+    let broken = || {
+        let parts = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("the client is gone"))];
+        HttpBody::from_stream(futures_util::stream::iter(parts))
+    };
+    let request = Http::post("/").header(AUTHORIZATION, LOGIN).header("content-length", "100").body(broken()).unwrap();
+    assert_eq!(send(&rpc(), request).await, (400, "the body ended early\n".to_owned()));
+}
+
+#[tokio::test]
 async fn calls_in_progress_are_known() {
     let rpc = rpc();
     // Also a body that is taken apart on a thread of its own.
