@@ -11,7 +11,7 @@ use qbtc_core::commit::filter::Filter;
 use qbtc_core::commit::merkle;
 use qbtc_core::hash::{BlockHash, MerkleRoot, Txid, WitnessRoot};
 use qbtc_core::header::Header;
-use qbtc_core::lock::{Address, Lock};
+use qbtc_core::lock::{Address, Lock, Proof, Witness};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
 use qbtc_core::units::{Amount, BlockTime, Height};
@@ -293,6 +293,22 @@ pub(crate) fn unsigned(inputs: &[OutPoint], outputs: &[(Address, u64)]) -> Trans
     // Witnesses make ids differ from bodies that happen to have the size of a merkle node; check_block wants none.
     debug_assert_ne!(codec::encoded_len(&body), 64);
     Transaction { body, witnesses: Vec::new() }
+}
+
+/// The same transaction, which spends these outputs, all of one address of the wallet with the other key, signed for it.
+pub(crate) fn signed(
+    transaction: Transaction,
+    spent: &[TxOut],
+    (branch, index): (Branch, u32),
+    spec: &ChainSpec,
+) -> Transaction {
+    let path = AddressPath { branch, index: ChildIndex::new(index).unwrap() };
+    let tree = layout().keys(&other_key(), path).tree();
+    let (conditions, path_up) = tree.alternatives()[0].clone();
+    let message = transaction.body.sighash(&spec.chain_id(), spent);
+    let secret = other_key().secret_key(layout().scheme(), path);
+    let proofs = vec![Proof::Signature(secret.sign(&message, &[7; 32]))];
+    Transaction { witnesses: vec![Witness { conditions, path: path_up, proofs }], ..transaction }
 }
 
 /// The place of a coinbase's coin.

@@ -184,11 +184,16 @@ impl Context {
             }
         });
         bar.finish_and_clear();
-        let pending = synced.is_ok().then(|| follow_pending(state, &node, secret));
+        let pending = synced.is_ok().then(|| follow_pending(state, &node, &self.spec, secret));
         wallet.save()?;
         let (synced, pending) = (synced?, pending.transpose()?.unwrap_or_default());
         for (txid, reason) in &pending.refused {
             note(&format_args!("note: the node does not take payment {txid}: {reason}"));
+        }
+        for txid in &pending.unproven {
+            note(&format_args!(
+                "note: the node has a payment {txid} of the wallet's coins that is not proven to be the wallet's"
+            ));
         }
         for txid in &pending.gone {
             note(&format_args!("note: payment {txid} has left the node's pool without being mined"));

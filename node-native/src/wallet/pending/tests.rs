@@ -7,7 +7,7 @@ use qbtc_core::wallet::derivation::Branch;
 use super::*;
 use crate::wallet::spend;
 use crate::wallet::sync::sync;
-use crate::wallet::testing::{FakeNode, address, coinbase_coin, other_key, state, unsigned};
+use crate::wallet::testing::{FakeNode, address, coinbase_coin, other_key, signed, state, unsigned};
 
 /// A wallet with four QBTC that it can spend, and its node.
 fn funded() -> (WalletState, FakeNode, OutPoint) {
@@ -21,7 +21,7 @@ fn funded() -> (WalletState, FakeNode, OutPoint) {
 }
 
 fn follow(state: &mut WalletState, node: &FakeNode) -> PendingReport {
-    follow_pending(state, node, Some(&other_key())).unwrap()
+    follow_pending(state, node, &node.spec, Some(&other_key())).unwrap()
 }
 
 fn foreign(number: u8) -> (qbtc_core::lock::Address, u64) {
@@ -35,6 +35,7 @@ fn payments_on_their_way_are_seen_children_before_parents() {
     let parent = unsigned(&[strange], &[(address(Branch::Receive, 1), 500_000_000)]);
     let made = OutPoint { txid: parent.txid(), index: 0 };
     let child = unsigned(&[made], &[(address(Branch::Receive, 2), 400_000_000)]);
+    let child = signed(child, &parent.body.outputs, (Branch::Receive, 1), &node.spec);
     let unrelated = unsigned(&[OutPoint { index: 7, ..strange }], &[foreign(1)]);
     node.pool.borrow_mut().extend([child.clone(), unrelated, parent.clone()]);
     let report = follow(&mut state, &node);
@@ -46,6 +47,27 @@ fn payments_on_their_way_are_seen_children_before_parents() {
     node.pool.borrow_mut().clear();
     assert!(follow(&mut state, &node).gone.contains(&parent.txid()));
     assert_eq!(spend::balance(&state, &node.spec).pending, Amount::ZERO);
+}
+
+#[test]
+fn only_signatures_show_that_the_wallets_coins_are_on_their_way() {
+    let (mut state, node, coin) = funded();
+    let spent = node.blocks[1].coinbase.outputs.clone();
+    let forged = unsigned(&[coin], &[foreign(1)]);
+    let strange = OutPoint { txid: Txid::from_bytes([3; 32]), index: 0 };
+    let mixed = unsigned(&[coin, strange], &[foreign(2)]);
+    // Signed, but for another payment.
+    let mut stolen = signed(forged.clone(), &spent, (Branch::Receive, 0), &node.spec);
+    stolen.body.outputs[0].lock = qbtc_core::lock::Lock::Address(foreign(3).0);
+    node.pool.borrow_mut().extend([forged, mixed, stolen]);
+    let report = follow(&mut state, &node);
+    assert_eq!((report.unproven.len(), report.arrived.len()), (3, 0));
+    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::from_coins(4));
+    // The wallet's own, sent from another machine with the same words.
+    let own = signed(unsigned(&[coin], &[foreign(1)]), &spent, (Branch::Receive, 0), &node.spec);
+    *node.pool.borrow_mut() = vec![own.clone()];
+    assert_eq!(follow(&mut state, &node).arrived, [own.txid()]);
+    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::ZERO);
 }
 
 #[test]
@@ -126,7 +148,7 @@ fn another_transaction_than_asked_for_is_refused() {
     let asked = unsigned(&[coin], &[foreign(1)]);
     node.pool.borrow_mut().push(asked.clone());
     node.gives_instead.replace(Some(unsigned(&[coin], &[foreign(2)])));
-    let refused = follow_pending(&mut state, &node, None);
+    let refused = follow_pending(&mut state, &node, &node.spec, None);
     assert!(matches!(refused, Err(PendingError::OtherTransaction { expected, .. }) if expected == asked.txid()));
     assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::from_coins(4));
 }
