@@ -1,24 +1,15 @@
 //! Writes the committed seeds anew from real values: `cargo +nightly run --example seeds`, in tests/fuzz.
 
-#[path = "../../../core/tests/support/history.rs"]
-mod history;
-#[path = "../../../core/tests/support/mod.rs"]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use history::History;
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec::encode;
 use qbtc_core::commit::filter::Filter;
-use qbtc_core::commit::flyclient::{Sampling, verify};
 use qbtc_core::commit::merkle::MerkleProof;
-use qbtc_core::commit::mmr::BlockProof;
 use qbtc_core::crypto::Scheme;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::AddressTree;
-use qbtc_core::pow::Difficulty;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::Undo;
@@ -27,18 +18,14 @@ use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::message::{MessageDraft, MessageProof};
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use qbtc_core::wallet::partial::PartialTx;
-use support::{ALLOTTED, TestChain, TestKey, pay};
+use qbtc_fuzz::support::TestKey;
+use qbtc_fuzz::{Scene, block_proof, sampled_proof};
 
 fn main() {
-    let mut chain = TestChain::new();
-    let mut parent = chain.genesis();
-    for _ in 0..4 {
-        parent = chain.extend(&parent, Vec::new()).id();
-    }
-    let key = TestKey::new(0);
-    let coins = chain.tip(&parent).spendable(key.address(), &chain.spec);
-    let payment = key.spend(&coins[..1], vec![pay(key.address(), ALLOTTED)], &chain.spec);
-    let block = chain.extend(&parent, vec![payment.clone()]);
+    let mut scene = Scene::new();
+    let payment = scene.payment(0);
+    let block = scene.chain.extend(&scene.tip(), vec![payment.clone()]);
+    let Scene { chain, key, coins, .. } = scene;
     let tip = chain.tip(&block.id());
     let state = ChainState::new(block.id(), tip.history.clone()).expect("it has blocks");
     let address = key.address().to_text(&chain.spec.network().address_prefix);
@@ -57,7 +44,7 @@ fn main() {
         (4, "coinbase", block.coinbase.to_bytes()),
         (6, "filter", Filter::build(&BlockHash::ZERO, [[7; 32], [9; 32]]).as_bytes().to_vec()),
         (7, "merkle", encode(&MerkleProof::new(vec![[1; 32], [2; 32], [3; 32]], 1).expect("the leaf is there"))),
-        (8, "block-proof", block_proof()),
+        (8, "block-proof", encode(&block_proof())),
         (9, "sampled-proof", sampled_proof()),
         (10, "peaks", encode(&tip.history)),
         (11, "state", encode(&state)),
@@ -80,24 +67,6 @@ fn main() {
     write("block", "unchanged", &[]);
     write("block", "witness", &[0, 8, 1, 3]);
     write("reorg", "fork", &[4, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0, 0, 1, 0, 0, 0, 3, 2, 1, 0, 0, 2, 0, 4, 1, 1, 3]);
-}
-
-/// As many blocks as the target's `HISTORY_BLOCKS`: some before the 100 that every sampled proof shows.
-const HISTORY_BLOCKS: u32 = 130;
-
-fn block_proof() -> Vec<u8> {
-    let history = History::honest(Difficulty::Fixed, 60, 2, HISTORY_BLOCKS);
-    let node = |position: u64| Ok::<_, std::num::TryFromIntError>(history.nodes[usize::try_from(position)?]);
-    encode(&BlockProof::new(history.headers[77], Height(77), HISTORY_BLOCKS, node).expect("the nodes are there"))
-}
-
-/// With so few bits that a few samples do, as the target's.
-fn sampled_proof() -> Vec<u8> {
-    let sampling = Sampling::receipt().with_security_bits(8);
-    let history = History::honest(Difficulty::Fixed, 60, 2, HISTORY_BLOCKS);
-    let proof = history.proof(&sampling);
-    verify(&proof, &sampling, &history.rules).expect("the history is honest");
-    proof
 }
 
 fn mnemonic() -> Mnemonic {

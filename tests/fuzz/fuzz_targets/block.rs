@@ -2,78 +2,67 @@
 //! taken back.
 #![no_main]
 
-#[path = "../../../core/tests/support/mod.rs"]
-mod support;
-
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use qbtc_core::block::Block;
 use qbtc_core::crypto::verify_serial;
-use qbtc_core::units::Height;
 use qbtc_core::utxo::MemoryCoins;
 use qbtc_core::verify::{BlockContext, VerifiedCache, check_block, resolve_block};
-use support::{ALLOTTED, Draft, TestChain, TestKey, mine, pay};
+use qbtc_fuzz::support::{Draft, mine};
+use qbtc_fuzz::{NEXT, Scene};
 
-struct Scene {
-    chain: TestChain,
+struct Target {
+    scene: Scene,
     draft: Draft,
     bytes: Vec<u8>,
 }
 
-const HEIGHT: Height = Height(5);
-
-static SCENE: LazyLock<Scene> = LazyLock::new(|| {
-    let mut chain = TestChain::new();
-    let mut parent = chain.genesis();
-    for _ in 0..4 {
-        parent = chain.extend(&parent, Vec::new()).id();
-    }
-    let key = TestKey::new(0);
-    let coins = chain.tip(&parent).spendable(key.address(), &chain.spec);
-    let payment = |place: usize| key.spend(&coins[place..=place], vec![pay(key.address(), ALLOTTED)], &chain.spec);
-    let draft = chain.draft(&parent, vec![payment(0), payment(1)]);
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let scene = Scene::new();
+    let draft = scene.chain.draft(&scene.tip(), vec![scene.payment(0), scene.payment(1)]);
     let bytes = draft.clone().seal().to_bytes();
-    Scene { chain, draft, bytes }
+    Target { scene, draft, bytes }
 });
 
 // Edits are triples of a place (two bytes) and a value that is added there. The last odd byte says how the block is sealed.
 fuzz_target!(|input: &[u8]| {
-    let scene = &*SCENE;
-    let mut bytes = scene.bytes.clone();
+    let target = &*TARGET;
+    let mut bytes = target.bytes.clone();
     let edits = input.chunks_exact(3);
     let sealing = edits.remainder().first().copied().unwrap_or(0);
     for edit in edits {
         let place = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % bytes.len();
         bytes[place] = bytes[place].wrapping_add(edit[2]);
     }
-    let limit = scene.chain.spec.consensus().limits.block_bytes as usize;
+    let limit = target.scene.chain.spec.consensus().limits.block_bytes as usize;
     let Ok(mut block) = Block::from_bytes(&bytes, limit) else { return };
     if sealing & 1 != 0 {
         // Roots and work fit whatever the transactions are, so that deeper rules are reached.
         let Block { header, coinbase, commitments, transactions } = block;
-        let mut draft = Draft { header, coinbase, commitments, transactions, spent: scene.draft.spent.clone() };
-        draft.header.bits = scene.draft.header.bits;
+        let mut draft = Draft { header, coinbase, commitments, transactions, spent: target.draft.spent.clone() };
+        draft.header.bits = target.draft.header.bits;
         block = if sealing & 2 != 0 { draft.commit().seal() } else { draft.seal() };
     } else if sealing & 4 != 0 {
-        block.header.bits = scene.draft.header.bits;
+        block.header.bits = target.draft.header.bits;
         block.header = mine(block.header);
     }
-    verify(scene, block);
+    verify(target, block);
 });
 
-fn verify(scene: &Scene, block: Block) {
-    let before = scene.chain.tip(&scene.draft.header.parent);
-    let Ok(checked) = check_block(block, &scene.chain.spec) else { return };
-    let context = BlockContext { height: HEIGHT, history_root: before.history.root() };
-    let resolved = resolve_block(checked, &context, &before.coins, &VerifiedCache::new(1), &scene.chain.spec);
+fn verify(target: &Target, block: Block) {
+    let chain = &target.scene.chain;
+    let before = chain.tip(&target.draft.header.parent);
+    let Ok(checked) = check_block(block, &chain.spec) else { return };
+    let context = BlockContext { height: NEXT, history_root: before.history.root() };
+    let resolved = resolve_block(checked, &context, &before.coins, &VerifiedCache::new(1), &chain.spec);
     let Ok(verified) = resolved.map(|block| block.verify(verify_serial)) else { return };
     let Ok(verified) = verified else { return };
     let mut coins: MemoryCoins = before.coins.clone();
     coins.apply(verified.diff()).expect("a verified block starts from these coins");
     let coinbase = (verified.block().coinbase_id(), &verified.block().coinbase().outputs[..]);
     let bodies = verified.block().transactions().iter().map(|tx| (tx.txid(), tx.body()));
-    let again = verified.undo().diff(HEIGHT, coinbase, bodies).expect("its own undo data");
+    let again = verified.undo().diff(NEXT, coinbase, bodies).expect("its own undo data");
     assert_eq!(&again, verified.diff());
     coins.apply(&again.reversed()).expect("what was applied can be taken back");
     assert_eq!(coins, before.coins);

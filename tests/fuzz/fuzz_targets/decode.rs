@@ -2,23 +2,18 @@
 //! partial transactions that decode are checked as their readers check them.
 #![no_main]
 
-#[path = "../../../core/tests/support/history.rs"]
-mod history;
-
 use std::sync::LazyLock;
 
-use history::History;
 use libfuzzer_sys::fuzz_target;
 use qbtc_core::block::{Block, Coinbase, read_compact_size, write_compact_size};
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec;
 use qbtc_core::commit::filter::Filter;
-use qbtc_core::commit::flyclient::{HeaderRules, SampledProof, Sampling};
+use qbtc_core::commit::flyclient::{HeaderRules, SampledProof};
 use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::commit::mmr::{BlockProof, Peaks};
 use qbtc_core::hash::{BlockHash, HistoryRoot, sha256d};
 use qbtc_core::lock::{Address, AddressPrefix, Witness};
-use qbtc_core::pow::Difficulty;
 use qbtc_core::spec::{ChainSpec, Consensus};
 use qbtc_core::tx::{Transaction, TxBody};
 use qbtc_core::units::Amount;
@@ -27,14 +22,12 @@ use qbtc_core::wallet::keystore::Keystore;
 use qbtc_core::wallet::message::MessageProof;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use qbtc_core::wallet::partial::PartialTx;
+use qbtc_fuzz::{HISTORY_BLOCKS, history_rules, sampling};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The rules of the chain that the seed of the sampled proof is about.
-static RULES: LazyLock<HeaderRules> = LazyLock::new(|| History::new(Difficulty::Fixed, 60, 2).rules);
-
-/// As many blocks as the history has of which the seed of the block proof is a part.
-const HISTORY_BLOCKS: u32 = 130;
+static RULES: LazyLock<HeaderRules> = LazyLock::new(history_rules);
 
 /// The one encoding of a value is the bytes that it came from.
 fn canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
@@ -83,7 +76,7 @@ fuzz_target!(|input: &[u8]| {
         9 => {
             if let Ok(proof) = SampledProof::decode(bytes) {
                 assert_eq!(codec::encode(&proof), bytes);
-                let _ = proof.check(&Sampling::receipt().with_security_bits(8), &RULES);
+                let _ = proof.check(&sampling(), &RULES);
             }
         }
         10 => canonical::<Peaks>(bytes),

@@ -2,11 +2,8 @@
 //! genesis block. The first byte tells how many blocks there are; five bytes make a block, two make a move.
 #![no_main]
 
-#[path = "../../../core/tests/support/mod.rs"]
-mod support;
-
 use libfuzzer_sys::fuzz_target;
-use support::world::World;
+use qbtc_fuzz::support::world::World;
 
 /// More blocks find nothing that these do not, and cost time.
 const BLOCKS_MAX: usize = 12;

@@ -1,25 +1,15 @@
 //! Whatever a body of JSON-RPC may hold: it is taken apart, its parameters are checked against those of some call, and the replies are
 //! well-formed, of the right version, and to the right request.
 #![no_main]
-#![allow(dead_code, unreachable_pub, reason = "the fuzzer uses a part of what it is compiled with")]
-
-#[path = "../../../node-native/src/api/rpc/args.rs"]
-mod args;
-#[path = "../../../node-native/src/api/rpc/error.rs"]
-mod error;
-#[path = "../../../node-native/src/api/rpc/param.rs"]
-mod param;
-#[path = "../../../node-native/src/api/rpc/protocol.rs"]
-mod protocol;
 
 use std::collections::BTreeMap;
 
-use args::{Args, ArgsError};
-use error::{Code, RpcError};
 use libfuzzer_sys::fuzz_target;
-use param::{Kind, Param};
-use protocol::{Body, Caller, Outcome, Request, Version};
 use qbtc_core::hash::BlockHash;
+use qbtc_node::api::rpc::args::{self, Args, ArgsError};
+use qbtc_node::api::rpc::param::{Kind, Param};
+use qbtc_node::api::rpc::protocol::{Body, Caller, Outcome, Request, Version};
+use qbtc_node::api::rpc::{Code, RpcError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -33,14 +23,13 @@ const PARAMS: &[Param] = &[
     Param::optional(&["object"], Kind::Object, "", ""),
     Param::optional(&["amount"], Kind::Amount, "", ""),
     Param::optional(&["verbosity", "verbose"], Kind::Level, "", ""),
-    Param::optional(&["hash_or_height"], Kind::HashOrHeight, "", ""),
 ];
 
 fuzz_target!(|input: &[u8]| {
     match Body::parse(input) {
         Ok(Body::Single(raw)) => answer(raw),
         Ok(Body::Batch(requests)) => requests.into_iter().for_each(answer),
-        Err(error) => check_reply(&Caller { id: Some(RawValue::NULL), ..Caller::default() }, &Err(error)),
+        Err(error) => check_reply(&Caller::nobody(), &Err(error)),
     }
 });
 
@@ -83,12 +72,12 @@ fn call(request: &Request<'_>) -> Outcome {
     serde_json::value::to_raw_value(&all).map_err(RpcError::internal)
 }
 
-fn check_reply(caller: &Caller<'_>, outcome: &Outcome) {
+fn check_reply(caller: &Caller, outcome: &Outcome) {
     let status = caller.status(outcome).as_u16();
     let reply = caller.reply(outcome);
     // Raw, since an id may be a number that no machine has, and comes back as it was sent.
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(&reply).expect("replies are objects of JSON");
-    assert_eq!(members.get("id").map(|id| id.get()), caller.id.map(RawValue::get));
+    assert_eq!(members.get("id").map(|id| id.get()), caller.id.as_deref().map(RawValue::get));
     let has = |name| members.contains_key(name);
     match caller.version {
         Version::V1 => assert!(has("result") && has("error") && !has("jsonrpc") && (status == 200) == outcome.is_ok()),

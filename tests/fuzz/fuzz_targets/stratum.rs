@@ -3,10 +3,6 @@
 //! nothing comes after the end.
 #![no_main]
 
-#[allow(dead_code, unreachable_pub, reason = "the fuzzer uses a part of it")]
-#[path = "../../../node-native/src/stratum/session/mod.rs"]
-mod session;
-
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -16,7 +12,7 @@ use qbtc_core::lock::Address;
 use qbtc_core::mempool::{Mempool, Payout, Policy, TemplateContext};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::{CompactBits, Height};
-use session::{Difficulty, LINE_BYTES_MAX, Moment, Output, Session, Settings, Work};
+use qbtc_node::stratum::session::{Difficulty, LINE_BYTES_MAX, Moment, Output, Session, Settings, Work};
 
 struct Scene {
     spec: ChainSpec,
