@@ -139,3 +139,40 @@ fn headers_come_before_their_blocks() {
     assert_eq!((node.height(), node.tip()), (1, id));
     assert_eq!(tips(&node).as_array().unwrap().len(), 1);
 }
+
+/// After Bitcoin Core's `mining_prioritisetransaction.py`.
+#[test]
+fn what_an_operator_values_is_mined_first_and_what_not_never() {
+    let place = Place::new();
+    let node = place.start(&[]);
+    let coins = node.coins(3, Owner(1));
+    let [free, cheap, dear] = [(0, 0), (1, 10_000), (2, 90_000)].map(|(coin, fee)| {
+        let payment = Owner(1).spend(&coins[coin..=coin], Owner(2), fee);
+        (payment.txid().to_string(), payment)
+    });
+    assert!(node.refuses(&free.1).1.starts_with("min relay fee not met"));
+    // It may be valued before it comes.
+    assert_eq!(node.ok("prioritisetransaction", json!([free.0, 0, 500_000])), true);
+    for (txid, payment) in [&free, &cheap, &dear] {
+        assert_eq!(node.send(payment), *txid);
+    }
+    node.ok("prioritisetransaction", json!([dear.0, null, -100_000]));
+    let chosen = || {
+        let template = template(&node, Owner(9));
+        let transactions = template["transactions"].as_array().unwrap().iter().skip(1);
+        let ids: Vec<String> = transactions.map(|each| each["txid"].as_str().unwrap().to_owned()).collect();
+        (ids, template["coinbasevalue"].as_u64().unwrap())
+    };
+    assert_eq!(chosen(), (vec![free.0.clone(), cheap.0.clone()], 400_010_000), "no money is made of it");
+    let fees = node.ok("getmempoolentry", json!([dear.0]))["fees"].take();
+    assert_eq!((amount(&fees["base"]).quanta(), fees["modified"].as_f64()), (90_000, Some(-0.0001)));
+    node.mine(1, Owner(9));
+    assert_eq!(node.waiting(), [dear.0.as_str()]);
+    let valued = node.ok("getprioritisedtransactions", json!([]));
+    assert_eq!(valued, json!({&dear.0: {"fee_delta": -100_000, "in_mempool": true, "modified_fee": -10_000}}));
+    node.ok("prioritisetransaction", json!([dear.0, 0, 100_000]));
+    assert_eq!(chosen().0, [dear.0.as_str()]);
+    for wrong in [json!(["00", 0, 1]), json!([dear.0, 5, 1])] {
+        assert_eq!(node.fails("prioritisetransaction", wrong).0, -8);
+    }
+}
