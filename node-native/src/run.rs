@@ -3,6 +3,8 @@
 //! Whatever can fail for a reason that the operator can mend (a port in use, a wrong address, a damaged database) fails here, before
 //! anything runs, with a sentence that says what to do.
 
+mod signals;
+
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::SocketAddr;
@@ -16,7 +18,6 @@ use qbtc_core::lock::{Address, AddressTextError};
 use qbtc_core::mempool::{Payout, Policy};
 use qbtc_core::spec::ChainSpec;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 use crate::api::http::{Guard, Limits, Pages, Shell};
@@ -35,6 +36,7 @@ use crate::node::{Fault, Node, PrioritiseError, TxRefusal};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions, StoredMempool};
 use crate::stratum;
+use signals::Signals;
 
 /// What a node runs on.
 #[derive(Debug)]
@@ -474,31 +476,5 @@ async fn restore_mempool(node: Node, store: Store) {
     node.mempool_restored().await;
     if count > 0 {
         tracing::info!(taken, of = count, "mempool of the last run restored");
-    }
-}
-
-/// The signals that end a node.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Stops the node on the first signal; on the second the process ends at once, which loses nothing that was answered.
-    async fn stop(mut self, node: Node) {
-        for is_first in [true, false] {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-            }
-            if !is_first {
-                std::process::exit(130);
-            }
-            node.stop();
-        }
     }
 }
