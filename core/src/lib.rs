@@ -24,6 +24,7 @@ pub mod utxo;
 pub mod verify;
 pub mod chain;
 pub mod mempool;
+pub mod net;
 pub mod wallet;
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::crypto::Scheme;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::AddressTree;
+use qbtc_core::net::CompactBlock;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::Undo;
+use qbtc_core::verify::check_block;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, Label};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::message::{MessageDraft, MessageProof};
@@ -36,7 +38,9 @@ fn main() {
     let unsigned = partial.to_bytes();
     partial.sign(&key.secret, &[1; 32]);
     let message = message(&chain.spec, &key, &tree);
-    let decode: [(u8, &str, Vec<u8>); 23] = [
+    let checked = check_block(block.clone(), &chain.spec).expect("the block is valid");
+    let compact = CompactBlock::new(&checked, 7, |_| true).to_bytes();
+    let decode: [(u8, &str, Vec<u8>); 24] = [
         (0, "block", block.to_bytes()),
         (1, "transaction", encode(&payment)),
         (2, "body", encode(&payment.body)),
@@ -60,6 +64,7 @@ fn main() {
         (20, "amount", b"20999999.99999999".to_vec()),
         (21, "mnemonic", mnemonic().phrase().as_bytes().to_vec()),
         (22, "message-text", message.to_string().into_bytes()),
+        (24, "compact-block", compact),
     ];
     for (choice, name, bytes) in decode {
         write("decode", name, &[&[choice][..], &bytes].concat());

@@ -2,7 +2,7 @@
 //! partial transactions that decode are checked as their readers check them.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use qbtc_core::block::{Block, Coinbase, read_compact_size, write_compact_size};
@@ -14,20 +14,28 @@ use qbtc_core::commit::merkle::MerkleProof;
 use qbtc_core::commit::mmr::{BlockProof, Peaks};
 use qbtc_core::hash::{BlockHash, HistoryRoot, sha256d};
 use qbtc_core::lock::{Address, AddressPrefix, Witness};
+use qbtc_core::net::{CompactBlock, Reconstruction};
 use qbtc_core::spec::{ChainSpec, Consensus};
 use qbtc_core::tx::{Transaction, TxBody};
 use qbtc_core::units::Amount;
 use qbtc_core::utxo::{Coin, Undo};
+use qbtc_core::verify::CheckedTx;
 use qbtc_core::wallet::keystore::Keystore;
 use qbtc_core::wallet::message::MessageProof;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use qbtc_core::wallet::partial::PartialTx;
-use qbtc_fuzz::{HISTORY_BLOCKS, history_rules, sampling};
+use qbtc_fuzz::{HISTORY_BLOCKS, history_rules, sampling, support};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The rules of the chain that the seed of the sampled proof is about.
 static RULES: LazyLock<HeaderRules> = LazyLock::new(history_rules);
+
+/// The chain of the seed of the compact block, where work is nearly nothing.
+static SPEC: LazyLock<ChainSpec> = LazyLock::new(support::spec);
+
+/// How many decoders there are.
+const DECODERS: u8 = 25;
 
 /// The one encoding of a value is the bytes that it came from.
 fn canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
@@ -38,7 +46,7 @@ fn canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, bytes)) = input.split_first() else { return };
-    match choice % 24 {
+    match choice % DECODERS {
         0 => {
             if let Ok(block) = Block::from_bytes(bytes, bytes.len()) {
                 assert_eq!(block.to_bytes(), bytes);
@@ -96,6 +104,15 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         17 => canonical::<Consensus>(bytes),
+        24 => {
+            if let Ok(compact) = CompactBlock::from_bytes(bytes, bytes.len()) {
+                assert_eq!(compact.to_bytes(), bytes);
+                let none: [Arc<CheckedTx>; 0] = [];
+                if let Ok(rebuilding) = Reconstruction::begin(compact, &none, &SPEC) {
+                    let _ = rebuilding.finish(Vec::new(), &SPEC);
+                }
+            }
+        }
         _ => texts(*choice, bytes),
     }
 });
@@ -115,7 +132,7 @@ fn keystore(bytes: &[u8]) {
 
 fn texts(choice: u8, bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
-    match choice % 24 {
+    match choice % DECODERS {
         18 => {
             let prefix: AddressPrefix = "dbqs".parse().expect("a prefix");
             if let Ok(address) = Address::from_text(text, &prefix) {
