@@ -13,7 +13,7 @@ use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
 use crate::blocks_file::BlocksReader;
 use crate::driver::VERIFIED_CACHE_ENTRIES;
-use crate::import::import;
+use crate::import::import_knowing;
 
 /// Payments in each block.
 const PAYMENTS: usize = 100;
@@ -91,9 +91,10 @@ pub(super) async fn time_import(
     cache: VerifiedCache,
 ) -> anyhow::Result<Took> {
     let home = folder.join("importer");
-    let importer = BenchNode::start_knowing(&home, &owner.spec, cache)?;
+    let importer = BenchNode::start_knowing(&home, &owner.spec, cache.clone())?;
     let (started, before) = (Instant::now(), processor_time());
-    let done = import(&importer.node, BufReader::with_capacity(1 << 20, File::open(&chain.path)?), |_| {}).await?;
+    let source = BufReader::with_capacity(1 << 20, File::open(&chain.path)?);
+    let done = import_knowing(&importer.node, source, cache, |_| {}).await?;
     // A node that stops has written everything.
     importer.node.save_mempool().await?;
     let node = importer.node.clone();

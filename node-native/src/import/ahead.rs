@@ -37,9 +37,10 @@ pub(crate) type Verified = (Wtxid, Height);
 /// before it writes.
 const UNSHOWN_BYTES_MAX: u64 = 160 << 20;
 
-/// Has the signatures of blocks verified, in their order.
+/// Has the signatures of blocks verified that are not known, in their order.
 pub(super) fn verify_ahead(
     node: &Node,
+    known: VerifiedCache,
     mut blocks: mpsc::Receiver<Result<Checking, BlocksFileError>>,
 ) -> mpsc::Receiver<Result<Result<Verifying, BlockError>, BlocksFileError>> {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
@@ -48,7 +49,7 @@ pub(super) fn verify_ahead(
         let mut coins = CoinsAhead::new(node.chain());
         while let Some(checking) = blocks.blocking_recv() {
             let verifying = match checking.map(Checking::blocking_recv) {
-                Ok(Ok(checked)) => Ok(checked.map(|block| verify(&node, &mut coins, Arc::new(block)))),
+                Ok(Ok(checked)) => Ok(checked.map(|block| verify(&node, &known, &mut coins, Arc::new(block)))),
                 // The thread that checked it died.
                 Ok(Err(_)) => return,
                 Err(error) => Err(error),
@@ -61,11 +62,10 @@ pub(super) fn verify_ahead(
     receiver
 }
 
-fn verify(node: &Node, coins: &mut CoinsAhead, block: Arc<CheckedBlock>) -> Verifying {
+fn verify(node: &Node, known: &VerifiedCache, coins: &mut CoinsAhead, block: Arc<CheckedBlock>) -> Verifying {
     coins.push(node.chain(), &block);
     let height = block.coinbase().height;
-    let cache = VerifiedCache::new(1);
-    let resolve = |tx| resolve_transaction(tx, height, coins, &cache, node.spec()).ok();
+    let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
     let resolved: Vec<ResolvedTx> = {
         let pool = &node.live().pool;
         // What is in the pool was verified when it came.

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use qbtc_core::hash::BlockHash;
-use qbtc_core::verify::check_block;
+use qbtc_core::verify::{VerifiedCache, check_block};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blocks_file::{BlocksFileError, BlocksReader};
@@ -59,9 +59,22 @@ pub enum ImportError {
 pub async fn import(
     node: &Node,
     source: impl Read + Send + 'static,
+    progress: impl FnMut(&Imported),
+) -> Result<Imported, ImportError> {
+    import_knowing(node, source, VerifiedCache::new(1), progress).await
+}
+
+/// [`import`], with witnesses that were verified elsewhere; the node knows them too.
+///
+/// # Errors
+/// [`ImportError`].
+pub(crate) async fn import_knowing(
+    node: &Node,
+    source: impl Read + Send + 'static,
+    known: VerifiedCache,
     mut progress: impl FnMut(&Imported),
 ) -> Result<Imported, ImportError> {
-    let mut blocks = verify_ahead(node, check_ahead(node, source));
+    let mut blocks = verify_ahead(node, known, check_ahead(node, source));
     let mut under_way = VecDeque::new();
     let mut done = Imported::default();
     while let Some(block) = blocks.recv().await {

@@ -38,7 +38,7 @@ async fn signatures_are_verified_before_the_chain_shows_their_coins() {
     let owner = Owner::new(3);
     let path = file(folder.path(), &owner).await;
     let importer = BenchNode::start(&folder.path().join("importer"), &owner.spec).unwrap();
-    let mut ahead = verify_ahead(&importer.node, check_ahead(&importer.node, open(&path)));
+    let mut ahead = verify_ahead(&importer.node, VerifiedCache::new(1), check_ahead(&importer.node, open(&path)));
     let mut count = 0;
     while let Some(verifying) = ahead.recv().await {
         let Verifying { block, verified } = verifying.unwrap().unwrap();
