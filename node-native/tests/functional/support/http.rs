@@ -1,7 +1,7 @@
 //! HTTP by hand, for clients that do what no library would, and the answers of the REST interface.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
@@ -37,15 +37,21 @@ impl Connection {
 
     /// Sends bytes, as far as the other side takes them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        const CUT_OFF: [ErrorKind; 3] =
+            [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
         match self.0.write_all(bytes.as_ref()) {
-            Err(error) if [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&error.kind()) => {}
+            Err(error) if CUT_OFF.contains(&error.kind()) => {}
             written => written.unwrap(),
         }
     }
 
     /// Says that nothing more comes, and still listens.
     pub(crate) fn finish(&self) {
-        self.0.shutdown(std::net::Shutdown::Write).unwrap();
+        match self.0.shutdown(Shutdown::Write) {
+            // The other side has cut it off already.
+            Err(error) if error.kind() == ErrorKind::NotConnected => {}
+            told => told.unwrap(),
+        }
     }
 
     /// The next answer on it.
