@@ -5,7 +5,7 @@
 //! to ask whom.
 
 mod compact;
+mod reconstruction;
 
-pub use compact::{
-    CompactBlock, CompactBlockBytesError, CompactBlockError, Prefilled, Reconstruction, SHORT_ID_BYTES, ShortId,
-};
+pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
+pub use reconstruction::{CompactBlockError, Reconstruction};
