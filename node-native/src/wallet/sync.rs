@@ -1,7 +1,7 @@
 //! Following the chain: headers and compact filters of every block, and the whole of the few blocks that may concern the wallet.
 //!
 //! The node is believed as little as it can be. The headers follow one another and show the work that the chain's rules demand
-//! ([`super::headers`]); each filter is the one that its block commits to, proven by a branch of the block's merkle tree; a block that is
+//! (`headers`); each filter is the one that its block commits to, proven by a branch of the block's merkle tree; a block that is
 //! fetched has the id that was asked for and keeps the rules in isolation. So a node can hide a payment only by mining blocks of
 //! its own, or by keeping the newest ones to itself. A node that has pruned a block cannot prove its filter: whoever says so takes
 //! such filters on trust.
