@@ -43,7 +43,8 @@ pub(crate) enum Command {
         header: Header,
         reply: Reply<Result<Inserted, HeaderRefusal>>,
     },
-    Transaction(Admission),
+    /// Transactions that were verified together.
+    Transactions(Vec<Admission>),
     Invalidate {
         id: BlockHash,
         reply: Reply<Result<(), InvalidateError>>,

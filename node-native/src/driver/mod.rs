@@ -80,6 +80,8 @@ impl Default for DriverOptions {
 const COMMANDS_WAITING_MAX: usize = 256;
 /// How many transactions' witnesses are remembered: more than a full pool of ordinary payments has.
 pub(crate) const VERIFIED_CACHE_ENTRIES: usize = 100_000;
+/// About how many transactions are taken under one lock.
+const GATHERED_MAX: usize = 256;
 /// How long transactions gather before the driver looks again, so that one wake-up and one lock serve many of them.
 const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How long blocks that may be written later wait for more of them.
@@ -215,7 +217,7 @@ impl Driver {
                 break;
             }
             match command {
-                Command::Transaction(first) => {
+                Command::Transactions(first) => {
                     let admissions = self.gather(first, commands);
                     self.take_transactions(admissions)?;
                     self.took_transaction = true;
@@ -252,12 +254,12 @@ impl Driver {
         Ok(commands.blocking_recv())
     }
 
-    /// A transaction and those that wait behind it; what else waits is next.
-    fn gather(&mut self, first: Admission, commands: &mut mpsc::Receiver<Command>) -> Vec<Admission> {
-        let mut admissions = vec![first];
-        while admissions.len() < COMMANDS_WAITING_MAX {
+    /// Transactions and those that wait behind them; what else waits is next.
+    fn gather(&mut self, first: Vec<Admission>, commands: &mut mpsc::Receiver<Command>) -> Vec<Admission> {
+        let mut admissions = first;
+        while admissions.len() < GATHERED_MAX {
             match commands.try_recv() {
-                Ok(Command::Transaction(admission)) => admissions.push(admission),
+                Ok(Command::Transactions(more)) => admissions.extend(more),
                 Ok(other) => {
                     self.held = Some(other);
                     break;
@@ -285,7 +287,7 @@ impl Driver {
                 self.flush()?;
                 let _ = reply.send(outcome.map_err(Into::into));
             }
-            Command::Transaction(admission) => self.take_transactions(vec![admission])?,
+            Command::Transactions(admissions) => self.take_transactions(admissions)?,
             Command::Invalidate { id, reply } => {
                 let _ = reply.send(self.invalidate(id)?);
             }

@@ -57,22 +57,28 @@ pub(super) fn count() -> usize {
 
 fn work(node: &Node, queue: &Queue, commands: &mpsc::Sender<Command>) {
     loop {
+        let mut admissions = Vec::new();
+        let mut is_last = false;
         for task in take(queue) {
-            // That nobody waits for an answer any more is no fault; and who is not answered since the driver is gone is told by that.
+            // That nobody waits for an answer any more is no fault.
             match task {
                 Unverified::Admit(transaction, reply) => match verify(node, *transaction) {
-                    Ok(candidate) => {
-                        let admission = Admission { candidate: Box::new(candidate), reply };
-                        let _ = commands.blocking_send(Command::Transaction(admission));
-                    }
+                    Ok(candidate) => admissions.push(Admission { candidate: Box::new(candidate), reply }),
                     Err(error) => drop(reply.send(Err(error))),
                 },
                 Unverified::Test(transaction, reply) => {
                     let tested = verify(node, *transaction).map(|candidate| Tested::new(&candidate));
                     let _ = reply.send(tested);
                 }
-                Unverified::Stop => return,
+                Unverified::Stop => is_last = true,
             }
+        }
+        if !admissions.is_empty() {
+            // If the driver is gone, those who wait are told by the drop of what they wait for.
+            let _ = commands.blocking_send(Command::Transactions(admissions));
+        }
+        if is_last {
+            return;
         }
     }
 }
