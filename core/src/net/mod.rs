@@ -5,7 +5,13 @@
 //! to ask whom.
 
 mod compact;
+mod hello;
 mod reconstruction;
+mod sync;
 
 pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
+pub use hello::{Hello, PROTOCOL_VERSION, Services, UserAgent, UserAgentError};
 pub use reconstruction::{CompactBlockError, Reconstruction};
+pub use sync::{
+    BLOCK_TRANSACTIONS_MAX, BLOCKS_MAX, BlockBytes, HEADERS_MAX, SyncAnswer, SyncQuestion, TRANSACTIONS_MAX,
+};

@@ -171,7 +171,7 @@ impl Consensus {
     /// Longer spacings make a chain that nobody can wait for; a week allows every experiment.
     const SPACING_S_MAX: u32 = 7 * 24 * 3_600;
     /// A block may be this large on the most generous chain: what a node still holds in memory many times over.
-    const BLOCK_BYTES_MAX: u32 = 64 << 20;
+    pub const BLOCK_BYTES_MAX: u32 = 64 << 20;
     /// Coins that mature later than this many blocks after their birth are absurd.
     const MATURITY_MAX: u32 = 1_000_000;
 
