@@ -102,9 +102,10 @@ impl Replay {
     }
 
     fn spendable(&self, key: &TestKey) -> Option<Money> {
-        let mut own: Vec<_> = self.coins.iter().filter(|(_, coin)| coin.address == key.address()).collect();
-        own.sort_unstable_by_key(|(outpoint, _)| **outpoint);
-        own.first().map(|(outpoint, coin)| (**outpoint, coin.amount))
+        let own = self.coins.iter().filter(|(_, coin)| coin.address == key.address());
+        // The largest, since each payment leaves thirds.
+        let largest = own.max_by_key(|(outpoint, coin)| (coin.amount, **outpoint));
+        largest.map(|(outpoint, coin)| (*outpoint, coin.amount))
     }
 
     /// Replays the blocks that are new, and compares all coins.
