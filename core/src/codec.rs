@@ -60,6 +60,11 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     run(value, ser_flavors::AllocVec::new())
 }
 
+/// Appends a value's encoding to bytes.
+pub fn encode_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    run(value, Appender(bytes));
+}
+
 /// The length of a value's encoding, in bytes.
 #[must_use]
 pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> usize {
@@ -123,6 +128,27 @@ fn run<T: Serialize + ?Sized, F: ser_flavors::Flavor>(value: &T, flavor: F) -> F
     // postcard fails only for sequences of unknown length and for a full output. All our types know their lengths, and no
     // flavor used here can be full.
     postcard::serialize_with_flavor(value, flavor).expect("every encoded type has sequences of known length")
+}
+
+/// Appends what is serialized.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl ser_flavors::Flavor for Appender<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Feeds what is serialized into a hash. Ids and numbers arrive byte by byte: they are gathered, since a hash takes a block at a
@@ -346,6 +372,9 @@ mod tests {
     fn value_and_bytes_are_one_to_one() {
         assert_eq!(encode(&sample()), SAMPLE);
         assert_eq!(encoded_len(&sample()), SAMPLE.len());
+        let mut bytes = SAMPLE.to_vec();
+        encode_into(&sample(), &mut bytes);
+        assert_eq!(bytes, [SAMPLE, SAMPLE].concat());
         assert_eq!(decode(&SAMPLE, 9), Ok(sample()));
         assert_eq!(sha256d(&sample()), <[u8; 32]>::from(Sha256::digest(Sha256::digest(SAMPLE))));
     }

@@ -17,6 +17,8 @@ pub struct BlocksReader<R> {
     source: R,
     block_bytes_max: usize,
     blocks: u64,
+    /// Those of the block at hand; kept, since memory for megabytes costs more than to fill it.
+    bytes: Vec<u8>,
 }
 
 /// Why the next block cannot be read.
@@ -79,7 +81,7 @@ impl<W: Write> BlocksWriter<W> {
 impl<R: Read> BlocksReader<R> {
     /// Reads from `source`, which had better be buffered, blocks of at most so many bytes.
     pub const fn new(source: R, block_bytes_max: usize) -> Self {
-        Self { source, block_bytes_max, blocks: 0 }
+        Self { source, block_bytes_max, blocks: 0, bytes: Vec::new() }
     }
 
     fn read(&mut self) -> Result<Option<Block>, BlocksFileError> {
@@ -94,10 +96,10 @@ impl<R: Read> BlocksReader<R> {
         if found > limit {
             return Err(BlocksFileError::TooLong { number, found, limit });
         }
-        let mut bytes = vec![0; found];
-        self.source.read_exact(&mut bytes).map_err(failed)?;
+        self.bytes.resize(found, 0);
+        self.source.read_exact(&mut self.bytes).map_err(failed)?;
         self.blocks += 1;
-        Block::from_bytes(&bytes, limit).map(Some).map_err(|error| BlocksFileError::Block { number, error })
+        Block::from_bytes(&self.bytes, limit).map(Some).map_err(|error| BlocksFileError::Block { number, error })
     }
 }
 

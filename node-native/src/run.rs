@@ -421,7 +421,7 @@ async fn begin(node: Node, store: Store, files: Vec<PathBuf>, is_mempool_loaded:
 
 async fn load_blocks(node: &Node, path: &Path) -> Result<(), ImportError> {
     let failed = |error| BlocksFileError::Read { number: 0, error };
-    let file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    let file = BufReader::new(File::open(path).map_err(failed)?);
     tracing::info!(file = %path.display(), "loading blocks");
     let (started, mut told) = (Instant::now(), Instant::now());
     let done = import(node, file, |done| {

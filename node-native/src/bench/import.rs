@@ -93,7 +93,7 @@ pub(super) async fn time_import(
     let home = folder.join("importer");
     let importer = BenchNode::start_knowing(&home, &owner.spec, cache.clone())?;
     let (started, before) = (Instant::now(), processor_time());
-    let source = BufReader::with_capacity(1 << 20, File::open(&chain.path)?);
+    let source = BufReader::new(File::open(&chain.path)?);
     let done = import_knowing(&importer.node, source, cache, |_| {}).await?;
     // A node that stops has written everything.
     importer.node.save_mempool().await?;

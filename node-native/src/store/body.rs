@@ -12,43 +12,48 @@ use qbtc_core::codec;
 use qbtc_core::hash::{Txid, sha256d};
 use qbtc_core::header::Header;
 use qbtc_core::verify::CheckedBlock;
+use serde::Serialize;
 
 use super::StoreError;
 
-/// A block, cut in two.
+/// A block, cut in two. Made once for many blocks: memory for megabytes costs more than to fill it.
+#[derive(Default)]
 pub(super) struct SplitBlock {
     pub(super) body: Vec<u8>,
     pub(super) witnesses: Vec<u8>,
 }
 
 impl SplitBlock {
-    pub(super) fn new(block: &CheckedBlock) -> Self {
+    /// Cuts a block, in place of the one before.
+    pub(super) fn cut(&mut self, block: &CheckedBlock) {
+        let Self { body, witnesses } = self;
         let transactions = block.transactions();
         let mut envelope = block.header().to_bytes().to_vec();
         write_compact_size(&mut envelope, 2 + transactions.len() as u64);
         envelope.extend(block.coinbase().to_bytes());
         envelope.extend(block.commitments().to_bytes());
 
-        let mut body = Vec::with_capacity(8 + 4 * transactions.len() + envelope.len());
-        push_length(&mut body, transactions.len());
-        push_length(&mut body, envelope.len());
-        let mut bodies = Vec::new();
-        let mut witnesses = Vec::with_capacity(block.size_bytes() as usize);
-        witnesses.resize(4 * transactions.len(), 0);
-        for (place, tx) in transactions.iter().enumerate() {
-            let tx = tx.transaction();
-            let start = bodies.len();
-            bodies.extend(codec::encode(&tx.body));
-            push_length(&mut body, bodies.len() - start);
-            let start = witnesses.len();
-            witnesses.extend(codec::encode(&tx.witnesses));
-            let length = length_bytes(witnesses.len() - start);
-            witnesses[4 * place..4 * (place + 1)].copy_from_slice(&length);
-        }
+        body.clear();
+        body.extend(length_bytes(transactions.len()));
+        body.extend(length_bytes(envelope.len()));
+        let lengths = body.len();
+        body.resize(lengths + 4 * transactions.len(), 0);
         body.extend(envelope);
-        body.extend(bodies);
-        Self { body, witnesses }
+        witnesses.clear();
+        witnesses.resize(4 * transactions.len(), 0);
+        for (place, tx) in transactions.iter().map(|tx| tx.transaction()).enumerate() {
+            append(&tx.body, body, lengths + 4 * place);
+            append(&tx.witnesses, witnesses, 4 * place);
+        }
     }
+}
+
+/// Appends a part, and writes its length at a place.
+fn append(part: &impl Serialize, bytes: &mut Vec<u8>, length_at: usize) {
+    let start = bytes.len();
+    codec::encode_into(part, bytes);
+    let length = length_bytes(bytes.len() - start);
+    bytes[length_at..length_at + length.len()].copy_from_slice(&length);
 }
 
 /// How large a block is.
@@ -152,10 +157,6 @@ impl<'a> Reader<'a> {
         let (lengths, _) = bytes.as_chunks::<4>();
         Ok(lengths.iter().map(|length| u32::from_le_bytes(*length) as usize))
     }
-}
-
-fn push_length(bytes: &mut Vec<u8>, length: usize) {
-    bytes.extend(length_bytes(length));
 }
 
 fn length_bytes(length: usize) -> [u8; 4] {

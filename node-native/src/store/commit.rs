@@ -75,10 +75,11 @@ fn write_bodies(transaction: &WriteTransaction, batch: &Batch) -> Result<(), Sto
     let numbers = transaction.open_table(NUMBERS)?;
     let mut bodies = transaction.open_table(BODIES)?;
     let mut witnesses = transaction.open_table(WITNESSES)?;
+    let mut split = SplitBlock::default();
     let mut write = |block: &CheckedBlock| {
         let number = number_of(&numbers, &block.id())?;
         if !blob::has(&witnesses, number)? {
-            let split = SplitBlock::new(block);
+            split.cut(block);
             blob::remove(&mut bodies, number)?;
             blob::put(&mut bodies, number, &split.body)?;
             blob::put(&mut witnesses, number, &split.witnesses)?;
