@@ -12,13 +12,13 @@ use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::{Coin, CoinView};
-use qbtc_core::verify::{BlockError, CheckedBlock, ResolvedTx, VerifiedCache, resolve_transaction};
+use qbtc_core::verify::{BlockError, CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, resolve_transaction};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
 use super::BLOCKS_AHEAD_MAX;
 use crate::blocks_file::BlocksFileError;
-use crate::node::Node;
+use crate::node::{BlockRefusal, Fault, Node};
 use crate::store::{ChainView, StoreError};
 
 /// A block on its way through the rules that need no chain.
@@ -28,6 +28,15 @@ pub(super) type Checking = oneshot::Receiver<Result<CheckedBlock, BlockError>>;
 pub(super) struct Verifying {
     pub(super) block: Arc<CheckedBlock>,
     pub(super) verified: oneshot::Receiver<Vec<Verified>>,
+}
+
+/// Why there is no next block.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// The file.
+    File(BlocksFileError),
+    /// The block.
+    Refused(BlockRefusal),
 }
 
 /// A transaction whose witnesses passed, and the height from which on they hold.
@@ -42,17 +51,18 @@ pub(super) fn verify_ahead(
     node: &Node,
     known: VerifiedCache,
     mut blocks: mpsc::Receiver<Result<Checking, BlocksFileError>>,
-) -> mpsc::Receiver<Result<Result<Verifying, BlockError>, BlocksFileError>> {
+) -> mpsc::Receiver<Result<Verifying, Unusable>> {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
     let node = node.clone();
     tokio::task::spawn_blocking(move || {
         let mut coins = CoinsAhead::new(node.chain());
         while let Some(checking) = blocks.blocking_recv() {
             let verifying = match checking.map(Checking::blocking_recv) {
-                Ok(Ok(checked)) => Ok(checked.map(|block| verify(&node, &known, &mut coins, Arc::new(block)))),
-                // The thread that checked it died.
-                Ok(Err(_)) => return,
-                Err(error) => Err(error),
+                Ok(Ok(Ok(block))) => Ok(verify(&node, &known, &mut coins, Arc::new(block))),
+                Ok(Ok(Err(error))) => Err(Unusable::Refused(error.into())),
+                // Whoever checked it is gone.
+                Ok(Err(_)) => Err(Unusable::Refused(Fault::Stopping.into())),
+                Err(error) => Err(Unusable::File(error)),
             };
             if sender.blocking_send(verifying).is_err() {
                 return;
@@ -65,13 +75,14 @@ pub(super) fn verify_ahead(
 fn verify(node: &Node, known: &VerifiedCache, coins: &mut CoinsAhead, block: Arc<CheckedBlock>) -> Verifying {
     coins.push(node.chain(), &block);
     let height = block.coinbase().height;
-    let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
-    let resolved: Vec<ResolvedTx> = {
-        let pool = &node.live().pool;
+    let unknown: Vec<&Arc<CheckedTx>> = {
+        let live = node.live();
         // What is in the pool was verified when it came.
-        let unknown = block.transactions().iter().filter(|tx| pool.entry_by_wtxid(&tx.wtxid()).is_none());
-        unknown.filter_map(resolve).collect()
+        let is_unknown = |tx: &&Arc<CheckedTx>| live.pool.entry_by_wtxid(&tx.wtxid()).is_none();
+        block.transactions().iter().filter(is_unknown).collect()
     };
+    let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
+    let resolved: Vec<ResolvedTx> = unknown.into_iter().filter_map(resolve).collect();
     let (sender, verified) = oneshot::channel();
     rayon::spawn(move || {
         let passes = |tx: &ResolvedTx| {

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::blocks_file::{BlocksFileError, BlocksReader};
 use crate::node::{BlockRefusal, Fault, Importing, Node};
-use ahead::{Checking, Verifying, verify_ahead};
+use ahead::{Checking, Unusable, Verifying, verify_ahead};
 
 /// How many blocks may be ahead of the one that is connected, at each step on the way: enough to keep all processors busy.
 const BLOCKS_AHEAD_MAX: usize = 8;
@@ -79,7 +79,10 @@ pub(crate) async fn import_knowing(
     let mut done = Imported::default();
     while let Some(block) = blocks.recv().await {
         let refused = |refusal| ImportError::Refused { number: done.blocks, refusal };
-        let Verifying { block, verified } = block?.map_err(|error| refused(error.into()))?;
+        let Verifying { block, verified } = block.map_err(|unusable| match unusable {
+            Unusable::File(error) => error.into(),
+            Unusable::Refused(refusal) => refused(refusal),
+        })?;
         let verified = verified.await.map_err(|_| refused(Fault::Stopping.into()))?;
         let (bytes, transactions) = (block.size_bytes(), block.transactions().len());
         // The genesis block may lead the file; it is everybody's.
