@@ -13,6 +13,7 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::MemoryCoins;
 use qbtc_core::verify::{BlockContext, VerifiedCache, genesis_block, resolve_block};
+use qbtc_node::client::Client;
 use qbtc_node::store::{ChainView, Indexes, Store, StoreOptions};
 
 use crate::support::money::{Money, hex_of};
@@ -32,7 +33,7 @@ fn a_killed_node_has_lost_nothing() {
     let mut replay = Replay::new(&place.spec);
     for kill in 0..kills {
         let node = place.start(&["--txindex", "--addressindex"]);
-        let acknowledged = work_until_killed(node, &mut replay, random.below(LIFE_MS_MAX));
+        let acknowledged = work_until_killed(node, &replay, random.below(LIFE_MS_MAX));
         let options = StoreOptions { indexes: Indexes { txids: true, addresses: true }, ..StoreOptions::default() };
         let store = Store::open(&place.chain_dir().join("chain.redb"), Arc::clone(&place.spec), &options).unwrap();
         let view = store.view().unwrap();
@@ -46,17 +47,21 @@ fn a_killed_node_has_lost_nothing() {
 }
 
 /// Mines and pays until the node dies, and returns the last block that it acknowledged.
-fn work_until_killed(node: NodeProcess, replay: &mut Replay, life_ms: u64) -> Option<(Height, BlockHash)> {
+fn work_until_killed(node: NodeProcess, replay: &Replay, life_ms: u64) -> Option<(Height, BlockHash)> {
     let client = node.another_client();
-    let is_dead = Arc::new(AtomicBool::new(false));
-    let killer = {
-        let is_dead = Arc::clone(&is_dead);
-        std::thread::spawn(move || {
+    let is_dead = AtomicBool::new(false);
+    // The scope ends when the node is dead, also if this thread panics.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(life_ms));
             is_dead.store(true, Ordering::SeqCst);
             node.kill();
-        })
-    };
+        });
+        work(&client, replay, &is_dead)
+    })
+}
+
+fn work(client: &Client, replay: &Replay, is_dead: &AtomicBool) -> Option<(Height, BlockHash)> {
     let (key, miner) = (TestKey::new(), replay.miner());
     let mut acknowledged = None;
     let mut next = replay.spendable(&key);
@@ -79,7 +84,6 @@ fn work_until_killed(node: NodeProcess, replay: &mut Replay, life_ms: u64) -> Op
             acknowledged = Some((Height(height), mined[0]));
         }
     }
-    killer.join().unwrap();
     acknowledged
 }
 
