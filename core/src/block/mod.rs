@@ -89,7 +89,7 @@ pub enum BlockBytesError {
 impl Block {
     /// The fewest bytes of an encoded transaction: more leaves than fit are refused at once. Version, one input with its
     /// length, one output's length, two heights, witnesses' length.
-    const TRANSACTION_BYTES_MIN: u64 = 1 + 1 + 33 + 1 + 1 + 1 + 1;
+    pub(crate) const TRANSACTION_BYTES_MIN: usize = 1 + 1 + 33 + 1 + 1 + 1 + 1;
 
     /// The block's id, which is its header's.
     #[must_use]
@@ -159,7 +159,7 @@ impl Block {
 fn read_leaf_count(bytes: &[u8], found: usize) -> Result<(u64, &[u8]), BlockBytesError> {
     let read = read_compact_size(bytes).map_err(|_| BlockBytesError::LeafCountNotCanonical)?;
     let (leaves, rest) = read.ok_or(BlockBytesError::Truncated { found })?;
-    let limit = 2 + rest.len() as u64 / Block::TRANSACTION_BYTES_MIN;
+    let limit = 2 + rest.len() as u64 / Block::TRANSACTION_BYTES_MIN as u64;
     if !(2..=limit).contains(&leaves) {
         return Err(BlockBytesError::LeafCount { found: leaves, limit });
     }

@@ -12,18 +12,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher24;
 
-use crate::block::{Coinbase, CoinbaseError, Commitments};
+use crate::block::{Block, Coinbase, CoinbaseError, Commitments};
 use crate::codec::{self, CodecError};
 use crate::hash::{BlockHash, Wtxid};
 use crate::header::Header;
+use crate::spec::Consensus;
 use crate::tx::Transaction;
 use crate::verify::{CheckedBlock, CheckedTx};
 
 /// The length of a short id.
 pub const SHORT_ID_BYTES: usize = 6;
 
-/// The most transactions of a block: more leaves than the largest block can hold.
-const TRANSACTIONS_MAX: usize = 1 << 17;
+/// The most transactions of a block: the largest block that any chain allows over the smallest transaction that can be encoded.
+const TRANSACTIONS_MAX: usize = Consensus::BLOCK_BYTES_MAX as usize / Block::TRANSACTION_BYTES_MIN;
 
 /// What stands for a transaction in one compact block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ pub const HEADERS_MAX: usize = 2_000;
 pub const BLOCKS_MAX: usize = 128;
 /// The most transactions that one question asks for by their ids.
 pub const TRANSACTIONS_MAX: usize = 128;
-/// The most transactions of one block that one question asks for: as many as a block can have.
+/// The most transactions of one block that one question asks for. If more are missing, the block is fetched whole.
 pub const BLOCK_TRANSACTIONS_MAX: usize = 1 << 17;
 
 /// What a node asks another one.
@@ -79,7 +79,7 @@ pub struct BlockBytes(
 );
 
 impl SyncQuestion {
-    /// The most bytes of a question: a block's transactions by their places, of which a varint needs three bytes.
+    /// The most bytes of a question: a block's transactions by their places, which are below 2^21 and so three bytes each.
     pub const BYTES_MAX: usize = 64 + 3 * BLOCK_TRANSACTIONS_MAX;
 
     /// The bytes.
