@@ -20,6 +20,7 @@ pub mod json;
 pub mod metrics;
 pub mod miner;
 pub mod node;
+pub mod p2p;
 pub mod paths;
 pub mod run;
 pub(crate) mod slots;
