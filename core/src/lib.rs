@@ -25,6 +25,7 @@ pub mod verify;
 pub mod chain;
 pub mod mempool;
 pub mod net;
+pub mod sync;
 pub mod wallet;
 
 #[cfg(test)]

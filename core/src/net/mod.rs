@@ -5,11 +5,13 @@
 //! to ask whom.
 
 mod compact;
+mod fault;
 mod hello;
 mod reconstruction;
 mod sync;
 
 pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
+pub use fault::Fault;
 pub use hello::{Hello, PROTOCOL_VERSION, Services, UserAgent, UserAgentError};
 pub use reconstruction::{CompactBlockError, Reconstruction};
 pub use sync::{

@@ -1,0 +1,253 @@
+//! New blocks, as they are announced: put together from the mempool, and passed on once they are whole.
+//!
+//! A block is passed on when its header is in the tree and its transactions are at hand, before they are verified: work has been spent for it,
+//! and whoever gets it can ask for what it misses.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::headers::Ticketed;
+use super::peers::{Purpose, Request};
+use super::window::State;
+use super::{Announcement, Body, ChainSync, Output, PeerKey, Surroundings, Ticket, Verdict};
+use crate::chain::{HeaderNode, InsertError, Status};
+use crate::hash::BlockHash;
+use crate::net::{
+    BLOCK_TRANSACTIONS_MAX, CompactBlock, CompactBlockError, Fault, Reconstruction, SyncAnswer, SyncQuestion,
+};
+use crate::tx::Transaction;
+use crate::units::Work;
+use crate::verify::{CheckedBlock, HeaderError};
+
+/// The most announced blocks that are worked on at a time. Each of them has shown the work of a block.
+const PENDING_MAX: usize = 3;
+/// The most bytes that they take, in longest answers: the announcement, and what is asked for.
+pub(super) const ANSWERS_MAX: usize = 2 * PENDING_MAX;
+
+/// The announced blocks that are worked on.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    pending: BTreeMap<BlockHash, Pending>,
+    /// The longest answer, and so the longest announcement.
+    answer_bytes: usize,
+}
+
+/// An announced block.
+#[derive(Debug)]
+struct Pending {
+    peer: PeerKey,
+    announcement: Announcement,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Its header is on its way into the tree.
+    Header(CompactBlock),
+    /// Some of its transactions are on their way.
+    Missing(Reconstruction),
+}
+
+impl Announcements {
+    pub(super) fn held_bytes(&self) -> usize {
+        let answers = self.pending.values().map(|pending| match pending.stage {
+            Stage::Header(_) => 1,
+            Stage::Missing(_) => 2,
+        });
+        answers.sum::<usize>() * self.answer_bytes
+    }
+}
+
+impl ChainSync {
+    pub(super) fn announced(
+        &mut self,
+        peer: PeerKey,
+        block: CompactBlock,
+        announcement: Announcement,
+        at: &Surroundings<'_>,
+    ) {
+        match self.judge(peer, &block, at) {
+            Err(verdict) => self.outputs.push_back(Output::Verdict { announcement, verdict }),
+            Ok(()) => {
+                let (id, header) = (block.id(), block.header);
+                self.announcements.answer_bytes = SyncAnswer::bytes_max(at.spec);
+                self.announcements.pending.insert(id, Pending { peer, announcement, stage: Stage::Header(block) });
+                if at.tree.node(&id).is_some() {
+                    self.announced_header_taken(&id, Ok(()), at);
+                } else {
+                    let ticket = Ticket(self.number());
+                    self.tickets.insert(ticket, Ticketed::Announced { id });
+                    self.outputs.push_back(Output::TakeHeaders { ticket, headers: vec![header] });
+                }
+            }
+        }
+    }
+
+    /// What can be said about an announced block before its header is in the tree; `Ok`, if it is worth the trouble.
+    fn judge(&mut self, peer: PeerKey, block: &CompactBlock, at: &Surroundings<'_>) -> Result<(), Verdict> {
+        let id = block.id();
+        let Ok(target) = at.spec.consensus().pow.check_work(&block.header) else {
+            self.fault(peer, Fault::NoWork);
+            return Err(Verdict::Reject);
+        };
+        if let Some(node) = at.tree.node(&id) {
+            if node.status() == Status::Invalid {
+                return Err(Verdict::Reject);
+            }
+            self.peers.has_shown(peer, &id, at.tree);
+            if node.has_body() || self.announcements.pending.contains_key(&id) {
+                return Err(Verdict::Ignore);
+            }
+        } else {
+            let Some(parent) = at.tree.node(&block.header.parent) else {
+                self.wants_headers_of(peer);
+                return Err(Verdict::Ignore);
+            };
+            let work = parent.work().checked_add(target.work()).unwrap_or(Work::ZERO);
+            if work < self.work_needed(at) {
+                return Err(Verdict::Ignore);
+            }
+        }
+        if self.announcements.pending.contains_key(&id) {
+            return Err(Verdict::Ignore);
+        }
+        if self.announcements.pending.len() >= PENDING_MAX {
+            self.wants_headers_of(peer);
+            return Err(Verdict::Ignore);
+        }
+        Ok(())
+    }
+
+    fn wants_headers_of(&mut self, peer: PeerKey) {
+        if let Some(peer) = self.peers.peer(peer) {
+            peer.wants_asking = true;
+        }
+    }
+
+    pub(super) fn announced_header_taken(
+        &mut self,
+        id: &BlockHash,
+        outcome: Result<(), InsertError>,
+        at: &Surroundings<'_>,
+    ) {
+        let Some(Pending { peer, announcement, stage: Stage::Header(block) }) = self.announcements.pending.remove(id)
+        else {
+            return;
+        };
+        if let Err(error) = outcome {
+            // One of the two clocks is wrong: others may judge for themselves.
+            let is_early = matches!(error, InsertError::Header { error: HeaderError::TimeTooNew { .. }, .. });
+            let verdict = if is_early { Verdict::Ignore } else { Verdict::Reject };
+            self.fault(peer, Fault::Header(error));
+            self.outputs.push_back(Output::Verdict { announcement, verdict });
+            return;
+        }
+        self.peers.has_shown(peer, id, at.tree);
+        self.bodies.window().follow(at.tree);
+        if !self.is_wanted_next(id, at) {
+            self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
+            return;
+        }
+        let at_hand = at.pool.entries().map(crate::mempool::MempoolEntry::tx);
+        match Reconstruction::begin(block, at_hand, at.spec) {
+            Err(error) => self.compact_block_failed(peer, announcement, error, at),
+            Ok(reconstruction) => {
+                let places = reconstruction.missing();
+                if places.is_empty() {
+                    self.finish_compact(id, peer, announcement, reconstruction, Vec::new(), at);
+                } else if places.len() > BLOCK_TRANSACTIONS_MAX {
+                    self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
+                } else {
+                    self.change_slot(id, State::Compact, at);
+                    let question = SyncQuestion::BlockTransactions { block: *id, places };
+                    self.ask(peer, Purpose::BlockTransactions(*id), question, at);
+                    let pending = Pending { peer, announcement, stage: Stage::Missing(reconstruction) };
+                    self.announcements.pending.insert(*id, pending);
+                }
+            }
+        }
+    }
+
+    pub(super) fn block_transactions_answered(
+        &mut self,
+        request: &Request,
+        found: Vec<Transaction>,
+        at: &Surroundings<'_>,
+    ) {
+        let Purpose::BlockTransactions(id) = request.purpose else { return };
+        let Some(pending) = self.announcements.pending.remove(&id) else { return };
+        let Pending { peer, announcement, stage: Stage::Missing(reconstruction) } = pending else { return };
+        self.change_slot(&id, State::Wanted, at);
+        if found.is_empty() {
+            // Whoever passes a block on has it.
+            self.fault(peer, Fault::Withheld);
+            self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
+        } else {
+            self.finish_compact(&id, peer, announcement, reconstruction, found, at);
+        }
+    }
+
+    /// Has a block fetched whole that cannot be put together.
+    pub(super) fn give_up_compact(&mut self, id: &BlockHash, verdict: Verdict, at: &Surroundings<'_>) {
+        let Some(pending) = self.announcements.pending.remove(id) else { return };
+        self.change_slot(id, State::Wanted, at);
+        self.outputs.push_back(Output::Verdict { announcement: pending.announcement, verdict });
+    }
+
+    fn finish_compact(
+        &mut self,
+        id: &BlockHash,
+        peer: PeerKey,
+        announcement: Announcement,
+        reconstruction: Reconstruction,
+        missing: Vec<Transaction>,
+        at: &Surroundings<'_>,
+    ) {
+        match reconstruction.finish(missing, at.spec) {
+            Err(error) => self.compact_block_failed(peer, announcement, error, at),
+            Ok(block) => {
+                self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Accept });
+                self.hand_block(id, peer, Arc::new(block), at);
+            }
+        }
+    }
+
+    fn hand_block(&mut self, id: &BlockHash, peer: PeerKey, block: Arc<CheckedBlock>, at: &Surroundings<'_>) {
+        let bytes = usize::try_from(block.size_bytes()).unwrap_or(usize::MAX);
+        self.change_slot(id, State::Handed { peer, bytes, block: Some(Arc::clone(&block)) }, at);
+        self.outputs.push_back(Output::TakeBlock { id: *id, body: Body::Checked(block) });
+    }
+
+    fn compact_block_failed(
+        &mut self,
+        peer: PeerKey,
+        announcement: Announcement,
+        error: CompactBlockError,
+        at: &Surroundings<'_>,
+    ) {
+        let verdict = if error.may_be_chance() {
+            Verdict::Ignore
+        } else {
+            self.peers.pause(peer, at.now);
+            self.fault(peer, Fault::CompactBlock(error));
+            Verdict::Reject
+        };
+        self.outputs.push_back(Output::Verdict { announcement, verdict });
+    }
+
+    /// Whether a block is the next one of the chain and nobody was asked for it.
+    fn is_wanted_next(&mut self, id: &BlockHash, at: &Surroundings<'_>) -> bool {
+        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return false };
+        let window = self.bodies.window();
+        let is_wanted = window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Wanted));
+        is_wanted && window.is_next(height)
+    }
+
+    fn change_slot(&mut self, id: &BlockHash, state: State, at: &Surroundings<'_>) {
+        if let Some(height) = at.tree.node(id).map(HeaderNode::height) {
+            self.bodies.window().change(id, height, state);
+        }
+    }
+}

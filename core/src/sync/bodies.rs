@@ -1,0 +1,263 @@
+//! Blocks from many peers at once, in a window that moves along the best header's chain.
+//!
+//! A question names as many blocks as one answer can probably hold, and counts with the longest answer, so that the bytes that are waited
+//! for are bounded whatever the size of blocks. One answer's worth is kept free for the first missing block: else blocks that wait for it
+//! could keep it out.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::peers::{Purpose, Request};
+use super::window::{State, Window};
+use super::{BlockOutcome, ChainSync, Moment, Output, PeerKey, RequestId, Surroundings, announced};
+use crate::hash::BlockHash;
+use crate::header::Header;
+use crate::net::{BLOCKS_MAX, BlockBytes, Fault, SyncAnswer, SyncQuestion};
+use crate::units::Height;
+use crate::verify::CheckedBlock;
+
+/// How many questions for blocks one peer may have at a time: the next one travels while it answers the last.
+const QUESTIONS_PER_PEER_MAX: usize = 2;
+/// How many blocks may be on their way into the chain at a time, and how many answers' worth of bytes.
+const HANDED_BLOCKS_MAX: usize = 64;
+const HANDED_ANSWERS_MAX: usize = 4;
+/// A question is for no fewer blocks than this because others could answer it too.
+const SHARED_BLOCKS_MIN: usize = 16;
+/// How long the first missing block may keep everybody waiting. It doubles each time that this passes, and shrinks with each block.
+const STALL_MS_MIN: u64 = 2_000;
+const STALL_MS_MAX: u64 = 64_000;
+
+/// What is known of the blocks that are missing.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    window: Window,
+    /// What blocks of this part of the chain take, as it seems.
+    block_bytes: usize,
+    stall_ms: u64,
+    /// When to look whether the first missing block keeps everybody waiting.
+    stall: Option<Moment>,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self { window: Window::default(), block_bytes: 1_024, stall_ms: STALL_MS_MIN, stall: None }
+    }
+}
+
+/// Somebody who can be asked for blocks.
+struct Giver {
+    peer: PeerKey,
+    questions: usize,
+    is_outbound: bool,
+    /// The lowest and the highest that it has.
+    gives: (Height, Height),
+}
+
+impl Bodies {
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.window.held_bytes()
+    }
+
+    pub(super) fn release(&mut self, request: RequestId) {
+        self.window.release(request);
+    }
+
+    pub(super) fn missing(&self) -> usize {
+        self.window.slots().filter(|slot| !matches!(slot.state, State::Stored)).count()
+    }
+
+    pub(super) fn block_at_hand(&self, id: &BlockHash) -> Option<&Arc<CheckedBlock>> {
+        self.window.slots().find_map(|slot| match &slot.state {
+            State::Handed { block, .. } if slot.id == *id => block.as_ref(),
+            _ => None,
+        })
+    }
+
+    pub(super) const fn window(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    /// Learns from an answer how long blocks are here.
+    fn learn(&mut self, asked: usize, sizes: &[usize]) {
+        let Some(average) = sizes.iter().sum::<usize>().checked_div(sizes.len()) else { return };
+        let is_cut = sizes.len() < asked;
+        self.block_bytes = if is_cut { average } else { (3 * self.block_bytes + average) / 4 }.max(1);
+    }
+}
+
+impl ChainSync {
+    /// Hands out what has arrived, and asks for what is missing.
+    pub(super) fn seek_bodies(&mut self, at: &Surroundings<'_>) {
+        self.bodies.window.follow(at.tree);
+        let bytes_max = HANDED_ANSWERS_MAX * SyncAnswer::bytes_max(at.spec);
+        for (id, body) in self.bodies.window.hand_out(HANDED_BLOCKS_MAX, bytes_max) {
+            self.outputs.push_back(Output::TakeBlock { id, body });
+        }
+        self.assign(at);
+        self.look_for_stall(at);
+    }
+
+    /// When a peer that keeps everybody waiting is given up.
+    pub(super) const fn stall_deadline(&self) -> Option<Moment> {
+        self.bodies.stall
+    }
+
+    fn assign(&mut self, at: &Surroundings<'_>) {
+        let mut givers = self.givers(at);
+        loop {
+            let wanted = || self.bodies.window.slots().filter(|slot| matches!(slot.state, State::Wanted));
+            let Some(first) = wanted().next() else { break };
+            let is_head = self.bodies.window.is_next(first.height);
+            if !self.has_room(is_head, at) {
+                break;
+            }
+            let free: usize = givers.iter().map(|giver| QUESTIONS_PER_PEER_MAX - giver.questions).sum();
+            let fair = wanted().count().div_ceil(free.max(1)).max(SHARED_BLOCKS_MIN);
+            let fits = SyncAnswer::bytes_max(at.spec) / self.bodies.block_bytes;
+            let blocks_max = fair.min(fits).clamp(1, BLOCKS_MAX);
+            givers.sort_by_key(|giver| (giver.questions, !giver.is_outbound));
+            let question =
+                givers.iter_mut().filter(|giver| giver.questions < QUESTIONS_PER_PEER_MAX).find_map(|giver| {
+                    let (low, high) = giver.gives;
+                    let blocks: Vec<(BlockHash, Height)> = wanted()
+                        .filter(|slot| (low..=high).contains(&slot.height))
+                        .take(blocks_max)
+                        .map(|slot| (slot.id, slot.height))
+                        .collect();
+                    (!blocks.is_empty()).then(|| {
+                        giver.questions += 1;
+                        (giver.peer, blocks)
+                    })
+                });
+            let Some((peer, blocks)) = question else { break };
+            let ids = blocks.iter().map(|(id, _)| *id).collect();
+            let request = self.ask(peer, Purpose::Blocks, SyncQuestion::Blocks { ids }, at);
+            for (id, height) in blocks {
+                self.bodies.window.change(&id, height, State::Asked { request, peer, since: at.now });
+            }
+        }
+    }
+
+    /// Who can be asked for blocks.
+    fn givers(&self, at: &Surroundings<'_>) -> Vec<Giver> {
+        let unpaused = self.peers.iter().filter(|(_, peer)| peer.paused_until.is_none());
+        let givers = unpaused.filter_map(|(key, peer)| {
+            let is_theirs = |request: &&Request| request.peer == key && request.purpose == Purpose::Blocks;
+            let questions = self.requests.values().filter(is_theirs).count();
+            Some(Giver { peer: key, questions, is_outbound: peer.is_outbound, gives: peer.gives(at.tree)? })
+        });
+        givers.collect()
+    }
+
+    /// Whether one more answer can be borne.
+    fn has_room(&self, is_head: bool, at: &Surroundings<'_>) -> bool {
+        let answer = SyncAnswer::bytes_max(at.spec);
+        let asked = self.requests.values().filter(|request| request.purpose == Purpose::Blocks).count();
+        let kept_free = announced::ANSWERS_MAX + if is_head { 0 } else { 1 };
+        let used = self.bodies.held_bytes().saturating_add((asked + 1 + kept_free).saturating_mul(answer));
+        used <= self.limits.held_bytes
+    }
+
+    pub(super) fn blocks_answered(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        blocks: Vec<BlockBytes>,
+        at: &Surroundings<'_>,
+    ) {
+        let (peer, SyncQuestion::Blocks { ids }) = (request.peer, request.question) else { return };
+        let asked = ids.len();
+        let mut fault = blocks.is_empty().then_some(Fault::Withheld);
+        let mut sizes = Vec::with_capacity(blocks.len());
+        for (wanted, bytes) in ids.iter().zip(blocks) {
+            if !is_block(&bytes, wanted) {
+                fault = Some(Fault::OtherBlock);
+                break;
+            }
+            sizes.push(bytes.0.len());
+            let Some(height) = at.tree.node(wanted).map(crate::chain::HeaderNode::height) else { continue };
+            let slot = self.bodies.window.slot(wanted, height);
+            if slot.is_some_and(|slot| matches!(slot.state, State::Asked { request, .. } if request == id)) {
+                self.bodies.window.change(wanted, height, State::Arrived { peer, bytes });
+            }
+        }
+        self.bodies.learn(asked, &sizes);
+        if sizes.len() < asked {
+            self.bodies.release(id);
+        }
+        match fault {
+            None => self.peers.did_well(peer),
+            Some(fault) => {
+                self.peers.pause(peer, at.now);
+                self.fault(peer, fault);
+            }
+        }
+    }
+
+    pub(super) fn block_taken(&mut self, id: &BlockHash, outcome: BlockOutcome, at: &Surroundings<'_>) {
+        let Some(height) = at.tree.node(id).map(crate::chain::HeaderNode::height) else { return };
+        let Some(State::Handed { .. }) = self.bodies.window.slot(id, height).map(|slot| &slot.state) else { return };
+        let state = match outcome {
+            BlockOutcome::Stored => State::Stored,
+            BlockOutcome::WrongBody | BlockOutcome::Invalid => State::Wanted,
+        };
+        let before = self.bodies.window.change(id, height, state);
+        let Some(State::Handed { peer, block, .. }) = before else { return };
+        // A compact block is passed on before its transactions are verified.
+        let fault = match outcome {
+            BlockOutcome::Stored => {
+                self.bodies.stall_ms = (self.bodies.stall_ms * 7 / 8).max(STALL_MS_MIN);
+                return;
+            }
+            BlockOutcome::WrongBody => Fault::Body,
+            BlockOutcome::Invalid if block.is_some() => return,
+            BlockOutcome::Invalid => Fault::InvalidBlock,
+        };
+        self.peers.pause(peer, at.now);
+        self.fault(peer, fault);
+    }
+
+    /// Gives up a peer whose block everybody waits for, if there is another one to ask.
+    fn look_for_stall(&mut self, at: &Surroundings<'_>) {
+        self.bodies.stall = None;
+        let is_waiting = |state: &State| !matches!(state, State::Handed { .. } | State::Stored);
+        let Some(head) = self.bodies.window.slots().find(|slot| is_waiting(&slot.state)) else { return };
+        let State::Asked { peer, since, .. } = head.state else { return };
+        let (height, is_head) = (head.height, false);
+        let is_wanted = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Wanted));
+        let has_arrived = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Arrived { .. }));
+        // As long as there is something else to ask for, nobody waits.
+        if !has_arrived || is_wanted && self.has_room(is_head, at) {
+            return;
+        }
+        let can_give = |giver: &Giver| {
+            giver.peer != peer
+                && giver.questions < QUESTIONS_PER_PEER_MAX
+                && (giver.gives.0..=giver.gives.1).contains(&height)
+        };
+        if !self.givers(at).iter().any(can_give) {
+            return;
+        }
+        let patience = since.plus(self.bodies.stall_ms);
+        if patience > at.now {
+            self.bodies.stall = Some(patience);
+            return;
+        }
+        self.bodies.stall_ms = (self.bodies.stall_ms * 2).min(STALL_MS_MAX);
+        let is_theirs = |request: &Request| request.peer == peer && request.purpose == Purpose::Blocks;
+        let theirs: Vec<RequestId> =
+            self.requests.iter().filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
+        for id in theirs {
+            self.requests.remove(&id);
+            self.bodies.release(id);
+        }
+        self.peers.pause(peer, at.now);
+        self.fault(peer, Fault::Stalled);
+        self.assign(at);
+    }
+}
+
+/// Whether a block's bytes begin with the header of this id.
+fn is_block(bytes: &BlockBytes, id: &BlockHash) -> bool {
+    bytes.0.first_chunk().is_some_and(|header: &[u8; Header::BYTES]| Header::from_bytes(header).id() == *id)
+}

@@ -1,0 +1,205 @@
+//! What the machine remembers of each peer, and of each question that is under way.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::survey::Survey;
+use super::{Moment, PeerKey, Ticket};
+use crate::chain::{HeaderNode, HeaderTree, Status};
+use crate::hash::BlockHash;
+use crate::net::{Hello, Services, SyncQuestion};
+use crate::units::{Height, Work};
+
+/// How long an answer may take.
+const HEADERS_TIMEOUT_MS: u64 = 20_000;
+const BLOCKS_TIMEOUT_MS: u64 = 60_000;
+const BLOCK_TRANSACTIONS_TIMEOUT_MS: u64 = 5_000;
+/// For how long a peer that failed is not asked again: twice as long each time.
+const PAUSE_MS: u64 = 10_000;
+const PAUSE_DOUBLINGS_MAX: u32 = 6;
+
+/// A question that is under way.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) peer: PeerKey,
+    pub(super) purpose: Purpose,
+    pub(super) question: SyncQuestion,
+    pub(super) asked: Moment,
+}
+
+/// What a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Headers,
+    Blocks,
+    /// Those that a compact block of this id did not bring.
+    BlockTransactions(BlockHash),
+}
+
+impl Request {
+    /// When the peer has failed to answer.
+    pub(super) const fn deadline(&self) -> Moment {
+        self.asked.plus(match self.purpose {
+            Purpose::Headers => HEADERS_TIMEOUT_MS,
+            Purpose::Blocks => BLOCKS_TIMEOUT_MS,
+            Purpose::BlockTransactions(_) => BLOCK_TRANSACTIONS_TIMEOUT_MS,
+        })
+    }
+}
+
+/// A peer.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) is_outbound: bool,
+    pub(super) services: Services,
+    /// The work that it says its chain has.
+    pub(super) claimed: Work,
+    /// The block with the most work that it has shown to be in its chain, with all below it.
+    pub(super) best: Option<BlockHash>,
+    /// Whether there is a reason to ask it for headers.
+    pub(super) wants_asking: bool,
+    /// The headers that it is giving.
+    pub(super) giving: Option<Box<Giving>>,
+    /// Until then it is not asked.
+    pub(super) paused_until: Option<Moment>,
+    pauses: u32,
+}
+
+/// A peer that is giving its headers.
+#[derive(Debug)]
+pub(super) struct Giving {
+    /// Since when.
+    pub(super) since: Moment,
+    /// How many answers it gave.
+    pub(super) answers: u64,
+    /// The work of what it gave.
+    pub(super) shown: Work,
+    /// Its chain shows too little work yet to be taken into the tree.
+    pub(super) survey: Option<Survey>,
+    /// Headers of it that are on their way into the tree.
+    pub(super) ticket: Option<Ticket>,
+}
+
+impl Peer {
+    /// Up to which height of the best header's chain it can give blocks, and from which height on.
+    pub(super) fn gives(&self, tree: &HeaderTree) -> Option<(Height, Height)> {
+        let shown = tree.node(self.best.as_ref()?)?;
+        let fork = tree.fork(&shown.id(), &tree.best().id())?;
+        let kept = if self.services.has(Services::ALL_BODIES.and(Services::ALL_WITNESSES)) {
+            Height::GENESIS
+        } else {
+            Height(shown.height().0.saturating_sub(PRUNED_KEEPS))
+        };
+        Some((kept, fork.height()))
+    }
+}
+
+/// How many blocks below its tip a node that prunes is sure to have, with some left for the time that passes meanwhile.
+const PRUNED_KEEPS: u32 = 288 - 16;
+
+/// All peers.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    peers: BTreeMap<PeerKey, Peer>,
+    /// Who was asked for news last.
+    asked_last: Option<PeerKey>,
+}
+
+impl Peers {
+    pub(super) fn add(&mut self, key: PeerKey, hello: &Hello, is_outbound: bool, tree: &HeaderTree) {
+        let known = tree.node(&hello.tip).filter(|node| node.status() != Status::Invalid);
+        let peer = Peer {
+            is_outbound,
+            services: hello.services,
+            claimed: hello.work,
+            best: known.map(HeaderNode::id),
+            wants_asking: known.is_none(),
+            giving: None,
+            paused_until: None,
+            pauses: 0,
+        };
+        self.peers.insert(key, peer);
+    }
+
+    pub(super) fn remove(&mut self, key: PeerKey) {
+        self.peers.remove(&key);
+    }
+
+    pub(super) fn peer(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        self.peers.get_mut(&key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.peers.iter().map(|(key, peer)| (*key, peer))
+    }
+
+    /// Notes that a peer has a block and all below it.
+    pub(super) fn has_shown(&mut self, key: PeerKey, id: &BlockHash, tree: &HeaderTree) {
+        let (Some(peer), Some(node)) = (self.peers.get_mut(&key), tree.node(id)) else { return };
+        let before = peer.best.and_then(|best| tree.node(&best));
+        if before.is_none_or(|before| before.work() < node.work()) {
+            peer.best = Some(node.id());
+        }
+    }
+
+    /// Asks a peer nothing for a while.
+    pub(super) fn pause(&mut self, key: PeerKey, now: Moment) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.paused_until = Some(now.plus(PAUSE_MS << peer.pauses));
+        peer.pauses = (peer.pauses + 1).min(PAUSE_DOUBLINGS_MAX);
+    }
+
+    /// Notes that a peer gave what was asked for.
+    pub(super) fn did_well(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.pauses = 0;
+        }
+    }
+
+    /// Ends what a peer was giving.
+    pub(super) fn end_headers(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.giving = None;
+        }
+    }
+
+    pub(super) fn giving(&mut self, key: PeerKey) -> Option<&mut Giving> {
+        self.peers.get_mut(&key)?.giving.as_deref_mut()
+    }
+
+    /// Who should be asked for headers next: those that this node chose first, then those that claim the most work.
+    pub(super) fn to_ask(&self) -> Option<PeerKey> {
+        let is_idle = |peer: &Peer| peer.giving.is_none() && peer.paused_until.is_none();
+        let idle = self.peers.iter().filter(|(_, peer)| peer.wants_asking && is_idle(peer));
+        idle.max_by_key(|(_, peer)| (peer.is_outbound, peer.claimed)).map(|(key, _)| *key)
+    }
+
+    /// Those that are giving their headers.
+    pub(super) fn givers(&self) -> impl Iterator<Item = (PeerKey, &Giving)> {
+        self.peers.iter().filter_map(|(key, peer)| Some((*key, peer.giving.as_deref()?)))
+    }
+
+    /// Has one more peer asked for news: each in its turn, those that this node chose before the others.
+    pub(super) fn ask_next_for_news(&mut self) {
+        let outbound: Vec<PeerKey> = self.iter().filter(|(_, peer)| peer.is_outbound).map(|(key, _)| key).collect();
+        let turn = if outbound.is_empty() { self.peers.keys().copied().collect() } else { outbound };
+        let next = turn.iter().find(|key| Some(**key) > self.asked_last).or(turn.first()).copied();
+        if let Some(peer) = next.and_then(|key| self.peers.get_mut(&key)) {
+            peer.wants_asking = true;
+        }
+        self.asked_last = next;
+    }
+
+    /// Lets those be asked again that have waited for long enough.
+    pub(super) fn end_pauses(&mut self, now: Moment) {
+        for peer in self.peers.values_mut() {
+            peer.paused_until = peer.paused_until.filter(|until| *until > now);
+        }
+    }
+
+    /// When those that are not asked for a while may be asked again.
+    pub(super) fn pauses(&self) -> impl Iterator<Item = Moment> {
+        self.peers.values().filter_map(|peer| peer.paused_until)
+    }
+}
