@@ -1,1 +1,93 @@
 //! How bytes reach a peer: each transport gives an authenticated peer id and streams.
+//!
+//! Between nodes: QUIC and TCP, both with TLS 1.3 and no key exchange but X25519MLKEM768. For browsers, which have no such links yet:
+//! WebSocket and WebRTC. What carries a connection and how its keys were agreed on is kept in [`link::Links`].
+
+mod counted;
+pub mod link;
+mod quic;
+mod tcp;
+mod tls;
+
+use std::sync::Arc;
+
+use futures_util::future::Either;
+use hickory_resolver::system_conf;
+use libp2p::PeerId;
+use libp2p::core::Transport as _;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, OrTransport};
+use libp2p::{dns, noise};
+
+use super::identity::Identity;
+use counted::Counted;
+use link::{Carrier, KeyExchange, Link, Links};
+use quic::{Quic, QuicError};
+use tcp::Secured;
+use tls::{Tls, TlsError};
+
+/// The transport that a swarm runs on.
+pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// Why there is no transport.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Noise.
+    #[error(transparent)]
+    Noise(#[from] noise::Error),
+    /// QUIC.
+    #[error(transparent)]
+    Quic(#[from] QuicError),
+}
+
+/// All transports of a node, with names resolved as the system does. Must be called within a runtime.
+///
+/// # Errors
+/// [`TransportError`].
+pub fn transport(identity: &Identity, links: &Links) -> Result<Transport, TransportError> {
+    let tls = Tls::new(identity)?;
+    let quic = quic(tls.clone())?;
+    let (tcp, websocket) = (tcp::tcp(tls), tcp::websocket(identity)?);
+    Ok(recorded(resolved(either(quic, either(websocket, tcp))), links))
+}
+
+fn quic(tls: Tls) -> Result<Boxed<Secured>, QuicError> {
+    // No other key exchange was offered, and TLS takes none that was not.
+    let link = |(peer, connection), _| {
+        (peer, StreamMuxerBox::new(connection), Link::new(Carrier::Quic, KeyExchange::X25519MlKem768))
+    };
+    Ok(Quic::new(tls)?.map(link).boxed())
+}
+
+/// The first of two transports that takes an address.
+fn either(first: Boxed<Secured>, second: Boxed<Secured>) -> Boxed<Secured> {
+    OrTransport::new(first, second).map(|secured, _| Either::into_inner(secured)).boxed()
+}
+
+/// Addresses may have names, which the system's servers resolve. Where there are none, names are not dialled.
+fn resolved(inner: Boxed<Secured>) -> Boxed<Secured> {
+    match system_conf::read_system_conf() {
+        Ok((servers, options)) => dns::tokio::Transport::custom(inner, servers, options).boxed(),
+        Err(error) => {
+            tracing::warn!("names of peers are not resolved: {error}");
+            inner
+        }
+    }
+}
+
+/// Counts what goes over a connection, and keeps what is known of it.
+fn recorded(inner: Boxed<Secured>, links: &Links) -> Transport {
+    let links = links.clone();
+    let record = move |(peer, muxer, link): Secured, point| {
+        let muxer = Counted::new(muxer, Arc::clone(&link.traffic));
+        links.put(peer, point, link);
+        (peer, StreamMuxerBox::new(muxer))
+    };
+    inner.map(record).boxed()
+}
+
+#[cfg(test)]
+mod tests;
