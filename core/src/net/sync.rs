@@ -112,10 +112,12 @@ impl SyncQuestion {
 }
 
 impl SyncAnswer {
-    /// The most bytes of an answer: the largest block, and what is written around it.
+    /// The most bytes of an answer: the largest block, or all headers, and what is written around them.
     #[must_use]
     pub const fn bytes_max(spec: &ChainSpec) -> usize {
-        spec.consensus().limits.block_bytes as usize + ENVELOPE_BYTES
+        let block = spec.consensus().limits.block_bytes as usize;
+        let headers = HEADERS_MAX * Header::BYTES;
+        ENVELOPE_BYTES + if block > headers { block } else { headers }
     }
 
     /// As many of these blocks as one answer can hold: the first at least.
@@ -222,6 +224,18 @@ mod tests {
         assert_eq!(SyncAnswer::from_bytes(&bytes, &spec), Ok(answer));
         let longer = [&bytes[..], &[0; ENVELOPE_BYTES]].concat();
         assert!(SyncAnswer::from_bytes(&longer, &spec).is_err());
+    }
+
+    #[test]
+    fn all_headers_fit_on_a_chain_of_small_blocks() {
+        let dev = ChainSpec::dev().to_toml();
+        let small = dev
+            .replace("block_bytes = 4194304", "block_bytes = 32768")
+            .replace("tx_bytes = 1048576", "tx_bytes = 16384");
+        let spec = ChainSpec::from_toml(&small).unwrap();
+        assert_eq!(spec.consensus().limits.block_bytes, 32_768);
+        let answer = SyncAnswer::Headers(vec![Header::from_bytes(&[7; Header::BYTES]); HEADERS_MAX]);
+        assert_eq!(SyncAnswer::from_bytes(&answer.to_bytes(), &spec), Ok(answer));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::headers::Ticketed;
 use super::peers::{Purpose, Request};
-use super::window::State;
+use super::window::{Handed, State};
 use super::{Announcement, Body, ChainSync, Output, PeerKey, Surroundings, Ticket, Verdict};
 use crate::chain::{HeaderNode, InsertError, Status};
 use crate::hash::BlockHash;
@@ -215,8 +215,10 @@ impl ChainSync {
     }
 
     fn hand_block(&mut self, id: &BlockHash, peer: PeerKey, block: Arc<CheckedBlock>, at: &Surroundings<'_>) {
+        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
         let bytes = usize::try_from(block.size_bytes()).unwrap_or(usize::MAX);
-        self.change_slot(id, State::Handed { peer, bytes, block: Some(Arc::clone(&block)) }, at);
+        let handed = Handed { peer, bytes, block: Some(Arc::clone(&block)) };
+        self.bodies.window().hand(id, height, handed);
         self.outputs.push_back(Output::TakeBlock { id: *id, body: Body::Checked(block) });
     }
 

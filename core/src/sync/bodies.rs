@@ -8,8 +8,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::peers::{Purpose, Request};
-use super::window::{State, Window};
+use super::window::{Handed, State, Window};
 use super::{BlockOutcome, ChainSync, Moment, Output, PeerKey, RequestId, Surroundings, announced};
+use crate::chain::HeaderNode;
 use crate::hash::BlockHash;
 use crate::header::Header;
 use crate::net::{BLOCKS_MAX, BlockBytes, Fault, SyncAnswer, SyncQuestion};
@@ -67,10 +68,7 @@ impl Bodies {
     }
 
     pub(super) fn block_at_hand(&self, id: &BlockHash) -> Option<&Arc<CheckedBlock>> {
-        self.window.slots().find_map(|slot| match &slot.state {
-            State::Handed { block, .. } if slot.id == *id => block.as_ref(),
-            _ => None,
-        })
+        self.window.handed(id)?.block.as_ref()
     }
 
     pub(super) const fn window(&mut self) -> &mut Window {
@@ -175,7 +173,7 @@ impl ChainSync {
                 break;
             }
             sizes.push(bytes.0.len());
-            let Some(height) = at.tree.node(wanted).map(crate::chain::HeaderNode::height) else { continue };
+            let Some(height) = at.tree.node(wanted).map(HeaderNode::height) else { continue };
             let slot = self.bodies.window.slot(wanted, height);
             if slot.is_some_and(|slot| matches!(slot.state, State::Asked { request, .. } if request == id)) {
                 self.bodies.window.change(wanted, height, State::Arrived { peer, bytes });
@@ -195,14 +193,12 @@ impl ChainSync {
     }
 
     pub(super) fn block_taken(&mut self, id: &BlockHash, outcome: BlockOutcome, at: &Surroundings<'_>) {
-        let Some(height) = at.tree.node(id).map(crate::chain::HeaderNode::height) else { return };
-        let Some(State::Handed { .. }) = self.bodies.window.slot(id, height).map(|slot| &slot.state) else { return };
+        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
         let state = match outcome {
             BlockOutcome::Stored => State::Stored,
             BlockOutcome::WrongBody | BlockOutcome::Invalid => State::Wanted,
         };
-        let before = self.bodies.window.change(id, height, state);
-        let Some(State::Handed { peer, block, .. }) = before else { return };
+        let Some(Handed { peer, block, .. }) = self.bodies.window.taken(id, height, state) else { return };
         // A compact block is passed on before its transactions are verified.
         let fault = match outcome {
             BlockOutcome::Stored => {
@@ -220,14 +216,14 @@ impl ChainSync {
     /// Gives up a peer whose block everybody waits for, if there is another one to ask.
     fn look_for_stall(&mut self, at: &Surroundings<'_>) {
         self.bodies.stall = None;
-        let is_waiting = |state: &State| !matches!(state, State::Handed { .. } | State::Stored);
+        let is_waiting = |state: &State| !matches!(state, State::Handed | State::Stored);
         let Some(head) = self.bodies.window.slots().find(|slot| is_waiting(&slot.state)) else { return };
         let State::Asked { peer, since, .. } = head.state else { return };
-        let (height, is_head) = (head.height, false);
+        let height = head.height;
         let is_wanted = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Wanted));
         let has_arrived = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Arrived { .. }));
         // As long as there is something else to ask for, nobody waits.
-        if !has_arrived || is_wanted && self.has_room(is_head, at) {
+        if !has_arrived || is_wanted && self.has_room(false, at) {
             return;
         }
         let can_give = |giver: &Giver| {

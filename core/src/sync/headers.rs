@@ -21,7 +21,7 @@ const OLD_TIP_S: i64 = 24 * 60 * 60;
 const GIVING_MS: u64 = 60_000;
 const GIVING_MS_PER_ANSWER: u64 = 4_000;
 /// How often a peer is asked for news, in case an announcement was lost.
-const ROUND_MS: u64 = 120_000;
+pub(super) const ROUND_MS: u64 = 120_000;
 /// By how many blocks' work a chain may be behind the best one for its headers to be taken into the tree.
 const BEHIND_BLOCKS: u32 = 144;
 

@@ -257,9 +257,9 @@ pub struct ChainSync {
 }
 
 impl ChainSync {
-    /// A machine without peers. The salt is a random number.
+    /// A machine without peers that starts now. The salt is a random number.
     #[must_use]
-    pub fn new(limits: Limits, salt: u64) -> Self {
+    pub fn new(limits: Limits, salt: u64, now: Moment) -> Self {
         Self {
             limits,
             salt,
@@ -270,7 +270,7 @@ impl ChainSync {
             announcements: Announcements::default(),
             outputs: VecDeque::new(),
             last_number: 0,
-            next_round: Moment::default(),
+            next_round: now.plus(headers::ROUND_MS),
             is_synced: true,
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::survey::Survey;
 use super::{Moment, PeerKey, Ticket};
-use crate::chain::{HeaderNode, HeaderTree, Status};
+use crate::chain::{HeaderTree, Status};
 use crate::hash::BlockHash;
 use crate::net::{Hello, Services, SyncQuestion};
 use crate::units::{Height, Work};
@@ -55,8 +55,10 @@ pub(super) struct Peer {
     pub(super) services: Services,
     /// The work that it says its chain has.
     pub(super) claimed: Work,
+    /// The tip that it named when it came.
+    tip: BlockHash,
     /// The block with the most work that it has shown to be in its chain, with all below it.
-    pub(super) best: Option<BlockHash>,
+    best: Option<BlockHash>,
     /// Whether there is a reason to ask it for headers.
     pub(super) wants_asking: bool,
     /// The headers that it is giving.
@@ -82,9 +84,12 @@ pub(super) struct Giving {
 }
 
 impl Peer {
-    /// Up to which height of the best header's chain it can give blocks, and from which height on.
+    /// From which height on, and up to which, it should be able to give blocks of the best header's chain: that of the tip that it named,
+    /// once its header is known, and what it has shown since.
     pub(super) fn gives(&self, tree: &HeaderTree) -> Option<(Height, Height)> {
-        let shown = tree.node(self.best.as_ref()?)?;
+        let named = [Some(&self.tip), self.best.as_ref()];
+        let known = named.into_iter().flatten().filter_map(|id| tree.node(id));
+        let shown = known.filter(|node| node.status() != Status::Invalid).max_by_key(|node| node.work())?;
         let fork = tree.fork(&shown.id(), &tree.best().id())?;
         let kept = if self.services.has(Services::ALL_BODIES.and(Services::ALL_WITNESSES)) {
             Height::GENESIS
@@ -108,13 +113,13 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn add(&mut self, key: PeerKey, hello: &Hello, is_outbound: bool, tree: &HeaderTree) {
-        let known = tree.node(&hello.tip).filter(|node| node.status() != Status::Invalid);
         let peer = Peer {
             is_outbound,
             services: hello.services,
             claimed: hello.work,
-            best: known.map(HeaderNode::id),
-            wants_asking: known.is_none(),
+            tip: hello.tip,
+            best: None,
+            wants_asking: tree.node(&hello.tip).is_none_or(|node| node.status() == Status::Invalid),
             giving: None,
             paused_until: None,
             pauses: 0,

@@ -1,6 +1,6 @@
 //! The next blocks of the best header's chain, and what is being done for each.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -18,8 +18,21 @@ pub(super) const WINDOW_BLOCKS: usize = 2_048;
 #[derive(Debug, Default)]
 pub(super) struct Window {
     slots: VecDeque<Slot>,
-    /// The bytes of bodies that are here, or were handed out and not answered yet.
-    held_bytes: usize,
+    /// The bytes of bodies that wait here.
+    arrived_bytes: usize,
+    /// Blocks that are on their way into the chain, whether they still belong to it or not.
+    handed: BTreeMap<BlockHash, Handed>,
+    handed_bytes: usize,
+}
+
+/// A block that is on its way into the chain.
+#[derive(Debug)]
+pub(super) struct Handed {
+    /// Who gave it.
+    pub(super) peer: PeerKey,
+    pub(super) bytes: usize,
+    /// If it was put together from a compact block.
+    pub(super) block: Option<Arc<CheckedBlock>>,
 }
 
 /// A block that is wanted.
@@ -42,17 +55,16 @@ pub(super) enum State {
     /// It is here, and waits for those before it.
     Arrived { peer: PeerKey, bytes: BlockBytes },
     /// It is on its way into the chain.
-    Handed { peer: PeerKey, bytes: usize, block: Option<Arc<CheckedBlock>> },
+    Handed,
     /// It is stored.
     Stored,
 }
 
 impl State {
-    fn held_bytes(&self) -> usize {
+    fn arrived_bytes(&self) -> usize {
         match self {
             Self::Arrived { bytes, .. } => bytes.0.len(),
-            Self::Handed { bytes, .. } => *bytes,
-            Self::Wanted | Self::Asked { .. } | Self::Compact | Self::Stored => 0,
+            Self::Wanted | Self::Asked { .. } | Self::Compact | Self::Handed | Self::Stored => 0,
         }
     }
 }
@@ -64,7 +76,7 @@ impl Window {
         while let Some(last) = self.slots.back()
             && !tree.is_in_chain(&last.id, &best.id())
         {
-            self.held_bytes -= last.state.held_bytes();
+            self.arrived_bytes -= last.state.arrived_bytes();
             self.slots.pop_back();
         }
         while let Some(first) = self.slots.front()
@@ -80,7 +92,11 @@ impl Window {
         while self.slots.len() < WINDOW_BLOCKS
             && let Some(node) = tree.ancestor(&best.id(), height)
         {
-            let state = if node.has_body() { State::Stored } else { State::Wanted };
+            let state = match (node.has_body(), self.handed.contains_key(&node.id())) {
+                (true, _) => State::Stored,
+                (false, true) => State::Handed,
+                (false, false) => State::Wanted,
+            };
             self.slots.push_back(Slot { id: node.id(), height, state });
             let Some(next) = height.next() else { break };
             height = next;
@@ -100,16 +116,16 @@ impl Window {
     /// Whether nothing stands between this block and the chain but blocks that are on their way.
     pub(super) fn is_next(&self, height: Height) -> bool {
         let Some(index) = self.index(height) else { return false };
-        self.slots.iter().take(index).all(|slot| matches!(slot.state, State::Handed { .. } | State::Stored))
+        self.slots.iter().take(index).all(|slot| matches!(slot.state, State::Handed | State::Stored))
     }
 
     /// Changes what is being done for a block, and returns what was before; `None` if it is not looked after.
     pub(super) fn change(&mut self, id: &BlockHash, height: Height, state: State) -> Option<State> {
         let index = self.index(height)?;
         let slot = self.slots.get_mut(index).filter(|slot| slot.id == *id)?;
-        self.held_bytes += state.held_bytes();
+        self.arrived_bytes += state.arrived_bytes();
         let before = core::mem::replace(&mut slot.state, state);
-        self.held_bytes -= before.held_bytes();
+        self.arrived_bytes -= before.arrived_bytes();
         Some(before)
     }
 
@@ -124,34 +140,51 @@ impl Window {
 
     /// The next blocks that are here and have all before them on their way, as long as no more are on their way than these.
     pub(super) fn hand_out(&mut self, blocks_max: usize, bytes_max: usize) -> Vec<(BlockHash, Body)> {
-        let mut handed = Vec::new();
-        let (mut blocks, mut on_the_way) = (0, 0);
+        let mut bodies = Vec::new();
         for slot in &mut self.slots {
             match &mut slot.state {
-                State::Stored => {}
-                State::Handed { bytes, .. } => {
-                    blocks += 1;
-                    on_the_way += *bytes;
-                }
+                State::Stored | State::Handed => {}
+                State::Arrived { .. } if self.handed.len() >= blocks_max || self.handed_bytes >= bytes_max => break,
                 State::Arrived { peer, bytes } => {
-                    if blocks >= blocks_max || on_the_way >= bytes_max {
-                        break;
-                    }
-                    let (peer, bytes) = (*peer, core::mem::replace(bytes, BlockBytes([].into())));
-                    blocks += 1;
-                    on_the_way += bytes.0.len();
-                    slot.state = State::Handed { peer, bytes: bytes.0.len(), block: None };
-                    handed.push((slot.id, Body::Bytes(bytes)));
+                    let (peer, body) = (*peer, core::mem::replace(bytes, BlockBytes([].into())));
+                    let bytes = body.0.len();
+                    slot.state = State::Handed;
+                    self.arrived_bytes -= bytes;
+                    self.handed_bytes += bytes;
+                    self.handed.insert(slot.id, Handed { peer, bytes, block: None });
+                    bodies.push((slot.id, Body::Bytes(body)));
                 }
                 State::Wanted | State::Asked { .. } | State::Compact => break,
             }
         }
-        handed
+        bodies
     }
 
-    /// The bytes of bodies that are here, or were handed out and not answered yet.
+    /// Notes that a block is on its way into the chain.
+    pub(super) fn hand(&mut self, id: &BlockHash, height: Height, handed: Handed) {
+        self.change(id, height, State::Handed);
+        self.handed_bytes += handed.bytes;
+        if let Some(before) = self.handed.insert(*id, handed) {
+            self.handed_bytes -= before.bytes;
+        }
+    }
+
+    /// Notes that a block is not on its way any more; `None` if it was not.
+    pub(super) fn taken(&mut self, id: &BlockHash, height: Height, state: State) -> Option<Handed> {
+        let handed = self.handed.remove(id)?;
+        self.handed_bytes -= handed.bytes;
+        self.change(id, height, state);
+        Some(handed)
+    }
+
+    /// A block that is on its way into the chain.
+    pub(super) fn handed(&self, id: &BlockHash) -> Option<&Handed> {
+        self.handed.get(id)
+    }
+
+    /// The bytes of bodies that wait here, or are on their way into the chain.
     pub(super) const fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.arrived_bytes + self.handed_bytes
     }
 
     fn index(&self, height: Height) -> Option<usize> {
