@@ -20,6 +20,7 @@ mod announced;
 mod bodies;
 mod headers;
 mod peers;
+mod score;
 mod survey;
 mod window;
 
@@ -39,6 +40,7 @@ use announced::Announcements;
 use bodies::Bodies;
 use headers::Ticketed;
 use peers::{Peers, Purpose, Request};
+pub use score::{Judgement, Scores};
 
 /// A peer, as whoever drives the machine numbers it: another number for each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
