@@ -8,6 +8,7 @@ pub mod link;
 mod quic;
 mod tcp;
 mod tls;
+pub mod webrtc;
 
 use std::sync::Arc;
 

@@ -1,0 +1,110 @@
+//! What a browser, or somebody in its name, may send to the WebRTC transport: frames of streams, user names, packets to the socket. The first
+//! byte chooses. For packets: `port, kind, length` and as many bytes, where of the kinds one is sent as it is, one is made a request of
+//! that user name and signed with the password that belongs to it, and others let connections prove an id or go.
+#![no_main]
+
+use std::net::SocketAddr;
+
+use libfuzzer_sys::fuzz_target;
+use qbtc_node::p2p::transport::webrtc::Limits;
+use qbtc_node::p2p::transport::webrtc::certificate::crypto;
+use qbtc_node::p2p::transport::webrtc::credentials::{Credentials, request};
+use qbtc_node::p2p::transport::webrtc::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
+use qbtc_node::p2p::transport::webrtc::router::{Router, Verdict};
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, bytes)) = input.split_first() else { return };
+    match choice % 3 {
+        0 => frames(bytes),
+        1 => user_name(bytes),
+        _ => packets(bytes),
+    }
+});
+
+type Frames = (Vec<(Option<Flag>, Vec<u8>)>, Result<(), FrameError>);
+
+/// Bytes mean the same however they are cut, and what was read can be written and read again.
+fn frames(bytes: &[u8]) {
+    let Some((cut, bytes)) = bytes.split_first() else { return };
+    let (found, result) = decode(bytes, bytes.len().max(1));
+    assert_eq!(decode(bytes, usize::from(*cut) + 1), (found.clone(), result));
+    for (flag, data) in found {
+        assert!(data.len() <= FRAME_BYTES_MAX);
+        if data.len() <= DATA_BYTES_MAX {
+            let mut again = Vec::new();
+            encode(&mut again, flag, [&data, &[]]);
+            assert_eq!(decode(&again, again.len()), (vec![(flag, data)], Ok(())));
+        }
+    }
+}
+
+fn decode(bytes: &[u8], cut: usize) -> Frames {
+    let mut decoder = Decoder::default();
+    let mut found = Vec::new();
+    for part in bytes.chunks(cut) {
+        let result = decoder.decode(part, |frame| found.push((frame.flag, frame.message.to_vec())));
+        if result.is_err() {
+            return (found, result);
+        }
+        assert!(decoder.held_bytes() <= FRAME_BYTES_MAX + 3);
+    }
+    (found, Ok(()))
+}
+
+fn user_name(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(credentials) = Credentials::from_username(text) else { return };
+    let (server, client) = (credentials.server(), credentials.client());
+    assert_eq!(format!("{}:{}", server.ufrag, client.ufrag), text);
+    assert!(server.ufrag.ends_with(&client.pass));
+    for name in [&server.ufrag, &client.ufrag] {
+        assert!((4..=256).contains(&name.len()));
+    }
+    for password in [&server.pass, &client.pass] {
+        assert!((22..=256).contains(&password.len()));
+    }
+}
+
+/// Limits hold, only signed requests open connections, and nothing is left when all have gone.
+fn packets(mut bytes: &[u8]) {
+    let limits = Limits { connections_max: 6, connections_per_source_max: 3, handshakes_max: 4, ..Limits::default() };
+    let crypto = crypto();
+    let mut router = Router::new(limits, crypto.clone());
+    let mut open = Vec::new();
+    while let [port, kind, length, rest @ ..] = bytes {
+        let (content, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        bytes = rest;
+        let from = SocketAddr::from(([192, 0, 2, port % 4], u16::from(*port)));
+        let packet = match kind % 4 {
+            0 => content.to_vec(),
+            1 => {
+                let Ok(name) = std::str::from_utf8(content) else { continue };
+                request(name, name.split(':').next().unwrap_or(""), &crypto)
+            }
+            2 => {
+                if let Some(id) = open.get(usize::from(*port)) {
+                    router.authenticated(*id);
+                }
+                continue;
+            }
+            _ => {
+                if !open.is_empty() {
+                    router.remove(open.swap_remove(usize::from(*port) % open.len()));
+                }
+                continue;
+            }
+        };
+        let name = match router.route(from, &packet) {
+            Verdict::Open(credentials) => credentials.username().to_owned(),
+            Verdict::Deliver(()) | Verdict::Drop(_) => continue,
+        };
+        assert_eq!(kind % 4, 1, "a packet that nobody has signed opens a connection");
+        open.push(router.open(from, &name, ()));
+        assert_eq!(router.len(), open.len());
+        assert!(open.len() <= 6);
+    }
+    for id in open {
+        router.remove(id);
+    }
+    assert!(router.is_empty());
+}
