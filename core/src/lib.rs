@@ -26,6 +26,7 @@ pub mod chain;
 pub mod mempool;
 pub mod net;
 pub mod sync;
+pub mod relay;
 pub mod wallet;
 
 #[cfg(test)]
