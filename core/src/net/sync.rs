@@ -27,7 +27,8 @@ pub const BLOCK_TRANSACTIONS_MAX: usize = 1 << 17;
 /// What a node asks another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SyncQuestion {
-    /// The headers of its best chain after the highest block that stands in the locator ([`HeaderTree::locator`]).
+    /// The headers of its chain after the highest block that stands in the locator ([`HeaderTree::locator`]). Its chain ends in its tip:
+    /// whoever gives a header has verified the block.
     Headers {
         /// Blocks of the asker's chain, the highest first.
         #[serde(deserialize_with = "codec::bounded::<_, _, { HeaderTree::LOCATOR_IDS_MAX }>")]

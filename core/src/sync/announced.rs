@@ -93,8 +93,9 @@ impl ChainSync {
             return Err(Verdict::Reject);
         };
         if let Some(node) = at.tree.node(&id) {
+            // Blocks are passed on before they are verified: whoever passed this one on may not have known better.
             if node.status() == Status::Invalid {
-                return Err(Verdict::Reject);
+                return Err(Verdict::Ignore);
             }
             self.peers.has_shown(peer, &id, at.tree);
             if node.has_body() || self.announcements.pending.contains_key(&id) {
@@ -105,6 +106,9 @@ impl ChainSync {
                 self.wants_headers_of(peer);
                 return Err(Verdict::Ignore);
             };
+            if parent.status() == Status::Invalid {
+                return Err(Verdict::Ignore);
+            }
             let work = parent.work().checked_add(target.work()).unwrap_or(Work::ZERO);
             if work < self.work_needed(at) {
                 return Err(Verdict::Ignore);
@@ -137,6 +141,11 @@ impl ChainSync {
             return;
         };
         if let Err(error) = outcome {
+            // The parent was found invalid in the meantime: whoever passed this one on may not have known better.
+            if matches!(error, InsertError::Invalid { .. }) {
+                self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
+                return;
+            }
             // One of the two clocks is wrong: others may judge for themselves.
             let is_early = matches!(error, InsertError::Header { error: HeaderError::TimeTooNew { .. }, .. });
             let verdict = if is_early { Verdict::Ignore } else { Verdict::Reject };
@@ -146,7 +155,7 @@ impl ChainSync {
         }
         self.peers.has_shown(peer, id, at.tree);
         self.bodies.window().follow(at.tree);
-        if !self.is_wanted_next(id, at) {
+        if !self.is_wanted_next(id, at) && !self.is_wanted_beside(id, at) {
             self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
             return;
         }
@@ -245,6 +254,18 @@ impl ChainSync {
         let window = self.bodies.window();
         let is_wanted = window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Wanted));
         is_wanted && window.is_next(height)
+    }
+
+    /// Whether a block makes a longer chain at once, though not that of the best header: else one block that is withheld would stop all
+    /// others of its height.
+    fn is_wanted_beside(&self, id: &BlockHash, at: &Surroundings<'_>) -> bool {
+        let Some(node) = at.tree.node(id) else { return false };
+        let parent = &node.header().parent;
+        let is_ready = at.tree.node(parent).is_some_and(|parent| parent.status() == Status::Complete);
+        let is_longer = node.work() > at.tree.best_complete().work();
+        let is_new = !node.has_body() && self.block_at_hand(id).is_none();
+        let is_beside = !at.tree.is_in_chain(id, &at.tree.best().id());
+        is_new && is_beside && is_longer && (is_ready || self.block_at_hand(parent).is_some())
     }
 
     fn change_slot(&mut self, id: &BlockHash, state: State, at: &Surroundings<'_>) {

@@ -199,14 +199,14 @@ impl ChainSync {
             BlockOutcome::WrongBody | BlockOutcome::Invalid => State::Wanted,
         };
         let Some(Handed { peer, block, .. }) = self.bodies.window.taken(id, height, state) else { return };
-        // A compact block is passed on before its transactions are verified.
+        // A new block is passed on before its transactions are verified, and given whole to whoever asks for it.
         let fault = match outcome {
             BlockOutcome::Stored => {
                 self.bodies.stall_ms = (self.bodies.stall_ms * 7 / 8).max(STALL_MS_MIN);
                 return;
             }
             BlockOutcome::WrongBody => Fault::Body,
-            BlockOutcome::Invalid if block.is_some() => return,
+            BlockOutcome::Invalid if block.is_some() || !self.peers.vouches_for(peer, id, at.tree) => return,
             BlockOutcome::Invalid => Fault::InvalidBlock,
         };
         self.peers.pause(peer, at.now);

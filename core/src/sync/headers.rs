@@ -151,7 +151,7 @@ impl ChainSync {
                 match outcome {
                     Err(error) => self.headers_fault(peer, Fault::Header(error), at),
                     Ok(()) => {
-                        self.peers.has_shown(peer, &last, at.tree);
+                        self.peers.has_given(peer, &last, at.tree);
                         self.peers.did_well(peer);
                         let survey = self.peers.giving(peer).and_then(|giving| giving.survey.as_ref());
                         let locator =

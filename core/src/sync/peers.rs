@@ -59,6 +59,8 @@ pub(super) struct Peer {
     tip: BlockHash,
     /// The block with the most work that it has shown to be in its chain, with all below it.
     best: Option<BlockHash>,
+    /// The last block of which it gave the header as part of its chain.
+    given: Option<BlockHash>,
     /// Whether there is a reason to ask it for headers.
     pub(super) wants_asking: bool,
     /// The headers that it is giving.
@@ -119,6 +121,7 @@ impl Peers {
             claimed: hello.work,
             tip: hello.tip,
             best: None,
+            given: None,
             wants_asking: tree.node(&hello.tip).is_none_or(|node| node.status() == Status::Invalid),
             giving: None,
             paused_until: None,
@@ -146,6 +149,20 @@ impl Peers {
         if before.is_none_or(|before| before.work() < node.work()) {
             peer.best = Some(node.id());
         }
+    }
+
+    /// Notes that a peer gave this block's header as part of its chain.
+    pub(super) fn has_given(&mut self, key: PeerKey, id: &BlockHash, tree: &HeaderTree) {
+        self.has_shown(key, id, tree);
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.given = Some(*id);
+        }
+    }
+
+    /// Whether a peer says that a block is in its chain, so that it has verified it. What it only passed on it may not have.
+    pub(super) fn vouches_for(&self, key: PeerKey, id: &BlockHash, tree: &HeaderTree) -> bool {
+        let Some(peer) = self.peers.get(&key) else { return false };
+        [Some(&peer.tip), peer.given.as_ref()].into_iter().flatten().any(|tip| tree.is_in_chain(id, tip))
     }
 
     /// Asks a peer nothing for a while.

@@ -202,9 +202,48 @@ fn an_invalid_block_was_passed_on_in_good_faith() {
     scene.announce(1, 0, 7);
     assert_eq!(scene.verdict(), Some((7, Verdict::Accept)));
     assert_eq!(scene.desk.faults, [], "it cannot be known before the signatures are verified");
-    // From then on it can.
+    // Others, and what builds on it, may be on their way from somebody who does not know it yet.
     scene.announce(1, 0, 8);
-    assert_eq!(scene.verdict(), Some((8, Verdict::Reject)));
+    assert_eq!(scene.verdict(), Some((8, Verdict::Ignore)));
+    scene.announce(1, 1, 9);
+    assert_eq!(scene.verdict(), Some((9, Verdict::Ignore)));
+    assert_eq!(scene.desk.faults, []);
+}
+
+#[test]
+fn an_invalid_block_may_be_given_whole_in_good_faith_too() {
+    let mut scene = Scene::new(0);
+    scene.desk.outcomes.insert(scene.blocks[0].id(), BlockOutcome::Invalid);
+    scene.announce(1, 0, 7);
+    let (request, _) = scene.asked_for_missing();
+    scene.desk.answer(request, &SyncAnswer::BlockTransactions(vec![]));
+    scene.desk.faults.clear();
+    scene.desk.wait(20_000);
+    let (_, request, _) = scene.desk.asked().unwrap();
+    let bytes = BlockBytes(scene.blocks[0].to_block().to_bytes().into());
+    scene.desk.answer(request, &SyncAnswer::Blocks(vec![bytes]));
+    assert_eq!(scene.desk.taken, [scene.blocks[0].id()]);
+    assert_eq!(scene.desk.faults, [], "it has passed the block on, and never said that it is in its chain");
+}
+
+#[test]
+fn a_withheld_block_does_not_stop_others() {
+    let mut scene = Scene::new(3);
+    // Somebody shows a header, and has nothing else to give.
+    let parent = *scene.desk.tree.node(&scene.parent).unwrap().header();
+    let withheld = super::desk::headers(&parent, 1, 9);
+    scene.desk.tree.insert(withheld[0], NOW, &spec()).unwrap();
+    scene.desk.wait(1);
+    assert_eq!(scene.desk.tree.best().id(), withheld[0].id());
+    scene.announce(1, 0, 7);
+    assert_eq!(scene.verdict(), Some((7, Verdict::Accept)));
+    scene.assert_has_first();
+    assert_eq!(scene.desk.sync.held_bytes(), 0);
+    // One that makes no longer chain is of no use.
+    let mut other = CompactBlock::new(&scene.blocks[0], 8, |_| false);
+    other.header = super::desk::headers(&parent, 1, 10)[0];
+    scene.desk.tell(Input::Announced { peer: PeerKey(1), block: other, announcement: Announcement(8) });
+    assert_eq!(scene.verdict(), Some((8, Verdict::Ignore)));
 }
 
 #[test]
