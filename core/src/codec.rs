@@ -210,6 +210,18 @@ impl ser_flavors::Flavor for Comparison<'_> {
     }
 }
 
+/// The first of these whose encodings have at most `bytes_max` bytes together.
+pub(crate) fn fitting<T: Serialize>(all: impl Iterator<Item = T>, bytes_max: usize) -> Vec<T> {
+    let mut room = bytes_max;
+    let mut fitting = Vec::new();
+    for one in all {
+        let Some(rest) = room.checked_sub(encoded_len(&one)) else { break };
+        room = rest;
+        fitting.push(one);
+    }
+    fitting
+}
+
 /// Sequences of at most `MAX` elements: `#[serde(deserialize_with = "codec::bounded::<_, _, MAX>")]`.
 ///
 /// # Errors

@@ -10,7 +10,6 @@ pub mod bench;
 pub mod blocks_file;
 pub mod cli;
 pub mod client;
-pub mod commitments_proof;
 pub mod config;
 pub mod cpu;
 pub mod data_dir;

@@ -2,5 +2,8 @@
 
 pub mod filter;
 pub mod merkle;
+mod commitments_proof;
 pub mod mmr;
 pub mod flyclient;
+
+pub use commitments_proof::{CommitmentsProof, CommitmentsProofError};

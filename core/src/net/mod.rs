@@ -7,12 +7,17 @@
 mod compact;
 mod fault;
 mod hello;
+mod light;
 mod reconstruction;
 mod sync;
 
 pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
 pub use fault::Fault;
 pub use hello::{Hello, PROTOCOL_VERSION, Services, UserAgent, UserAgentError};
+pub use light::{
+    CommittedFilter, FoundTransaction, LIGHT_BLOCKS_MAX, LIGHT_FEES_MAX, LIGHT_FILTERS_MAX, LIGHT_HEADERS_MAX,
+    LightAnswer, LightQuestion, LightTip, ProofBytes, Reason, Unavailable,
+};
 pub use reconstruction::{CompactBlockError, Reconstruction};
 pub use sync::{
     BLOCK_TRANSACTIONS_MAX, BLOCKS_MAX, BlockBytes, HEADERS_MAX, SyncAnswer, SyncQuestion, TRANSACTIONS_MAX,

@@ -125,13 +125,15 @@ impl SyncAnswer {
     #[must_use]
     pub fn of_blocks(blocks: impl IntoIterator<Item = Vec<u8>>, spec: &ChainSpec) -> Self {
         let blocks = blocks.into_iter().take(BLOCKS_MAX);
-        Self::Blocks(fitting(blocks.map(|bytes| BlockBytes(bytes.into())), spec))
+        let blocks = blocks.map(|bytes| BlockBytes(bytes.into()));
+        Self::Blocks(codec::fitting(blocks, Self::bytes_max(spec) - AROUND_LIST_BYTES))
     }
 
     /// As many of these transactions as one answer can hold: the first at least.
     #[must_use]
     pub fn of_transactions(transactions: impl IntoIterator<Item = Transaction>, spec: &ChainSpec) -> Self {
-        Self::Transactions(fitting(transactions.into_iter().take(TRANSACTIONS_MAX), spec))
+        let transactions = transactions.into_iter().take(TRANSACTIONS_MAX);
+        Self::Transactions(codec::fitting(transactions, Self::bytes_max(spec) - AROUND_LIST_BYTES))
     }
 
     /// The bytes.
@@ -150,25 +152,9 @@ impl SyncAnswer {
 }
 
 /// What is written around the largest block: the answer's kind, the number of blocks, the block's length.
-const ENVELOPE_BYTES: usize = 1 + 3 + 5;
-
-/// The first of these that fit into one answer together. None of them is larger than a block.
-fn fitting<T: Serialize>(all: impl Iterator<Item = T>, spec: &ChainSpec) -> Vec<T> {
-    let mut room = SyncAnswer::bytes_max(spec) - 1 - 3;
-    let mut fits = |one: &T| {
-        let rest = room.checked_sub(codec::encoded_len(one));
-        room = rest.unwrap_or(0);
-        rest.is_some()
-    };
-    let mut fitting = Vec::new();
-    for one in all {
-        if !fits(&one) {
-            break;
-        }
-        fitting.push(one);
-    }
-    fitting
-}
+const ENVELOPE_BYTES: usize = AROUND_LIST_BYTES + 5;
+/// What is written around the elements of a list: the answer's kind, and their number.
+pub(super) const AROUND_LIST_BYTES: usize = 1 + 3;
 
 #[cfg(test)]
 mod tests {

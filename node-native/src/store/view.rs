@@ -24,7 +24,7 @@ use super::tables::{
     outpoint_of_address_coin, outpoint_of_key,
 };
 use super::{Indexes, StoreError, blob};
-use crate::commitments_proof::CommitmentsProof;
+use qbtc_core::commit::CommitmentsProof;
 
 /// The chain at one moment. It never changes, and reading it waits for nobody. While it is kept, the disk space of what changed
 /// since then stays in use: hold it for a request, not for ever.

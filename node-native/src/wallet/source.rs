@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
-use crate::commitments_proof::CommitmentsProof;
+use qbtc_core::commit::CommitmentsProof;
 
 /// A block's compact filter, as a node gives it.
 #[derive(Clone, Debug)]

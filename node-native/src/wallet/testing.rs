@@ -23,7 +23,7 @@ use super::source::{BlockFilter, ChainSource};
 use super::state::WalletState;
 use super::sync::SyncRules;
 use crate::client::ClientError;
-use crate::commitments_proof::CommitmentsProof;
+use qbtc_core::commit::CommitmentsProof;
 
 /// The words of everybody's test wallet, to which the dev chain allocates money.
 pub(crate) const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \

@@ -187,7 +187,7 @@ async fn filters_are_those_that_blocks_commit_to() {
     assert_eq!(filter["hash"], shown["commitments"]["filterhash"]);
     // Whoever has the header needs to believe neither.
     let proof = hex::decode(filter["proof"].as_str().unwrap()).unwrap();
-    let proof = crate::commitments_proof::CommitmentsProof::from_bytes(&proof).unwrap();
+    let proof = qbtc_core::commit::CommitmentsProof::from_bytes(&proof).unwrap();
     let header = world.ok("getblockheader", json!([block, false])).await;
     let header = hex::decode(header.as_str().unwrap()).unwrap();
     let header = Header::from_bytes(header.first_chunk().unwrap());

@@ -1,4 +1,4 @@
-//! Proofs of what a block commits to: what the node makes, and whoever has the block's header checks.
+//! Proofs of what a block commits to: what a node makes, and whoever has the block's header checks.
 //!
 //! A block's commitments are leaf 1 of its merkle tree, so a header and one branch prove them, and with them the hash of the block's
 //! compact filter. The bytes are the commitments' 128 ‖ the encoded merkle proof.
@@ -6,14 +6,19 @@
 //! A proof that holds shows no more than what the block with this header commits to: that the header is in the chain is for the
 //! reader to know.
 
-use qbtc_core::block::Commitments;
-use qbtc_core::codec::{self, CodecError};
-use qbtc_core::commit::merkle::{MerkleError, MerkleProof};
-use qbtc_core::hash::{MerkleRoot, Txid};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::merkle::{MerkleError, MerkleProof};
+use crate::block::Commitments;
+use crate::codec::{self, CodecError};
+use crate::hash::{MerkleRoot, Txid};
 
 /// A block's commitments, and the branch from them to the header's merkle root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitmentsProof {
+    #[serde(serialize_with = "write_commitments", deserialize_with = "read_commitments")]
     commitments: Commitments,
     proof: MerkleProof,
 }
@@ -72,11 +77,21 @@ impl CommitmentsProof {
     }
 }
 
+fn write_commitments<S: Serializer>(commitments: &Commitments, serializer: S) -> Result<S::Ok, S::Error> {
+    codec::array::serialize(&commitments.to_bytes(), serializer)
+}
+
+fn read_commitments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Commitments, D::Error> {
+    codec::array::deserialize(deserializer).map(|bytes| Commitments::from_bytes(&bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ChainSpec;
+    use crate::testing::test;
+    use alloc::vec;
     use proptest::prelude::*;
-    use qbtc_core::spec::ChainSpec;
 
     proptest! {
         #[test]
@@ -97,10 +112,11 @@ mod tests {
 
     #[test]
     fn only_the_blocks_own_commitments_will_do() {
-        let spec = ChainSpec::dev();
-        let genesis = spec.genesis();
+        let genesis_spec = ChainSpec::dev();
+        let genesis = genesis_spec.genesis();
         let proof = CommitmentsProof::new(genesis.commitments, &genesis.leaves()).unwrap();
         let bytes = proof.to_bytes();
+        assert_eq!(codec::encode(&proof), bytes, "the same within a message");
         assert!(bytes.len() <= CommitmentsProof::BYTES_MAX);
         let read = CommitmentsProof::from_bytes(&bytes).unwrap();
         assert_eq!(read.check(genesis.header.merkle_root), Ok(&genesis.commitments));
@@ -119,8 +135,8 @@ mod tests {
 
     #[test]
     fn another_leaf_is_not_taken_for_the_commitments() {
-        let spec = ChainSpec::dev();
-        let genesis = spec.genesis();
+        let genesis_spec = ChainSpec::dev();
+        let genesis = genesis_spec.genesis();
         let leaves = genesis.leaves().iter().map(|leaf| leaf.to_bytes()).collect();
         let proof = CommitmentsProof { commitments: genesis.commitments, proof: MerkleProof::new(leaves, 0).unwrap() };
         assert!(proof.check(genesis.header.merkle_root).is_err());
