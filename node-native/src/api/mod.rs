@@ -23,6 +23,6 @@ fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -28,14 +28,14 @@ use crate::node::{Node, Submitted};
 use crate::store::{Indexes, Store, StoreOptions};
 
 /// Every optional index.
-pub(super) const ALL_INDEXES: Indexes = Indexes { txids: true, addresses: true };
+pub(crate) const ALL_INDEXES: Indexes = Indexes { txids: true, addresses: true };
 /// What a payment of the tests leaves to the miner, in quanta: above the least rate for one signature.
-pub(super) const FEE: u64 = 100_000;
+pub(crate) const FEE: u64 = 100_000;
 
 /// A node on the dev chain, and the one who mines on it.
-pub(super) struct TestNode {
-    pub(super) node: Node,
-    pub(super) router: Router,
+pub(crate) struct TestNode {
+    pub(crate) node: Node,
+    pub(crate) router: Router,
     key: SecretKey,
     tree: AddressTree,
     thread: Option<DriverThread>,
@@ -44,15 +44,15 @@ pub(super) struct TestNode {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl TestNode {
     /// A node with the genesis block alone.
-    pub(super) fn start(indexes: Indexes, mut options: PublicOptions) -> Self {
+    pub(crate) fn start(indexes: Indexes, mut options: PublicOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("chain.redb");
         let stored = StoreOptions { indexes, ..StoreOptions::default() };
@@ -66,7 +66,7 @@ impl TestNode {
     }
 
     /// A node with every index, so many blocks, and a payment in the last of them.
-    pub(super) async fn with_blocks(blocks: u32) -> Self {
+    pub(crate) async fn with_blocks(blocks: u32) -> Self {
         let node = Self::start(ALL_INDEXES, PublicOptions::default());
         for _ in 1..blocks {
             node.mine().await;
@@ -77,17 +77,17 @@ impl TestNode {
     }
 
     /// The address to which everything is mined, and paid.
-    pub(super) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         self.tree.address()
     }
 
     /// It, as text.
-    pub(super) fn address_text(&self) -> String {
+    pub(crate) fn address_text(&self) -> String {
         self.address().to_text(&self.node.spec().network().address_prefix)
     }
 
     /// A block on the tip, not handed in yet.
-    pub(super) fn block(&self) -> CheckedBlock {
+    pub(crate) fn block(&self) -> CheckedBlock {
         let template = self.node.template(&Payout::to(self.address())).unwrap();
         let mut extranonce = [0; EXTRANONCE_BYTES];
         extranonce[..8].copy_from_slice(&self.node.extranonce().to_le_bytes());
@@ -102,7 +102,7 @@ impl TestNode {
     }
 
     /// Mines a block with what waits.
-    pub(super) async fn mine(&self) -> BlockHash {
+    pub(crate) async fn mine(&self) -> BlockHash {
         let block = self.block();
         let id = block.id();
         assert_eq!(self.node.submit_checked(block).await.unwrap(), Submitted::Connected);
@@ -110,7 +110,7 @@ impl TestNode {
     }
 
     /// A payment to ourselves of the coin that the block at this height has mined, with a note.
-    pub(super) fn payment(&self, mined_at: u32) -> Transaction {
+    pub(crate) fn payment(&self, mined_at: u32) -> Transaction {
         let chain = self.node.chain();
         let coins = chain.address_coins(&self.address(), None, 1_000).unwrap();
         let (place, coin) =
@@ -138,12 +138,12 @@ impl TestNode {
     }
 
     /// Hands a transaction in.
-    pub(super) async fn submit(&self, tx: &Transaction) {
+    pub(crate) async fn submit(&self, tx: &Transaction) {
         assert_eq!(self.node.submit_transaction(tx.clone()).await.unwrap(), tx.txid());
     }
 
     /// What a request is answered.
-    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router answers everything");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 64 << 20).await.expect("a body that can be read");
@@ -151,22 +151,22 @@ impl TestNode {
     }
 
     /// What a GET is answered.
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
     /// What a GET from an address is answered.
-    pub(super) async fn get_from(&self, peer: SocketAddr, path: &str) -> Answer {
+    pub(crate) async fn get_from(&self, peer: SocketAddr, path: &str) -> Answer {
         self.ask(Request::get(path).extension(ConnectInfo(peer)).body(Body::empty()).unwrap()).await
     }
 
     /// What a GET with this header is answered.
-    pub(super) async fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
+    pub(crate) async fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
         self.ask(Request::get(path).header(header.0, header.1).body(Body::empty()).unwrap()).await
     }
 
     /// What a POST is answered.
-    pub(super) async fn post(&self, path: &str, kind: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, kind: &str, body: impl Into<Body>) -> Answer {
         self.ask(Request::post(path).header(CONTENT_TYPE, kind).body(body.into()).unwrap()).await
     }
 }
@@ -189,24 +189,24 @@ impl Drop for TestNode {
 
 impl Answer {
     /// The body as JSON.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The body as JSON of an answer that is as asked.
-    pub(super) fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         self.json()
     }
 
     /// The body of an answer that is as asked.
-    pub(super) fn bytes(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         &self.body
     }
 
     /// A header as text.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_str().unwrap()
     }
 }

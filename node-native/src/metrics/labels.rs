@@ -51,6 +51,26 @@ pub enum Rejection {
     Busy,
 }
 
+/// Who made a connection with a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+impl Direction {
+    /// One word, for labels and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
 /// What became of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShareOutcome {
@@ -114,6 +134,18 @@ impl OutcomeLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ReasonLabels {
     pub(super) reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PeerLabels {
+    direction: &'static str,
+    transport: &'static str,
+}
+
+impl PeerLabels {
+    pub(super) fn new(direction: Direction, transport: Option<&'static str>) -> Self {
+        Self { direction: direction.name(), transport: transport.unwrap_or("unknown") }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -11,7 +11,7 @@ mod labels;
 mod reading;
 mod text;
 
-pub use labels::{BlockSource, CallOutcome, Interface, Rejection, ShareOutcome, removal_label};
+pub use labels::{BlockSource, CallOutcome, Direction, Interface, Rejection, ShareOutcome, removal_label};
 pub use reading::Reading;
 pub use text::Format;
 
@@ -30,7 +30,7 @@ use prometheus_client::registry::Registry;
 use qbtc_core::mempool::RemovalReason;
 
 use labels::{
-    BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, ReasonLabels, RejectionLabels,
+    BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, PeerLabels, ReasonLabels, RejectionLabels,
     RequestLabels, ShareLabels,
 };
 use reading::Gauges;
@@ -55,6 +55,9 @@ pub struct Metrics {
     registry: Registry,
     gauges: Gauges,
     peers: Peers,
+    peer_connections: Family<PeerLabels, Gauge>,
+    refused_peers: Family<ReasonLabels, Counter>,
+    failed_dials: Counter,
     blocks: Family<OutcomeLabels, Counter>,
     block_validation_seconds: Histogram,
     reorgs: Counter,
@@ -106,6 +109,9 @@ impl Metrics {
         Self {
             gauges,
             peers,
+            peer_connections: family(to, "peer_connections", "Connections with peers, by direction and transport"),
+            refused_peers: family(to, "refused_peers", "Peers that were parted with, by reason"),
+            failed_dials: counter(to, "failed_dials", "Peers that were dialled and not reached"),
             blocks: family(to, "blocks", "Blocks that were offered, by what became of them"),
             block_validation_seconds: seconds(to, "block_validation", "Time to verify and apply a block"),
             reorgs: counter(to, "reorgs", "Changes of the best chain that took blocks back"),
@@ -228,6 +234,26 @@ impl Metrics {
     #[must_use]
     pub fn peers(&self) -> u64 {
         self.peers.0.get()
+    }
+
+    /// A connection with a peer was made, over this transport.
+    pub fn peer_connected(&self, direction: Direction, transport: Option<&'static str>) {
+        self.peer_connections.get_or_create(&PeerLabels::new(direction, transport)).inc();
+    }
+
+    /// A connection with a peer ended, over this transport.
+    pub fn peer_disconnected(&self, direction: Direction, transport: Option<&'static str>) {
+        self.peer_connections.get_or_create(&PeerLabels::new(direction, transport)).dec();
+    }
+
+    /// A peer was dialled and not reached, or another one was there.
+    pub fn dial_failed(&self) {
+        self.failed_dials.inc();
+    }
+
+    /// A peer was parted with, for a reason that is one word of the program.
+    pub fn peer_refused(&self, reason: &'static str) {
+        self.refused_peers.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// A share came from a Stratum miner.

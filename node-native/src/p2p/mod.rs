@@ -2,5 +2,20 @@
 //!
 //! Invariant: what comes from a peer is bounded before it is held, and decided by `qbtc_core`; here it only travels.
 
+pub mod address;
+mod answers;
+mod behaviour;
+mod handle;
 pub mod identity;
+mod peers;
+mod service;
+mod sync_link;
 pub mod transport;
+mod wanted;
+mod wire;
+
+pub use answers::BlocksAtHand;
+pub use behaviour::ConnectionsMax;
+pub use handle::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
+pub use service::{P2pError, P2pOptions, Service, Started, start};
+pub use sync_link::{SyncCommand, SyncEvent, SyncLink};

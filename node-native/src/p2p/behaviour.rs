@@ -1,0 +1,88 @@
+//! What libp2p does for the node on each connection, and how much of it.
+
+use std::time::Duration;
+
+use libp2p::allow_block_list::{self, BlockedPeers};
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::request_response::{self, ProtocolSupport};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{identify, memory_connection_limits, ping};
+
+use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
+use super::identity::Identity;
+use super::wire::{HelloCodec, SyncCodec, protocol};
+use crate::node::Node;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionsMax {
+    /// That others made.
+    pub inbound: u32,
+    /// That this node made.
+    pub outbound: u32,
+}
+
+impl Default for ConnectionsMax {
+    /// As many as Bitcoin Core has, or a little more.
+    fn default() -> Self {
+        Self { inbound: 117, outbound: 12 }
+    }
+}
+
+/// The most connections with one peer: two nodes may dial each other at the same time.
+const CONNECTIONS_PER_PEER_MAX: u32 = 2;
+/// The most connections whose handshake is not over, for each direction.
+const HANDSHAKES_MAX: u32 = 64;
+/// The part of the machine's memory from which on the process takes no more connections.
+const MEMORY_PART_MAX: f64 = 0.9;
+/// How long a hello may take, there and back.
+pub(super) const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a question may take, there and back: the largest answer over a slow line.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// The most questions of both sides on a connection, and more than either side has under way.
+const QUESTIONS_MAX: usize = 8 * ANSWERS_PER_PEER_MAX;
+/// How often a peer is asked whether it is there, and how long it may take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// What is done on each connection. What comes first can refuse a connection before the others hear of it.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
+    identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+    pub(super) hello: request_response::Behaviour<HelloCodec>,
+    pub(super) sync: request_response::Behaviour<SyncCodec>,
+}
+
+impl Behaviour {
+    pub(super) fn new(node: &Node, identity: &Identity, connections: ConnectionsMax) -> Self {
+        let chain = node.spec().chain_id();
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(HANDSHAKES_MAX))
+            .with_max_pending_outgoing(Some(HANDSHAKES_MAX))
+            .with_max_established_incoming(Some(connections.inbound))
+            .with_max_established_outgoing(Some(connections.outbound))
+            .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+        let family = protocol(&chain, "node", 1).to_string();
+        let identify = identify::Config::new(family, identity.keypair().public())
+            .with_agent_version(user_agent().as_str().to_owned())
+            .with_cache_size(0);
+        let asked = |time, streams| {
+            request_response::Config::default().with_request_timeout(time).with_max_concurrent_streams(streams)
+        };
+        let both = |what| [(protocol(&chain, what, 1), ProtocolSupport::Full)];
+        let codec = SyncCodec { spec: node.spec().clone() };
+        Self {
+            limits: connection_limits::Behaviour::new(limits),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
+            blocked: allow_block_list::Behaviour::default(),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
+            hello: request_response::Behaviour::with_codec(HelloCodec, both("hello"), asked(HELLO_TIME_MAX, 4)),
+            sync: request_response::Behaviour::with_codec(codec, both("sync"), asked(ANSWER_TIME_MAX, QUESTIONS_MAX)),
+        }
+    }
+}

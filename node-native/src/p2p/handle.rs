@@ -1,0 +1,168 @@
+//! The handle to the network: what the node's interfaces ask of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::RwLock;
+use qbtc_core::net::Hello;
+use qbtc_core::sync::PeerKey;
+use tokio::sync::{mpsc, oneshot};
+
+use super::address::NodeAddress;
+use super::transport::link::{Carrier, KeyExchange};
+
+/// The network of a running node. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct P2p {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What the handle and the task share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) peer_id: String,
+    /// Where the node listens, each with its peer id behind it.
+    pub(super) addresses: RwLock<Vec<String>>,
+}
+
+/// The most commands that wait for the task.
+pub(super) const COMMANDS_WAITING_MAX: usize = 64;
+
+/// A peer, at one moment.
+#[derive(Clone, Debug)]
+pub struct PeerInfo {
+    /// Its number in this run of the node.
+    pub key: PeerKey,
+    /// Its peer id.
+    pub id: String,
+    /// Where it is.
+    pub address: String,
+    /// Its address and port, unless a name or another machine stands between.
+    pub socket: Option<SocketAddr>,
+    /// Where it reached this node, if it did.
+    pub reached: Option<String>,
+    /// Whether this node made the connection.
+    pub is_outbound: bool,
+    /// Whether the operator wanted it.
+    pub is_wanted: bool,
+    /// What carries the connection.
+    pub carrier: Option<Carrier>,
+    /// How its keys were agreed on.
+    pub key_exchange: Option<KeyExchange>,
+    /// What the peer said of itself last.
+    pub hello: Option<Hello>,
+    /// Bytes of streams that came.
+    pub received: u64,
+    /// Bytes of streams that went.
+    pub sent: u64,
+    /// How long the last ping took.
+    pub ping: Option<Duration>,
+    /// How long the quickest ping took.
+    pub ping_least: Option<Duration>,
+    /// Since when it is connected.
+    pub since: SystemTime,
+}
+
+/// A node that the operator wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedInfo {
+    /// As it was added.
+    pub address: NodeAddress,
+    /// Where it is, and whether this node made the connection, if it is connected.
+    pub connected: Option<(String, bool)>,
+}
+
+/// Which peer is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerName {
+    /// The one with this number.
+    Key(PeerKey),
+    /// The one with this address or peer id.
+    Text(String),
+}
+
+/// The network does not run any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node is stopping")]
+pub struct Stopping;
+
+/// A request to the task.
+#[derive(Debug)]
+pub(super) enum Command {
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+    Wanted(oneshot::Sender<Vec<WantedInfo>>),
+    Add(NodeAddress, oneshot::Sender<bool>),
+    Remove(NodeAddress, oneshot::Sender<bool>),
+    Dial(NodeAddress, oneshot::Sender<()>),
+    Disconnect(PeerName, oneshot::Sender<bool>),
+}
+
+impl P2p {
+    /// This node's peer id.
+    #[must_use]
+    pub fn peer_id(&self) -> &str {
+        &self.shared.peer_id
+    }
+
+    /// Where this node listens, each address with its peer id behind it.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.shared.addresses.read().clone()
+    }
+
+    /// The peers, by their numbers.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>, Stopping> {
+        self.ask(Command::Peers).await
+    }
+
+    /// The nodes that the operator wanted.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn wanted(&self) -> Result<Vec<WantedInfo>, Stopping> {
+        self.ask(Command::Wanted).await
+    }
+
+    /// Wants a node: it is dialled whenever it is not connected. False, if it is wanted already or there are too many.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn add(&self, address: NodeAddress) -> Result<bool, Stopping> {
+        self.ask(|reply| Command::Add(address, reply)).await
+    }
+
+    /// Wants a node no more; it stays connected. False, if it was not wanted.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn remove(&self, address: NodeAddress) -> Result<bool, Stopping> {
+        self.ask(|reply| Command::Remove(address, reply)).await
+    }
+
+    /// Dials a node once.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn dial(&self, address: NodeAddress) -> Result<(), Stopping> {
+        self.ask(|reply| Command::Dial(address, reply)).await
+    }
+
+    /// Parts with a peer. False, if there is none of this name.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn disconnect(&self, peer: PeerName) -> Result<bool, Stopping> {
+        self.ask(|reply| Command::Disconnect(peer, reply)).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Stopping)?;
+        answer.await.map_err(|_| Stopping)
+    }
+}

@@ -1,0 +1,127 @@
+//! The peers that are connected, and what is known of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use qbtc_core::net::Hello;
+use qbtc_core::sync::PeerKey;
+use tokio::sync::Semaphore;
+
+use super::answers::{ANSWERS_PER_PEER_MAX, Budget};
+use super::transport::link::Link;
+
+/// A peer with at least one connection.
+pub(super) struct Peer {
+    pub(super) key: PeerKey,
+    pub(super) id: PeerId,
+    /// The oldest first.
+    pub(super) connections: Vec<Connection>,
+    pub(super) since: Instant,
+    pub(super) since_clock: SystemTime,
+    /// What it said last.
+    pub(super) hello: Option<Hello>,
+    /// How many times it said it since then.
+    pub(super) hellos: (Instant, u32),
+    pub(super) ping: Option<Duration>,
+    pub(super) ping_least: Option<Duration>,
+    /// A permit for each answer that is on its way to it.
+    pub(super) answers: Arc<Semaphore>,
+    pub(super) budget: Budget,
+    /// Whether an end was put to it, and it only has to go.
+    pub(super) is_leaving: bool,
+}
+
+/// One of a peer's connections.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) point: ConnectedPoint,
+    pub(super) link: Option<Link>,
+}
+
+/// All peers, by their id and by their number.
+#[derive(Default)]
+pub(super) struct Peers {
+    all: HashMap<PeerId, Peer>,
+    ids: HashMap<PeerKey, PeerId>,
+    last_key: u64,
+}
+
+impl Peer {
+    /// Whether this node made the first connection.
+    pub(super) fn is_outbound(&self) -> bool {
+        self.connections.first().is_some_and(|connection| connection.point.is_dialer())
+    }
+
+    /// Whether it may say hello once more: thirty times a minute.
+    pub(super) fn may_say_hello(&mut self, now: Instant) -> bool {
+        const SAID_MAX: u32 = 30;
+        const WITHIN: Duration = Duration::from_secs(60);
+        let (since, said) = self.hellos;
+        self.hellos = if now.duration_since(since) > WITHIN { (now, 1) } else { (since, said + 1) };
+        self.hellos.1 <= SAID_MAX
+    }
+}
+
+impl Peers {
+    /// Notes a connection. Whether it is the peer's first.
+    pub(super) fn connect(&mut self, id: PeerId, connection: Connection, now: Instant) -> bool {
+        if let Some(peer) = self.all.get_mut(&id) {
+            peer.connections.push(connection);
+            return false;
+        }
+        self.last_key += 1;
+        let key = PeerKey(self.last_key);
+        let peer = Peer {
+            key,
+            id,
+            connections: vec![connection],
+            since: now,
+            since_clock: SystemTime::now(),
+            hello: None,
+            hellos: (now, 0),
+            ping: None,
+            ping_least: None,
+            answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER_MAX)),
+            budget: Budget::new(now),
+            is_leaving: false,
+        };
+        self.ids.insert(key, id);
+        self.all.insert(id, peer);
+        true
+    }
+
+    /// Forgets a connection. The peer, if it was its last.
+    pub(super) fn disconnect(&mut self, id: &PeerId, connection: ConnectionId) -> Option<Peer> {
+        let peer = self.all.get_mut(id)?;
+        peer.connections.retain(|known| known.id != connection);
+        if !peer.connections.is_empty() {
+            return None;
+        }
+        self.ids.remove(&peer.key);
+        self.all.remove(id)
+    }
+
+    pub(super) fn by_id(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.all.get_mut(id)
+    }
+
+    pub(super) fn by_key(&self, key: PeerKey) -> Option<PeerId> {
+        self.ids.get(&key).copied()
+    }
+
+    pub(super) fn has(&self, id: &PeerId) -> bool {
+        self.all.contains_key(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.all.values()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}

@@ -1,0 +1,103 @@
+//! Questions of peers, and answers to this node's.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Instant;
+
+use libp2p::PeerId;
+use libp2p::request_response::{Event, InboundRequestId, Message, OutboundFailure, ResponseChannel};
+use qbtc_core::codec;
+use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Service;
+use super::meeting::Refusal;
+use crate::p2p::answers::answer;
+use crate::p2p::sync_link::SyncEvent;
+use crate::p2p::wire::{Malformed, is_malformed};
+use crate::store::StoreError;
+
+/// An answer that is being made.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// An answer that is made, if the question can be answered.
+pub(super) struct Answered {
+    peer: PeerId,
+    id: InboundRequestId,
+    channel: ResponseChannel<SyncAnswer>,
+    answer: Option<Result<(SyncAnswer, usize), StoreError>>,
+    slots: Slots,
+}
+
+/// The places of an answer among the peer's and among all. Free again when this is dropped.
+type Slots = [OwnedSemaphorePermit; 2];
+
+/// Answers that are on their way.
+pub(super) type Sending = HashMap<InboundRequestId, Slots>;
+
+impl Service {
+    pub(super) fn sync_event(&mut self, event: Event<Result<SyncQuestion, Malformed>, SyncAnswer>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => match request {
+                Ok(question) => self.questioned(peer, request_id, question, channel),
+                Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
+            },
+            Event::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some((_, request)) = self.asked.remove(&request_id) {
+                    self.tell(SyncEvent::Answer { request, answer: response });
+                }
+            }
+            Event::OutboundFailure { request_id, error, .. } => {
+                let Some((peer, request)) = self.asked.remove(&request_id) else { return };
+                if matches!(&error, OutboundFailure::Io(error) if is_malformed(error)) {
+                    self.tell(SyncEvent::Misbehaved { peer, fault: Fault::Malformed });
+                }
+                self.tell(SyncEvent::Unanswered { request });
+            }
+            Event::InboundFailure { request_id, .. } => drop(self.sending.remove(&request_id)),
+            Event::ResponseSent { request_id, .. } => drop(self.sending.remove(&request_id)),
+        }
+    }
+
+    /// Sees to a question. Dropping the channel turns it down.
+    fn questioned(
+        &mut self,
+        id: PeerId,
+        request: InboundRequestId,
+        question: SyncQuestion,
+        channel: ResponseChannel<SyncAnswer>,
+    ) {
+        let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
+        let Ok(own) = peer.answers.clone().try_acquire_owned() else { return };
+        let wait = peer.budget.wait(Instant::now());
+        let (node, at_hand, all) = (self.node.clone(), self.at_hand.clone(), self.answers.clone());
+        self.answering.push(Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            let slots = [all.acquire_owned().await.expect("it is never closed"), own];
+            let made = tokio::task::spawn_blocking(move || {
+                let answer = answer(&node, &at_hand, question)?;
+                let bytes = codec::encoded_len(&answer);
+                Ok((answer, bytes))
+            });
+            // None, if the runtime ends.
+            Answered { peer: id, id: request, channel, answer: made.await.ok(), slots }
+        }));
+    }
+
+    pub(super) fn answered(&mut self, answered: Answered) {
+        let Answered { peer, id, channel, answer, slots } = answered;
+        match answer {
+            Some(Ok((answer, bytes))) => {
+                if let Some(peer) = self.peers.by_id(&peer) {
+                    peer.budget.spend(bytes, Instant::now());
+                }
+                if self.swarm.behaviour_mut().sync.send_response(channel, answer).is_ok() {
+                    self.sending.insert(id, slots);
+                }
+            }
+            Some(Err(error)) => tracing::error!("a peer's question cannot be answered: {error}"),
+            None => {}
+        }
+    }
+}

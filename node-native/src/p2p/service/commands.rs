@@ -1,0 +1,170 @@
+//! What the operator and the synchronisation want.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, DialError};
+use libp2p::{Multiaddr, PeerId};
+
+use super::Service;
+use super::meeting::Refusal;
+use crate::p2p::address::{NodeAddress, peer_id};
+use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
+use crate::p2p::peers::Peer;
+use crate::p2p::sync_link::{SyncCommand, SyncEvent};
+
+impl Service {
+    pub(super) fn obey(&mut self, command: Command) {
+        // Whoever asked may be gone.
+        match command {
+            Command::Peers(reply) => drop(reply.send(self.peer_infos())),
+            Command::Wanted(reply) => drop(reply.send(self.wanted_infos())),
+            Command::Add(address, reply) => {
+                let is_added = self.wanted.add(address, Instant::now());
+                self.dial_wanted(Instant::now());
+                let _ = reply.send(is_added);
+            }
+            Command::Remove(address, reply) => drop(reply.send(self.wanted.remove(&address))),
+            Command::Dial(address, reply) => {
+                if let Err(error) = self.dial(&address) {
+                    tracing::debug!(%address, "a peer is not dialled: {error}");
+                }
+                let _ = reply.send(());
+            }
+            Command::Disconnect(name, reply) => {
+                let peer = self.named(&name);
+                let is_there = peer.is_some_and(|peer| self.swarm.disconnect_peer_id(peer).is_ok());
+                let _ = reply.send(is_there);
+            }
+        }
+    }
+
+    pub(super) fn obey_sync(&mut self, command: SyncCommand) {
+        match command {
+            SyncCommand::Ask { peer, request, question } => match self.peers.by_key(peer) {
+                Some(id) => {
+                    let asked = self.swarm.behaviour_mut().sync.send_request(&id, Ok(question));
+                    self.asked.insert(asked, (peer, request));
+                }
+                None => self.tell(SyncEvent::Unanswered { request }),
+            },
+            SyncCommand::Disconnect { peer, fault } => {
+                if let Some(id) = self.peers.by_key(peer) {
+                    self.refuse(&id, &Refusal::Fault(fault));
+                }
+            }
+        }
+    }
+
+    /// Dials those of the wanted nodes whose time has come.
+    pub(super) fn dial_wanted(&mut self, now: Instant) {
+        for node in self.wanted.due(now) {
+            let peer = node.address.peer();
+            if let Some(peer) = peer.filter(|peer| self.peers.has(peer)) {
+                node.found(peer);
+                continue;
+            }
+            let options = dial_options(&node.address);
+            let connection = options.connection_id();
+            node.dialling(connection);
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(address = %node.address, "a peer is not dialled: {error}");
+                node.fail(now);
+            }
+        }
+    }
+
+    fn dial(&mut self, address: &NodeAddress) -> Result<ConnectionId, DialError> {
+        let options = dial_options(address);
+        let connection = options.connection_id();
+        self.swarm.dial(options).map(|()| connection)
+    }
+
+    fn named(&self, name: &PeerName) -> Option<PeerId> {
+        match name {
+            PeerName::Key(key) => self.peers.by_key(*key),
+            PeerName::Text(text) => {
+                if let Some(id) = peer_id(text) {
+                    return Some(id).filter(|id| self.peers.has(id));
+                }
+                let address: Option<SocketAddr> = text.parse().ok();
+                let is_meant = |peer: &&Peer| {
+                    let remote = remote_address(peer);
+                    remote.to_string() == *text || address.is_some() && socket(&remote) == address
+                };
+                self.peers.iter().find(is_meant).map(|peer| peer.id)
+            }
+        }
+    }
+
+    fn peer_infos(&self) -> Vec<PeerInfo> {
+        let mut all: Vec<PeerInfo> =
+            self.peers.iter().filter(|peer| peer.hello.is_some()).map(|peer| self.info(peer)).collect();
+        all.sort_unstable_by_key(|peer| peer.key);
+        all
+    }
+
+    fn info(&self, peer: &Peer) -> PeerInfo {
+        let links = || peer.connections.iter().filter_map(|connection| connection.link.as_ref());
+        let address = remote_address(peer);
+        let reached = peer.connections.first().and_then(|connection| match &connection.point {
+            libp2p::core::ConnectedPoint::Listener { local_addr, .. } => Some(local_addr.to_string()),
+            libp2p::core::ConnectedPoint::Dialer { .. } => None,
+        });
+        PeerInfo {
+            key: peer.key,
+            id: peer.id.to_string(),
+            socket: socket(&address),
+            address: address.to_string(),
+            reached,
+            is_outbound: peer.is_outbound(),
+            is_wanted: self.wanted.iter().any(|node| node.peer() == Some(peer.id)),
+            carrier: links().next().map(|link| link.carrier),
+            key_exchange: links().next().map(|link| link.key_exchange),
+            hello: peer.hello.clone(),
+            received: links().map(|link| link.traffic.received()).sum(),
+            sent: links().map(|link| link.traffic.sent()).sum(),
+            ping: peer.ping,
+            ping_least: peer.ping_least,
+            since: peer.since_clock,
+        }
+    }
+
+    fn wanted_infos(&mut self) -> Vec<WantedInfo> {
+        let wanted: Vec<_> = self.wanted.iter().map(|node| (node.address.clone(), node.peer())).collect();
+        let found = wanted.into_iter().map(|(address, peer)| {
+            let peer = peer.and_then(|peer| self.peers.by_id(&peer)).filter(|peer| peer.hello.is_some());
+            WantedInfo { address, connected: peer.map(|peer| (remote_address(peer).to_string(), peer.is_outbound())) }
+        });
+        found.collect()
+    }
+}
+
+fn dial_options(address: &NodeAddress) -> DialOpts {
+    match address.peer() {
+        Some(peer) => DialOpts::peer_id(peer).addresses(vec![address.0.clone()]).build(),
+        None => DialOpts::unknown_peer_id().address(address.0.clone()).build(),
+    }
+}
+
+/// Where a peer is, without its id.
+fn remote_address(peer: &Peer) -> Multiaddr {
+    let first = peer.connections.first().map(|connection| connection.point.get_remote_address().clone());
+    first.unwrap_or_else(Multiaddr::empty).iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}
+
+/// The IP address and port that an address begins with.
+fn socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}

@@ -1,0 +1,204 @@
+//! Peers come, say hello, and go.
+
+use std::time::Instant;
+
+use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
+use libp2p::ping;
+use libp2p::request_response::{Event, Message};
+use libp2p::swarm::{ConnectionId, DialError};
+use qbtc_core::net::{Hello, PROTOCOL_VERSION};
+
+use super::{REFUSED_MAX, Service};
+use crate::metrics::Direction;
+use crate::p2p::answers::hello;
+use crate::p2p::behaviour::HELLO_TIME_MAX;
+use crate::p2p::peers::Connection;
+use crate::p2p::sync_link::SyncEvent;
+use crate::p2p::wire::Malformed;
+
+/// The lowest version of the protocol that is understood here.
+const VERSION_MIN: u32 = PROTOCOL_VERSION;
+
+/// Why this node parts with a peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("it is on another chain, {found}")]
+    OtherChain { found: qbtc_core::hash::ChainId },
+    #[error("it speaks version {found}: expected {VERSION_MIN} or above")]
+    OldVersion { found: u32 },
+    #[error("it has not said hello within {HELLO_TIME_MAX:?}, or cannot on this chain")]
+    NoHello,
+    #[error("it says hello all the time")]
+    TooManyHellos,
+    #[error("it sent what is no message")]
+    Malformed,
+    #[error("{0}")]
+    Fault(qbtc_core::net::Fault),
+}
+
+impl Refusal {
+    /// One word, for a label.
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::OtherChain { .. } => "chain",
+            Self::OldVersion { .. } => "version",
+            Self::NoHello => "no_hello",
+            Self::TooManyHellos => "hellos",
+            Self::Malformed => "malformed",
+            Self::Fault(_) => "fault",
+        }
+    }
+}
+
+impl Service {
+    pub(super) fn connected(&mut self, id: PeerId, connection: ConnectionId, point: ConnectedPoint) {
+        let link = self.links.take(&id, &point);
+        self.wanted.connected(connection, id);
+        self.node.metrics().peer_connected(direction(&point), link.as_ref().map(|link| link.carrier.name()));
+        // Of two connections in the same direction one is too many.
+        let is_again = self
+            .peers
+            .by_id(&id)
+            .is_some_and(|peer| peer.connections.iter().any(|known| known.point.is_dialer() == point.is_dialer()));
+        let is_first = self.peers.connect(id, Connection { id: connection, point, link }, Instant::now());
+        if is_again {
+            self.swarm.close_connection(connection);
+        } else if is_first {
+            let own = hello(&self.node);
+            self.swarm.behaviour_mut().hello.send_request(&id, Ok(own));
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, id: PeerId, connection: ConnectionId, point: &ConnectedPoint) {
+        let link = self.peers.by_id(&id).and_then(|peer| {
+            peer.connections.iter().find(|known| known.id == connection).and_then(|known| known.link.clone())
+        });
+        self.node.metrics().peer_disconnected(direction(point), link.map(|link| link.carrier.name()));
+        let Some(peer) = self.peers.disconnect(&id, connection) else { return };
+        self.wanted.gone(&id, peer.hello.is_some(), Instant::now());
+        if peer.hello.is_some() {
+            tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
+            self.tell(SyncEvent::Down { peer: peer.key });
+            self.count_peers();
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
+        self.wanted.failed(connection, Instant::now());
+        self.node.metrics().dial_failed();
+        if matches!(error, DialError::LocalPeerId { .. }) {
+            self.node.metrics().peer_refused("self");
+        }
+        tracing::debug!("a peer cannot be reached: {error}");
+    }
+
+    pub(super) fn hello_event(&mut self, event: Event<Result<Hello, Malformed>, Hello>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let now = Instant::now();
+                if self.peers.by_id(&peer).is_none_or(|known| !known.may_say_hello(now)) {
+                    self.refuse(&peer, &Refusal::TooManyHellos);
+                    return;
+                }
+                let own = hello(&self.node);
+                // The peer may be gone by now.
+                let _ = self.swarm.behaviour_mut().hello.send_response(channel, own);
+                match request {
+                    Ok(hello) => self.greeted(&peer, hello),
+                    Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
+                }
+            }
+            Event::Message { peer, message: Message::Response { response, .. }, .. } => self.greeted(&peer, response),
+            Event::OutboundFailure { peer, .. } => {
+                // It may have said hello by itself, or be gone.
+                if self.peers.by_id(&peer).is_some_and(|known| known.hello.is_none()) {
+                    self.refuse(&peer, &Refusal::NoHello);
+                }
+            }
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
+        }
+    }
+
+    /// A peer has said who it is.
+    fn greeted(&mut self, id: &PeerId, hello: Hello) {
+        if hello.chain_id != self.node.spec().chain_id() {
+            return self.refuse(id, &Refusal::OtherChain { found: hello.chain_id });
+        }
+        if hello.version < VERSION_MIN {
+            return self.refuse(id, &Refusal::OldVersion { found: hello.version });
+        }
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
+        let is_new = peer.hello.is_none();
+        peer.hello = Some(hello.clone());
+        if !is_new {
+            return;
+        }
+        let (key, is_outbound) = (peer.key, peer.is_outbound());
+        if let Some(connection) = peer.connections.first() {
+            tracing::info!(
+                peer = key.0,
+                id = %id,
+                address = %connection.point.get_remote_address(),
+                direction = direction(&connection.point).name(),
+                transport = connection.link.as_ref().map_or("?", |link| link.carrier.name()),
+                key_exchange = connection.link.as_ref().map_or_else(|| "?".to_owned(), |link| link.key_exchange.to_string()),
+                height = hello.height.0,
+                runs = hello.user_agent.as_str(),
+                "peer connected"
+            );
+        }
+        self.count_peers();
+        self.tell(SyncEvent::Up { peer: key, hello, is_outbound });
+    }
+
+    pub(super) fn pinged(&mut self, event: &ping::Event) {
+        match event.result {
+            Ok(took) => {
+                if let Some(peer) = self.peers.by_id(&event.peer) {
+                    peer.ping = Some(took);
+                    peer.ping_least = Some(peer.ping_least.map_or(took, |least| least.min(took)));
+                }
+            }
+            // Whoever does not know pings is none the worse for it.
+            Err(ping::Failure::Unsupported) => {}
+            Err(_) => drop(self.swarm.close_connection(event.connection)),
+        }
+    }
+
+    pub(super) fn part_with_the_silent(&mut self, now: Instant) {
+        let is_silent = |since: Instant| now.duration_since(since) > HELLO_TIME_MAX;
+        let silent = self.peers.iter().filter(|peer| peer.hello.is_none() && is_silent(peer.since) && !peer.is_leaving);
+        for id in silent.map(|peer| peer.id).collect::<Vec<_>>() {
+            self.refuse(&id, &Refusal::NoHello);
+        }
+    }
+
+    /// Parts with a peer. Logged once, counted each time.
+    pub(super) fn refuse(&mut self, id: &PeerId, why: &Refusal) {
+        match self.peers.by_id(id) {
+            Some(peer) if !peer.is_leaving => peer.is_leaving = true,
+            _ => return,
+        }
+        self.node.metrics().peer_refused(why.label());
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.clear();
+        }
+        if self.refused.insert(*id) {
+            tracing::info!(%id, "parting with a peer: {why}");
+        } else {
+            tracing::debug!(%id, "parting with a peer again: {why}");
+        }
+        // It may be gone by now.
+        let _ = self.swarm.disconnect_peer_id(*id);
+    }
+
+    fn count_peers(&self) {
+        let up = self.peers.iter().filter(|peer| peer.hello.is_some()).count();
+        self.node.metrics().set_peers(up as u64);
+    }
+}
+
+fn direction(point: &ConnectedPoint) -> Direction {
+    if point.is_dialer() { Direction::Outbound } else { Direction::Inbound }
+}

@@ -1,0 +1,291 @@
+//! The one task that owns the swarm: it meets peers, answers them, asks them what it is told to, and parts with those that misbehave.
+//!
+//! ```text
+//! connection → hello, asked by both → up (told to the synchronisation) → questions both ways → down
+//! ```
+//!
+//! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing but this node's own
+//! hello; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
+
+mod answering;
+mod commands;
+mod meeting;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use libp2p::core::transport::{ListenerId, TransportError as Refused};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::{self, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId};
+use parking_lot::RwLock;
+use qbtc_core::sync::{PeerKey, RequestId};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::MissedTickBehavior;
+
+use super::address::{ListenAddress, NodeAddress};
+use super::answers::{ANSWERS_MAX, BlocksAtHand};
+use super::behaviour::{Behaviour, BehaviourEvent, ConnectionsMax};
+use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
+use super::identity::Identity;
+use super::peers::Peers;
+use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
+use super::transport::link::Links;
+use super::transport::{TransportError, transport};
+use super::wanted::Wanted;
+use crate::node::Node;
+use answering::{Answering, Sending};
+
+/// What a network is started with.
+#[derive(Clone, Debug, Default)]
+pub struct P2pOptions {
+    /// Where to listen. Each must be free.
+    pub listen: Vec<ListenAddress>,
+    /// Where to listen too, if this machine has such addresses.
+    pub listen_if_possible: Vec<ListenAddress>,
+    /// Nodes to be connected with.
+    pub wanted: Vec<NodeAddress>,
+    /// How many connections there may be.
+    pub connections: ConnectionsMax,
+    /// Blocks that are not stored yet.
+    pub at_hand: BlocksAtHand,
+}
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum P2pError {
+    /// The transport.
+    #[error("cannot set up the network: {0}")]
+    Transport(#[from] TransportError),
+    /// An address.
+    #[error(
+        "cannot listen on {address} for p2p: {error}; choose another address with --p2p, or port 0 for any free one"
+    )]
+    Listen {
+        /// Which.
+        address: Multiaddr,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// A network that is started: whoever has it must run it.
+pub struct Started {
+    /// The handle.
+    pub p2p: P2p,
+    /// For what drives the synchronisation.
+    pub link: SyncLink,
+    /// The task.
+    pub service: Service,
+}
+
+/// The task.
+pub struct Service {
+    node: Node,
+    swarm: Swarm<Behaviour>,
+    links: Links,
+    peers: Peers,
+    wanted: Wanted,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    sync_commands: mpsc::Receiver<SyncCommand>,
+    sync_events: mpsc::Sender<SyncEvent>,
+    /// Events that the channel has no room for.
+    events: VecDeque<SyncEvent>,
+    /// Questions of this node that are not answered yet.
+    asked: HashMap<OutboundRequestId, (PeerKey, RequestId)>,
+    at_hand: BlocksAtHand,
+    answers: Arc<Semaphore>,
+    answering: FuturesUnordered<Answering>,
+    sending: Sending,
+    /// Peers that were refused, which is logged once for each.
+    refused: HashSet<PeerId>,
+}
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a listener may take to tell its address.
+const LISTEN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long connections may take to end once the node stops.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
+/// From so many events on that wait beside the channel, nothing is read from peers.
+const EVENTS_HELD_MAX: usize = 64;
+/// The most refused peers that are remembered, so as not to log each anew.
+const REFUSED_MAX: usize = 1_024;
+/// Connections with nothing to do are kept: nodes stay together. Whoever does not answer a ping is gone.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Starts a network: it listens, and what it will do waits until [`Service::run`]. Must be called within a runtime.
+///
+/// # Errors
+/// [`P2pError`]; then nothing runs.
+pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Result<Started, P2pError> {
+    let links = Links::default();
+    let behaviour = Behaviour::new(node, identity, options.connections);
+    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
+    let mut swarm = Swarm::new(transport(identity, &links)?, behaviour, identity.peer_id(), config);
+    let mut listeners = HashSet::new();
+    for address in options.listen.into_iter().flat_map(|ListenAddress(all)| all) {
+        listeners.insert(listen(&mut swarm, &address).map_err(|error| P2pError::Listen { address, error })?);
+    }
+    for address in options.listen_if_possible.into_iter().flat_map(|ListenAddress(all)| all) {
+        match listen(&mut swarm, &address) {
+            Ok(listener) => drop(listeners.insert(listener)),
+            Err(error) => tracing::warn!(%address, "not listening for peers: {error}"),
+        }
+    }
+    tell_addresses(&mut swarm, listeners).await;
+    let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let (sync_events, events) = mpsc::channel(WAITING_MAX);
+    let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
+    let shared = Arc::new(Shared { peer_id: identity.peer_id().to_string(), addresses: RwLock::default() });
+    let mut service = Service {
+        node: node.clone(),
+        swarm,
+        links,
+        peers: Peers::default(),
+        wanted: Wanted::default(),
+        shared: Arc::clone(&shared),
+        commands,
+        sync_commands,
+        sync_events,
+        events: VecDeque::new(),
+        asked: HashMap::new(),
+        at_hand: options.at_hand,
+        answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+        answering: FuturesUnordered::new(),
+        sending: Sending::default(),
+        refused: HashSet::new(),
+    };
+    service.note_addresses();
+    for address in options.wanted {
+        service.wanted.add(address, Instant::now());
+    }
+    let p2p = P2p { commands: commands_in, shared };
+    Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, service })
+}
+
+fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<ListenerId> {
+    swarm.listen_on(address.clone()).map_err(|error| match error {
+        Refused::MultiaddrNotSupported(_) => {
+            io::Error::new(io::ErrorKind::Unsupported, "expected /tcp/PORT, /tcp/PORT/ws or /udp/PORT/quic-v1")
+        }
+        Refused::Other(error) => error,
+    })
+}
+
+/// Waits until each listener has an address.
+async fn tell_addresses(swarm: &mut Swarm<Behaviour>, mut listeners: HashSet<ListenerId>) {
+    let telling = async {
+        while !listeners.is_empty() {
+            if let SwarmEvent::NewListenAddr { listener_id, .. } | SwarmEvent::ListenerClosed { listener_id, .. } =
+                swarm.select_next_some().await
+            {
+                listeners.remove(&listener_id);
+            }
+        }
+    };
+    // A machine whose interfaces are all down listens later.
+    let _ = tokio::time::timeout(LISTEN_TIME_MAX, telling).await;
+}
+
+impl Service {
+    /// Runs until the node stops.
+    pub async fn run(mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (stopping, sync_events) = (self.node.stopping().clone(), self.sync_events.clone());
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => break,
+                room = sync_events.reserve(), if !self.events.is_empty() => match (room, self.events.pop_front()) {
+                    (Ok(room), Some(event)) => room.send(event),
+                    // Nobody listens.
+                    _ => self.events.clear(),
+                },
+                event = self.swarm.select_next_some(), if self.events.len() < EVENTS_HELD_MAX => self.handle(event),
+                Some(answered) = self.answering.next() => self.answered(answered),
+                Some(command) = self.commands.recv() => self.obey(command),
+                Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
+                    self.obey_sync(command);
+                }
+                _ = tick.tick() => self.tick(Instant::now()),
+            }
+        }
+        self.close().await;
+    }
+
+    fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.hello_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(_)) => {}
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.connected(peer_id, connection_id, endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, .. } => {
+                self.disconnected(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                self.dial_failed(connection_id, &error);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(address = %send_back_addr, "a connection was not made: {error}");
+            }
+            SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => self.note_addresses(),
+            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+                let reason = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
+                tracing::error!(?addresses, "not listening for peers any more: {reason}");
+                self.note_addresses();
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::debug!("a listener: {error}"),
+            _ => {}
+        }
+    }
+
+    fn note_addresses(&self) {
+        let own = *self.swarm.local_peer_id();
+        let mut all: Vec<String> =
+            self.swarm.listeners().map(|address| address.clone().with(Protocol::P2p(own)).to_string()).collect();
+        all.sort_unstable();
+        *self.shared.addresses.write() = all;
+    }
+
+    /// What waits for the synchronisation comes in order.
+    fn tell(&mut self, event: SyncEvent) {
+        if !self.sync_events.is_closed() {
+            self.events.push_back(event);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.part_with_the_silent(now);
+        self.dial_wanted(now);
+    }
+
+    /// Parts with everybody in good form.
+    async fn close(mut self) {
+        let all: Vec<PeerId> = self.peers.iter().map(|peer| peer.id).collect();
+        for peer in all {
+            // It fails only for those that have gone already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closing = async {
+            while !self.peers.is_empty() {
+                let event = self.swarm.select_next_some().await;
+                self.handle(event);
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_TIME_MAX, closing).await;
+        self.node.metrics().set_peers(0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
