@@ -2,4 +2,5 @@
 
 pub mod gbt;
 pub mod promtool;
+pub mod sim;
 pub mod stratum;

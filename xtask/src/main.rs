@@ -8,6 +8,7 @@ mod figures;
 mod fuzz;
 mod process;
 mod setup;
+mod sim;
 mod test;
 mod toolchain;
 mod tools;
@@ -41,6 +42,8 @@ enum Cli {
     Wasm,
     /// Runs the fuzz targets of tests/fuzz
     Fuzz(fuzz::Options),
+    /// Runs the simulator of the network: hundreds of nodes, hours of their time
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn run() -> Result<ExitCode> {
         Cli::Bench(options) => bench::run(&workspace, &options)?,
         Cli::Wasm => wasm::run(&workspace)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
+        Cli::Sim(options) => sim::run(&workspace, &options)?,
     }
     Ok(ExitCode::SUCCESS)
 }
