@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::reload::Handle;
 
 use super::options::{DEFAULT_CHAIN, GlobalOptions, load_chain};
@@ -54,7 +55,7 @@ impl NodeCommand {
 /// Logs go to stderr, as all that is no result. What is logged can be changed while the node runs.
 fn start_log(config: &NodeConfig) -> anyhow::Result<LogControl> {
     let base = config.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(base).with_context(|| format!("--log {base:?} is no filter"))?;
+    let filter = filter(base).with_context(|| format!("--log {base:?} is no filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let is_terminal = std::io::stderr().is_terminal();
     if config.log_json.unwrap_or(false) {
@@ -70,7 +71,14 @@ fn start_log(config: &NodeConfig) -> anyhow::Result<LogControl> {
     }
 }
 
-fn reload<S>(handle: &Handle<EnvFilter, S>, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+/// The libraries of WebRTC warn of each packet that strangers get wrong. They are heard only by name.
+const QUIET: &str = "dimpl=error,is=error,sctp_proto=error,str0m=error";
+
+fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{text}"))
+}
+
+fn reload<S>(handle: &Handle<EnvFilter, S>, text: &str) -> Result<(), String> {
+    let filter = filter(text).map_err(|error| error.to_string())?;
     handle.reload(filter).map_err(|error| error.to_string())
 }

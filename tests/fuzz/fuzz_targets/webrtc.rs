@@ -3,6 +3,7 @@
 //! that user name and signed with the password that belongs to it, and others let connections prove an id or go.
 #![no_main]
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use libfuzzer_sys::fuzz_target;
@@ -65,12 +66,13 @@ fn user_name(bytes: &[u8]) {
     }
 }
 
-/// Limits hold, only signed requests open connections, and nothing is left when all have gone.
+/// Limits hold, only signed requests open connections, no name opens two, and nothing is left when all have gone.
 fn packets(mut bytes: &[u8]) {
     let limits = Limits { connections_max: 6, connections_per_source_max: 3, handshakes_max: 4, ..Limits::default() };
     let crypto = crypto();
     let mut router = Router::new(limits, crypto.clone());
     let mut open = Vec::new();
+    let mut names = HashSet::new();
     while let [port, kind, length, rest @ ..] = bytes {
         let (content, rest) = rest.split_at(usize::from(*length).min(rest.len()));
         bytes = rest;
@@ -99,6 +101,7 @@ fn packets(mut bytes: &[u8]) {
             Verdict::Deliver(()) | Verdict::Drop(_) => continue,
         };
         assert_eq!(kind % 4, 1, "a packet that nobody has signed opens a connection");
+        assert!(names.insert(name.clone()), "{name} is back");
         open.push(router.open(from, &name, ()));
         assert_eq!(router.len(), open.len());
         assert!(open.len() <= 6);

@@ -26,6 +26,7 @@ use link::{Carrier, KeyExchange, Link, Links};
 use quic::{Quic, QuicError};
 use tcp::Secured;
 use tls::{Tls, TlsError};
+use webrtc::{Certificate, Limits, WebRtcTransport};
 
 /// The transport that a swarm runs on.
 pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -49,10 +50,30 @@ pub enum TransportError {
 /// # Errors
 /// [`TransportError`].
 pub fn transport(identity: &Identity, links: &Links) -> Result<Transport, TransportError> {
+    Ok(recorded(resolved(without_webrtc(identity)?), links))
+}
+
+/// All transports of a node that browsers reach by WebRTC as well, under this certificate. Must be called within a runtime.
+///
+/// # Errors
+/// [`TransportError`].
+pub fn transport_with_webrtc(
+    identity: &Identity,
+    certificate: Certificate,
+    limits: Limits,
+    links: &Links,
+) -> Result<Transport, TransportError> {
+    let webrtc = WebRtcTransport::new(identity.keypair().clone(), certificate, limits);
+    let link =
+        |(peer, muxer), _| (peer, StreamMuxerBox::new(muxer), Link::new(Carrier::WebRtc, KeyExchange::EllipticCurve));
+    Ok(recorded(resolved(either(webrtc.map(link).boxed(), without_webrtc(identity)?)), links))
+}
+
+fn without_webrtc(identity: &Identity) -> Result<Boxed<Secured>, TransportError> {
     let tls = Tls::new(identity)?;
     let quic = quic(tls.clone())?;
     let (tcp, websocket) = (tcp::tcp(tls), tcp::websocket(identity)?);
-    Ok(recorded(resolved(either(quic, either(websocket, tcp))), links))
+    Ok(either(quic, either(websocket, tcp)))
 }
 
 fn quic(tls: Tls) -> Result<Boxed<Secured>, QuicError> {

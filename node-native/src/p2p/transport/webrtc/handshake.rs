@@ -3,15 +3,13 @@
 //! DTLS alone proves no id: the browser's certificate is a new one each time, and ours is known to the browser by its hash only. The prologue
 //! binds both certificates to the Noise handshake, so that nobody can stand between the two.
 
-use std::sync::Arc;
-
 use libp2p::PeerId;
 use libp2p::core::upgrade::{OutboundConnectionUpgrade as _, UpgradeInfo as _};
 use libp2p::identity::Keypair;
 use libp2p::multihash::Multihash;
 use libp2p::noise;
 
-use super::muxer::{Muxer, Shared};
+use super::muxer::Muxer;
 
 const PREFIX: &[u8] = b"libp2p-webrtc-noise:";
 
@@ -22,17 +20,11 @@ pub(super) fn prologue(client: &Multihash<64>, server: &Multihash<64>) -> Vec<u8
 }
 
 /// Proves our id to the peer and takes its proof.
-pub(super) async fn authenticate(
-    shared: Arc<Shared>,
-    identity: &Keypair,
-    prologue: Vec<u8>,
-) -> Result<(PeerId, Muxer), noise::Error> {
-    // Dropped on any error, and the connection with it.
-    let muxer = Muxer::new(shared);
+pub(super) async fn authenticate(muxer: &Muxer, identity: &Keypair, prologue: Vec<u8>) -> Result<PeerId, noise::Error> {
     let config = noise::Config::new(identity)?.with_prologue(prologue);
     let info = config.protocol_info().next().expect("Noise has one name");
     let (peer, _) = config.upgrade_outbound(muxer.handshake_stream(), info).await?;
-    Ok((peer, muxer))
+    Ok(peer)
 }
 
 #[cfg(test)]

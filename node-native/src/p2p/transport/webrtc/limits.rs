@@ -46,7 +46,7 @@ impl Default for Limits {
             connections_max: 256,
             connections_per_source_max: 32,
             handshakes_max: 64,
-            handshake_timeout: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
             addresses_per_connection_max: 8,
             queue_packets_max: 2_048,
             queue_bytes_max: 32 << 20,
@@ -137,6 +137,8 @@ pub struct Counters {
     pub junk: AtomicU64,
     /// Requests whose credentials are malformed or do not verify.
     pub unverified: AtomicU64,
+    /// Requests of connections that are gone.
+    pub late: AtomicU64,
     /// Requests turned away since there are enough connections.
     pub refused: AtomicU64,
     /// Packets dropped since their connection has too many waiting.

@@ -129,7 +129,15 @@ impl Listener {
             let _ = self.events.send(ListenerEvent::Up(ip)).await;
             return std::future::pending().await;
         }
-        let mut watcher = IfWatcher::new()?;
+        let mut watcher = match IfWatcher::new() {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                tracing::warn!(
+                    "nobody can be told of the node's WebRTC addresses, since the system does not tell them: {error}"
+                );
+                return std::future::pending().await;
+            }
+        };
         loop {
             let event = match poll_fn(|cx| watcher.poll_if_event(cx)).await? {
                 IfEvent::Up(net) => is_reachable(ip, net.addr()).then(|| ListenerEvent::Up(net.addr())),
@@ -173,6 +181,7 @@ impl Listener {
             Verdict::Deliver(queue) => self.deliver(queue, datagram),
             Verdict::Drop(Dropped::Junk) => Counters::add(&counters.junk),
             Verdict::Drop(Dropped::Unverified) => Counters::add(&counters.unverified),
+            Verdict::Drop(Dropped::Gone) => Counters::add(&counters.late),
             Verdict::Drop(Dropped::Full) => Counters::add(&counters.refused),
             Verdict::Open(credentials) => {
                 let (server, client) = (credentials.server(), credentials.client());

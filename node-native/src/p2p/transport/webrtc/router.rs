@@ -2,7 +2,7 @@
 //!
 //! Invariant: a packet changes nothing and allocates nothing unless its source is known or it is a verified request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ use str0m::crypto::CryptoProvider;
 
 use super::credentials::{Credentials, Request};
 use super::limits::{Limits, source_of};
+
+/// How many connections are remembered that are gone.
+const GONE_MAX: usize = 1_024;
 
 /// Names a connection as long as it is in the table, and no other one later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +38,8 @@ pub enum Dropped {
     Unverified,
     /// There are enough connections, or enough addresses for this one.
     Full,
+    /// Its connection is gone. A browser asks for a while whether the node is still there; were it answered, it would think so.
+    Gone,
 }
 
 /// The table. `T` is where a connection's packets go.
@@ -48,6 +53,27 @@ pub struct Router<T> {
     by_source: HashMap<IpAddr, usize>,
     handshakes: usize,
     next: u64,
+    gone: Gone,
+}
+
+/// The names of the last connections that are gone. No browser uses one twice.
+#[derive(Debug, Default)]
+struct Gone {
+    names: HashSet<Box<str>>,
+    order: VecDeque<Box<str>>,
+}
+
+impl Gone {
+    fn add(&mut self, name: Box<str>) {
+        if self.order.len() == GONE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+        if self.names.insert(name.clone()) {
+            self.order.push_back(name);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +98,7 @@ impl<T> Router<T> {
             by_source: HashMap::new(),
             handshakes: 0,
             next: 0,
+            gone: Gone::default(),
         }
     }
 
@@ -82,6 +109,9 @@ impl<T> Router<T> {
         }
         let Some(request) = Request::read(packet) else { return Verdict::Drop(Dropped::Junk) };
         let credentials = *request.credentials();
+        if self.gone.names.contains(credentials.username()) {
+            return Verdict::Drop(Dropped::Gone);
+        }
         let known = self.by_username.get(credentials.username()).copied();
         // What is refused anyway is refused before its integrity costs anything.
         let has_room = match known {
@@ -146,6 +176,7 @@ impl<T> Router<T> {
             }
         }
         self.handshakes -= usize::from(place.is_handshake);
+        self.gone.add(place.username);
     }
 
     /// How many connections there are.
@@ -154,7 +185,7 @@ impl<T> Router<T> {
         self.places.len()
     }
 
-    /// Whether there is none, nor anything left of one.
+    /// Whether there is none, nor anything left of one but its name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let maps = [self.by_address.len(), self.by_username.len(), self.by_source.len()];
@@ -224,6 +255,24 @@ mod tests {
         assert_eq!(target(&mut router, address(2, 1), b"anything"), Ok(2));
         router.remove(one);
         assert_eq!(router.len(), 1);
+    }
+
+    #[test]
+    fn what_is_gone_does_not_come_back() {
+        let limits =
+            Limits { connections_per_source_max: 2 * GONE_MAX, handshakes_max: 2 * GONE_MAX, ..Limits::default() };
+        let mut router = router(limits);
+        let id = open(&mut router, address(1, 1), 0).unwrap();
+        router.remove(id);
+        assert_eq!(open(&mut router, address(1, 1), 0), Err(Dropped::Gone));
+        // Only so many are remembered.
+        for name in 1..=u32::try_from(GONE_MAX).unwrap() {
+            let id = open(&mut router, address(1, 1), name).unwrap();
+            router.remove(id);
+        }
+        assert_eq!(open(&mut router, address(1, 1), 1), Err(Dropped::Gone));
+        open(&mut router, address(1, 1), 0).unwrap();
+        assert_eq!(router.gone.names.len(), GONE_MAX);
     }
 
     #[test]

@@ -116,12 +116,14 @@ impl WebRtcTransport {
 
     fn upgrade(&self, incoming: Incoming) -> Upgrade {
         let (identity, counters) = (self.common.identity.clone(), Arc::clone(&self.common.counters));
+        let Incoming { shared, prologue, place, .. } = incoming;
+        // Whoever drops this, before or while it runs, closes the connection.
+        let muxer = Muxer::new(Arc::clone(&shared));
         // The time for it is the connection's: when that is over, the channel is gone.
         Box::pin(async move {
-            let shared = Arc::clone(&incoming.shared);
-            let (peer, muxer) = authenticate(incoming.shared, &identity, incoming.prologue).await?;
+            let peer = authenticate(&muxer, &identity, prologue).await?;
             shared.set_authenticated();
-            incoming.place.authenticated();
+            place.authenticated();
             Counters::add(&counters.accepted);
             Ok((peer, muxer))
         })

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use libp2p::core::Endpoint;
 use libp2p::core::muxing::StreamMuxer as _;
 use libp2p::core::transport::{DialOpts, ListenerId, PortUse, Transport as _, TransportEvent};
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::futures::future::{join_all, poll_fn};
 use libp2p::futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use libp2p::identity::Keypair;
@@ -23,6 +23,9 @@ use node::{Node, TIMEOUT, count, until};
 use super::certificate::crypto;
 use super::muxer::ConnectionError;
 use super::{Certificate, Limits, WebRtcTransport};
+use crate::p2p::identity::Identity;
+use crate::p2p::transport::link::{Carrier, KeyExchange, Links};
+use crate::p2p::transport::transport_with_webrtc;
 
 fn data(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| u8::try_from(index % 253).unwrap()).collect()
@@ -161,6 +164,10 @@ async fn a_browser_that_goes_silent_in_the_handshake_is_forgotten() {
     node.has_tasks(1).await;
     assert_eq!(count(&node.counters.handshakes_failed), 1);
     assert_eq!(count(&node.counters.accepted), 0);
+    // It asks again, as a browser does that has not heard of the end, and is not told that all is well.
+    socket.send_to(&packet, address).await.unwrap();
+    until(|| count(&node.counters.late) == 1, || "the packet has not come".into()).await;
+    assert_eq!(node.tasks.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,4 +288,49 @@ async fn a_wildcard_is_reached_at_each_address_and_listeners_go() {
     let opts = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
     assert!(transport.dial(address, opts).is_err());
     assert!(transport.listen_on(id, "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_libp2p_refuses_is_closed_at_once() {
+    let limits = Limits { handshake_timeout: Duration::from_secs(600), ..Limits::default() };
+    let (identity, certificate) = (Keypair::generate_ed25519(), Certificate::generate().unwrap());
+    let mut transport = WebRtcTransport::new(identity, certificate, limits);
+    let tasks = transport.tasks();
+    transport.listen_on(ListenerId::next(), "/ip4/127.0.0.1/udp/0/webrtc-direct".parse().unwrap()).unwrap();
+    let mut next = async || timeout(TIMEOUT, poll_fn(|cx| Pin::new(&mut transport).poll(cx))).await.expect("in time");
+    let TransportEvent::NewAddress { listen_addr, .. } = next().await else { panic!("it listens") };
+    let (browser, ()) = tokio::join!(Browser::connect(&listen_addr, Habits::default()), async {
+        assert!(matches!(next().await, TransportEvent::Incoming { .. }));
+    });
+    assert!(browser.is_err());
+    until(|| tasks.len() == 1, || format!("{} tasks", tasks.len())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_with_a_browser_says_what_it_is() {
+    let (identity, links) = (Identity::random(), Links::default());
+    let certificate = Certificate::generate().unwrap();
+    let mut transport = transport_with_webrtc(&identity, certificate, Limits::default(), &links).unwrap();
+    for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/webrtc-direct"] {
+        transport.listen_on(ListenerId::next(), address.parse().unwrap()).unwrap();
+    }
+    let mut next = async || timeout(TIMEOUT, poll_fn(|cx| Pin::new(&mut transport).poll(cx))).await.expect("in time");
+    let address = loop {
+        if let TransportEvent::NewAddress { listen_addr, .. } = next().await
+            && listen_addr.to_string().contains("webrtc-direct")
+        {
+            break listen_addr;
+        }
+    };
+    let (browser, link) = tokio::join!(Browser::connect(&address, Habits::default()), async {
+        loop {
+            if let TransportEvent::Incoming { upgrade, local_addr, send_back_addr, .. } = next().await {
+                let (peer, _muxer) = upgrade.await.unwrap();
+                break links.take(&peer, &ConnectedPoint::Listener { local_addr, send_back_addr });
+            }
+        }
+    });
+    assert_eq!(browser.unwrap().node, identity.peer_id());
+    let link = link.unwrap();
+    assert_eq!((link.carrier, link.key_exchange), (Carrier::WebRtc, KeyExchange::EllipticCurve));
 }
