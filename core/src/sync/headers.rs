@@ -62,8 +62,10 @@ impl ChainSync {
 
     /// Ends what a peer gives that takes too long, so that another one can be asked.
     fn end_slowest(&mut self, at: &Surroundings<'_>) -> bool {
+        let answers_max = answers_max(at);
         let is_slow = |giving: &Giving| {
-            at.now.since(giving.since) > GIVING_MS.saturating_add(GIVING_MS_PER_ANSWER.saturating_mul(giving.answers))
+            let answers = giving.answers.min(answers_max);
+            at.now.since(giving.since) > GIVING_MS.saturating_add(GIVING_MS_PER_ANSWER.saturating_mul(answers))
         };
         let Some((slow, _)) = self.peers.givers().find(|(_, giving)| is_slow(giving)) else { return false };
         self.requests.retain(|_, request| request.peer != slow || request.purpose != Purpose::Headers);
@@ -203,6 +205,14 @@ fn survey_locator(survey: &Survey, at: &Surroundings<'_>) -> Vec<BlockHash> {
     let mut locator = vec![survey.last()];
     locator.extend(at.tree.locator(&survey.from()));
     locator
+}
+
+/// How many answers it takes to give a chain that is on schedule, and to show its work before. Headers of no work can be made without end:
+/// whoever gives more than that gets no more time for them.
+fn answers_max(at: &Surroundings<'_>) -> u64 {
+    let age_s = at.clock.seconds_since(at.spec.genesis().header.time);
+    let headers = u64::try_from(age_s).unwrap_or(0) / u64::from(at.spec.consensus().spacing_s);
+    2 * (headers / HEADERS_MAX as u64 + 1)
 }
 
 /// The work of headers that must follow each other and have what they claim.

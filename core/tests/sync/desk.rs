@@ -50,6 +50,7 @@ pub(crate) struct Desk {
     pub(crate) tree: HeaderTree,
     pub(crate) pool: Mempool,
     pub(crate) now: Moment,
+    pub(crate) clock: BlockTime,
     /// What the machine said that is not done yet.
     pub(crate) said: VecDeque<Output>,
     /// Blocks in the order in which they were handed out.
@@ -160,6 +161,7 @@ impl Desk {
             pool: Mempool::new(Policy::default(), Height(1)),
             spec,
             now: Moment(1),
+            clock: CLOCK,
             said: VecDeque::new(),
             taken: Vec::new(),
             faults: Vec::new(),
@@ -173,7 +175,8 @@ impl Desk {
     pub(crate) fn tell(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let at = Surroundings { now: self.now, clock: CLOCK, tree: &self.tree, pool: &self.pool, spec: &self.spec };
+            let at =
+                Surroundings { now: self.now, clock: self.clock, tree: &self.tree, pool: &self.pool, spec: &self.spec };
             self.sync.handle(input, &at);
             assert!(self.sync.deadline() > self.now, "it would be woken again and again");
             assert!(self.sync.held_bytes() <= self.limits.held_bytes, "{} bytes", self.sync.held_bytes());
@@ -190,7 +193,7 @@ impl Desk {
     }
 
     fn take_headers(&mut self, ticket: Ticket, headers: &[Header]) -> Input {
-        let insert = |header: &Header| self.tree.insert(*header, CLOCK, &self.spec).map(drop);
+        let insert = |header: &Header| self.tree.insert(*header, self.clock, &self.spec).map(drop);
         let outcome: Result<(), InsertError> = headers.iter().try_for_each(insert);
         Input::HeadersTaken { ticket, outcome }
     }

@@ -56,6 +56,30 @@ fn other_headers_at_the_second_asking_are_not_taken() {
 }
 
 #[test]
+fn headers_without_end_do_not_keep_others_from_being_asked() {
+    let mut desk = desk(1_000_000);
+    // A chain on schedule has four answers and a half, and its tip is old, so that one peer is asked at a time.
+    let genesis = desk.spec.genesis().header.time;
+    desk.clock = genesis.saturating_add(9_000 * desk.spec.consensus().spacing_s);
+    let endless = Chain::new(&desk.spec, 29 * HEADERS_MAX, 1);
+    desk.peer_up(1, &endless);
+    desk.peer_up(2, &endless);
+    // It answers soon enough, again and again.
+    for _ in 0..29 {
+        let asked = desk.all_asked();
+        if asked.iter().any(|(peer, ..)| *peer == 2) {
+            break;
+        }
+        desk.wait(3_900);
+        for (_, request, question) in asked {
+            desk.answer(request, &endless.answer(&question, &spec()));
+        }
+    }
+    assert!(desk.now.0 < 105_000, "{:?}", desk.now);
+    assert_eq!(desk.faults, [(PeerKey(1), Fault::Timeout)]);
+}
+
+#[test]
 fn endless_headers_without_enough_work_are_not_held() {
     let mut desk = desk(1_000_000);
     let chain = Chain::new(&desk.spec, 10 * HEADERS_MAX, 1);
