@@ -7,7 +7,7 @@ use qbtc_core::hash::BlockHash;
 use qbtc_core::header::Header;
 use qbtc_core::net::{Hello, PROTOCOL_VERSION, Services, UserAgent};
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::sync::{Body, ChainSync, Input, Limits, Moment, RequestId, Surroundings, Ticket};
+use qbtc_core::sync::{Body, ChainSync, Input, Limits, Moment, RequestId, Scores, Surroundings, Ticket};
 use qbtc_core::units::{BlockTime, FeeRate};
 
 use super::chain::Chain;
@@ -16,10 +16,9 @@ use super::link::{End, Gossip};
 
 /// How many messages a node remembers at least, so as not to take them twice.
 const SEEN_MAX: usize = 4_096;
-/// A point is forgotten after so long.
-const POINT_MS: u64 = 30_000;
-/// How long a ban lasts.
+/// How long a ban lasts, and how long nothing is to do with a peer that was left for smaller faults.
 pub(super) const BAN_MS: u64 = 3_600_000;
+pub(super) const LEFT_MS: u64 = 600_000;
 /// How often what a node has is written to its disk at most. A crash in between loses it.
 const FLUSH_MS: u64 = 10_000;
 
@@ -54,7 +53,7 @@ pub(super) struct Node {
     /// How often in a row the machine asked to be woken at once.
     pub(super) restless: u32,
     seen: [BTreeSet<u64>; 2],
-    scores: BTreeMap<usize, Score>,
+    pub(super) scores: Scores,
     banned_until: BTreeMap<usize, u64>,
     last_flush: u64,
 }
@@ -73,12 +72,6 @@ pub(super) struct Peer {
 pub(super) enum Job {
     Headers(Ticket, Vec<Header>),
     Block(BlockHash, Body),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Score {
-    points: u64,
-    since: u64,
 }
 
 impl Node {
@@ -103,7 +96,7 @@ impl Node {
             is_dialling: false,
             restless: 0,
             seen: Default::default(),
-            scores: BTreeMap::new(),
+            scores: Scores::default(),
             banned_until: BTreeMap::new(),
             last_flush: 0,
         }
@@ -137,7 +130,7 @@ impl Node {
         self.busy_until = 0;
         self.wake_at = None;
         self.seen = Default::default();
-        self.scores.clear();
+        self.scores = Scores::default();
     }
 
     /// What its clock shows.
@@ -176,18 +169,8 @@ impl Node {
         self.seen[0].insert(key)
     }
 
-    /// Adds points to what is held against another node, and returns all that is not forgotten yet.
-    pub(super) fn blame(&mut self, whom: usize, points: u32, now_ms: u64) -> u64 {
-        let score = self.scores.entry(whom).or_insert(Score { points: 0, since: now_ms });
-        let forgotten = (now_ms - score.since) / POINT_MS;
-        score.points = score.points.saturating_sub(forgotten) + u64::from(points);
-        score.since += forgotten * POINT_MS;
-        score.points
-    }
-
-    pub(super) fn ban(&mut self, whom: usize, now_ms: u64) {
-        self.scores.remove(&whom);
-        self.banned_until.insert(whom, now_ms + BAN_MS);
+    pub(super) fn ban(&mut self, whom: usize, until_ms: u64) {
+        self.banned_until.insert(whom, until_ms);
     }
 
     pub(super) fn has_banned(&self, whom: usize, now_ms: u64) -> bool {
@@ -208,24 +191,5 @@ impl Node {
             self.last_flush = now_ms;
             self.chain.flush();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::library::Library;
-    use super::super::money::Purse;
-    use super::*;
-
-    #[test]
-    fn points_are_forgotten_in_time() {
-        let library = Library::new(Purse::new().rules(30, 65_536 * 2));
-        let mut node = Node::new(Chain::new(&library), Limits::of(library.spec()), None);
-        assert_eq!(node.blame(1, 40, 0), 40);
-        assert_eq!(node.blame(1, 10, POINT_MS), 49);
-        assert_eq!(node.blame(2, 1, POINT_MS), 1);
-        assert_eq!(node.blame(1, 0, 200 * POINT_MS), 0);
-        node.ban(1, 0);
-        assert!(node.has_banned(1, BAN_MS - 1) && !node.has_banned(1, BAN_MS) && !node.has_banned(2, 0));
     }
 }

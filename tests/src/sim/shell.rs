@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::net::{CompactBlock, Fault, Hello};
-use qbtc_core::sync::{Announcement, BlockOutcome, Body, Input, Output, PeerKey, Verdict};
+use qbtc_core::sync::{Announcement, BlockOutcome, Body, Input, Judgement, Moment, Output, PeerKey, Verdict};
 
 use super::chain::Moved;
 use super::link::{Content, End, Gossip, Message};
-use super::node::Job;
+use super::node::{BAN_MS, Job, LEFT_MS};
 use super::queue::Event;
 use super::trace::Note;
 use super::world::World;
@@ -99,6 +99,7 @@ impl World {
 
     pub(super) fn down(&mut self, at: usize, life: u32, link: usize) {
         if self.nodes[at].life == life && self.nodes[at].is_up {
+            self.nodes[at].scores.forget(PeerKey(link as u64));
             self.feed(at, Input::PeerDown { peer: PeerKey(link as u64) });
         }
     }
@@ -203,21 +204,32 @@ impl World {
             return;
         }
         let is_honest = self.nodes[of].is_honest();
+        if is_honest && fault.points() > BAD_LUCK_POINTS {
+            self.fail(format!("node {at} accuses node {of}, which is honest, of {text}"));
+        }
         let faults = if is_honest { &mut self.report.honest_faults } else { &mut self.report.liar_faults };
         let name = text.split([' ', '(']).next().unwrap_or(&text).to_owned();
         *faults.entry(name).or_default() += 1;
-        let points = self.nodes[at].blame(of, fault.points(), self.now_ms);
-        let is_ban = points >= u64::from(Fault::BAN_POINTS);
-        if is_honest && (fault.points() > BAD_LUCK_POINTS || is_ban) {
-            self.fail(format!("node {at} accuses node {of}, which is honest, of {text}: {points} points"));
-        } else if is_ban {
-            self.report.bans += 1;
-            self.note(Note::Banned { at, whom: of });
-            self.nodes[at].ban(of, self.now_ms);
-            let theirs: Vec<u64> =
-                self.nodes[at].peers.iter().filter(|(_, peer)| peer.node == of).map(|(link, _)| *link).collect();
-            for link in theirs {
-                self.close(usize::try_from(link).expect("a number of a connection"), "ban");
+        // It may be gone already, and what it did come to light only now.
+        if !self.nodes[at].peers.contains_key(&peer.0) {
+            return;
+        }
+        let judgement = self.nodes[at].scores.hold(peer, fault, Moment(self.now_ms));
+        let link = usize::try_from(peer.0).expect("a number of a connection");
+        if is_honest && judgement != Judgement::Bear {
+            self.fail(format!("node {at} leaves node {of}, which is honest, for {text} and what was before"));
+        }
+        match judgement {
+            Judgement::Bear => {}
+            Judgement::Leave => {
+                self.nodes[at].ban(of, self.now_ms + LEFT_MS);
+                self.close(link, "faults");
+            }
+            Judgement::Ban => {
+                self.report.bans += 1;
+                self.note(Note::Banned { at, whom: of });
+                self.nodes[at].ban(of, self.now_ms + BAN_MS);
+                self.close(link, "ban");
             }
         }
     }
