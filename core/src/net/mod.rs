@@ -5,6 +5,7 @@
 //! to ask whom. [`addresses`] is where nodes may be.
 
 pub mod addresses;
+mod bans;
 mod compact;
 mod fault;
 mod hello;
@@ -12,6 +13,7 @@ mod light;
 mod reconstruction;
 mod sync;
 
+pub use bans::{AlreadyBanned, Ban, BanList, Subnet, SubnetError};
 pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
 pub use fault::Fault;
 pub use hello::{Hello, PROTOCOL_VERSION, Services, UserAgent, UserAgentError};

@@ -5,6 +5,7 @@
 pub mod address;
 mod answers;
 mod behaviour;
+pub mod discovery;
 mod handle;
 pub mod identity;
 mod peers;

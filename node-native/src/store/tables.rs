@@ -48,6 +48,13 @@ pub(super) const MEMPOOL: TableDefinition<'_, u64, (u32, &[u8])> = TableDefiniti
 /// Txid → quanta by which the operator values a transaction above what it pays. Made when it is first needed.
 pub(super) const PRIORITIES: TableDefinition<'_, &[u8; 32], i64> = TableDefinition::new("priorities");
 
+/// Address of a node → `qbtc_core::net::addresses::Entry`. Like the two below, made when it is first needed.
+pub(super) const NODES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("nodes");
+/// Subnet → `qbtc_core::net::Ban`.
+pub(super) const BANS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("bans");
+/// Number → address of a node that is dialled first after a restart.
+pub(super) const ANCHORS: TableDefinition<'_, u32, &str> = TableDefinition::new("anchors");
+
 /// The number of a block and of a piece → the piece, of at most [`super::blob::PIECE_BYTES`].
 pub(super) type BlobTable = TableDefinition<'static, (u64, u32), &'static [u8]>;
 
@@ -63,6 +70,8 @@ pub(super) const META_COINS: &str = "coins";
 pub(super) const META_PRUNED: &str = "pruned";
 /// In [`META`]: one byte, of [`INDEX_TXIDS`] and [`INDEX_ADDRESSES`].
 pub(super) const META_INDEXES: &str = "indexes";
+/// In [`META`]: the key of the address book, 16 bytes. There once an address book was kept.
+pub(super) const META_NODES_KEY: &str = "nodes_key";
 /// [`TXIDS`] is kept.
 pub(super) const INDEX_TXIDS: u8 = 1;
 /// [`ADDRESS_EVENTS`] and [`ADDRESS_COINS`] are kept.

@@ -1,0 +1,3 @@
+//! How nodes find each other.
+
+pub mod dns;
