@@ -273,10 +273,10 @@ impl Login {
 /// Where the node of a chain's folder says that it listens, if one runs or has ended without clearing up.
 #[must_use]
 pub fn running_node(chain_dir: &Path) -> Option<NodeAddresses> {
-    let NodeAddresses { pid, rpc, http, stratum } =
+    let NodeAddresses { pid, rpc, http, stratum, p2p } =
         serde_json::from_str(&read_small(&node_file(chain_dir)).ok()?).ok()?;
     let reachable = |address: Option<String>| address.map(reachable);
-    Some(NodeAddresses { pid, rpc: reachable(rpc), http: reachable(http), stratum: reachable(stratum) })
+    Some(NodeAddresses { pid, rpc: reachable(rpc), http: reachable(http), stratum: reachable(stratum), p2p })
 }
 
 /// An address at which programs of this machine reach what listens at `address`: one that stands for all addresses is none to connect to.

@@ -5,7 +5,7 @@
 
 mod value;
 
-pub use value::{HostName, Listen, Origin, Secret, ValueError, Whole};
+pub use value::{HostName, Listen, Origin, PeerListen, Secret, ValueError, Whole};
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -14,10 +14,13 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::driver::Prune;
+use crate::p2p::address::NodeAddress;
 use crate::stratum::session::Difficulty;
 
 /// How many connections there may be.
 pub type Connections = Whole<1, 65_536>;
+/// How many connections with peers there may be.
+pub type Peers = Whole<0, 4_096>;
 /// How many blocks are kept: as many as a reorg may need, at least.
 pub type KeptBlocks = Whole<{ Prune::DEPTH_MIN }, { u32::MAX }>;
 /// An amount of memory, in MiB.
@@ -36,6 +39,22 @@ pub struct NodeConfig {
     /// Where Stratum listens for miners [default: off].
     #[arg(long, env = "QBTC_STRATUM", value_name = "ADDR|off", hide_env_values = true)]
     pub stratum: Option<Listen>,
+    /// Where the node listens for peers, by TCP and QUIC, or a multiaddr; port 0 takes any free one
+    /// [default: all addresses and the chain's port, 8333 on main; nowhere with --connect].
+    #[arg(long, env = "QBTC_P2P", value_name = "ADDR|off", hide_env_values = true, value_delimiter = ',')]
+    pub p2p: Vec<PeerListen>,
+    /// Connects with these nodes, each IP:PORT or a multiaddr, and with no others.
+    #[arg(long, env = "QBTC_CONNECT", value_name = "NODE", hide_env_values = true, value_delimiter = ',')]
+    pub connect: Vec<NodeAddress>,
+    /// Connects with these nodes too, whatever others there are.
+    #[arg(long, env = "QBTC_ADD_NODE", value_name = "NODE", hide_env_values = true, value_delimiter = ',')]
+    pub add_node: Vec<NodeAddress>,
+    /// How many connections others may have with this node [default: 117].
+    #[arg(long, env = "QBTC_CONNECTIONS_IN_MAX", value_name = "N")]
+    pub connections_in_max: Option<Peers>,
+    /// How many connections this node makes with others [default: 12].
+    #[arg(long, env = "QBTC_CONNECTIONS_OUT_MAX", value_name = "N")]
+    pub connections_out_max: Option<Peers>,
     /// The difficulty that a Stratum miner starts with; then it follows the miner [default: 0.01].
     #[arg(long, env = "QBTC_STRATUM_DIFFICULTY", value_name = "NUMBER")]
     pub stratum_difficulty: Option<Difficulty>,
@@ -159,6 +178,11 @@ impl NodeConfig {
             rpc: self.rpc.or(other.rpc),
             http: self.http.or(other.http),
             stratum: self.stratum.or(other.stratum),
+            p2p: longer(self.p2p, other.p2p),
+            connect: longer(self.connect, other.connect),
+            add_node: longer(self.add_node, other.add_node),
+            connections_in_max: self.connections_in_max.or(other.connections_in_max),
+            connections_out_max: self.connections_out_max.or(other.connections_out_max),
             stratum_difficulty: self.stratum_difficulty.or(other.stratum_difficulty),
             stratum_share_interval: self.stratum_share_interval.or(other.stratum_share_interval),
             stratum_connections: self.stratum_connections.or(other.stratum_connections),
@@ -216,6 +240,9 @@ mod tests {
             ("stratum-difficulty = 0.0", "above zero"),
             ("stratum-share-interval = 0", "from 1 to 600"),
             ("prune = 5", "at least 288"),
+            ("p2p = [\"here\"]", "0.0.0.0:8333"),
+            ("connect = [\"node.example\"]", "IP:PORT"),
+            ("connections-in-max = 5000", "from 0 to 4096"),
             ("db-cache = -1", "from 8"),
             ("allow-origin = [\"https://explorer.example/\"]", "without a path"),
             ("allow-host = [\"node.example:8332\"]", "without scheme and port"),

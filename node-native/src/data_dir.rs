@@ -123,7 +123,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dev");
         let first = DataDir::open(&path).unwrap();
-        first.announce(&NodeAddresses { pid: 7, rpc: None, http: None, stratum: None }).unwrap();
+        first.announce(&NodeAddresses { pid: 7, rpc: None, http: None, stratum: None, p2p: Vec::new() }).unwrap();
         let error = DataDir::open(&path).unwrap_err().to_string();
         assert!(error.contains("process 7") && error.contains("--data-dir"), "{error}");
         drop(first);
@@ -135,7 +135,7 @@ mod tests {
     fn what_a_killed_node_has_left_is_not_told() {
         let folder = tempfile::tempdir().unwrap();
         let killed = DataDir::open(folder.path()).unwrap();
-        killed.announce(&NodeAddresses { pid: 7, rpc: None, http: None, stratum: None }).unwrap();
+        killed.announce(&NodeAddresses { pid: 7, rpc: None, http: None, stratum: None, p2p: Vec::new() }).unwrap();
         let text = fs::read(node_file(folder.path())).unwrap();
         drop(killed);
         fs::write(node_file(folder.path()), text).unwrap();

@@ -76,6 +76,9 @@ pub struct NodeAddresses {
     pub http: Option<String>,
     /// Stratum.
     pub stratum: Option<String>,
+    /// Peers, as multiaddrs with the node's peer id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub p2p: Vec<String>,
 }
 
 #[cfg(test)]

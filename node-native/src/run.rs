@@ -3,6 +3,7 @@
 //! Whatever can fail for a reason that the operator can mend (a port in use, a wrong address, a damaged database) fails here, before
 //! anything runs, with a sentence that says what to do.
 
+mod network;
 mod signals;
 
 use std::fs::File;
@@ -33,6 +34,8 @@ use crate::import::{ImportError, import};
 use crate::metrics::{Interface, Metrics};
 use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node, PrioritiseError, TxRefusal};
+use crate::p2p::identity::IdentityError;
+use crate::p2p::{P2p, P2pError, P2pOptions};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions, StoredMempool};
 use crate::stratum;
@@ -78,6 +81,15 @@ pub enum RunError {
     /// Mining for nobody.
     #[error("--mine needs --reward ADDRESS, who is paid for the blocks; `qbtc wallet address` gives you one")]
     NoReward,
+    /// The node's key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The network.
+    #[error(transparent)]
+    P2p(#[from] P2pError),
+    /// Peers without a network.
+    #[error("--p2p off leaves the node without peers: --connect and --add-node are for one with them")]
+    PeersOff,
     /// A login of JSON-RPC.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -129,6 +141,8 @@ pub struct Running {
     pub node: Node,
     /// Where it listens.
     pub addresses: NodeAddresses,
+    /// The network, unless it is off.
+    pub p2p: Option<P2p>,
     tasks: TaskTracker,
     driver: DriverThread,
     data_dir: DataDir,
@@ -144,6 +158,7 @@ impl Running {
     pub async fn start(options: RunOptions) -> Result<Self, RunError> {
         let RunOptions { spec, chain_dir, config, log } = options;
         let reward = reward(&config, &spec)?;
+        let p2p = network::options(&config, &spec)?;
         let data_dir = DataDir::open(&chain_dir)?;
         let listeners = Listeners::bind(&config, &spec).await?;
         let (credentials, cookie) = credentials(&config, &data_dir)?;
@@ -157,17 +172,28 @@ impl Running {
         let addresses = listeners.addresses();
         let tasks = TaskTracker::new();
         let is_mempool_loaded = Arc::new(AtomicBool::new(false));
-        let running = Self { node, addresses, tasks, driver, data_dir, is_mempool_loaded, _cookie: cookie };
-        if let Err(error) = running.data_dir.announce(&running.addresses) {
+        let mut running =
+            Self { node, addresses, p2p: None, tasks, driver, data_dir, is_mempool_loaded, _cookie: cookie };
+        if let Err(error) = running.open(p2p).await {
             running.node.stop();
             running.finish().await?;
-            return Err(error.into());
+            return Err(error);
         }
         running.tell();
         let loaded = Arc::clone(&running.is_mempool_loaded);
         running.tasks.spawn(begin(running.node.clone(), store, config.load_blocks.clone(), loaded));
         running.serve(listeners, &config, Calls { credentials, reward, log });
         Ok(running)
+    }
+
+    /// Meets the network, and tells others where the node listens.
+    async fn open(&mut self, p2p: Option<P2pOptions>) -> Result<(), RunError> {
+        if let Some(options) = p2p {
+            let p2p = network::start(&self.node, self.data_dir.path(), options, &self.tasks).await?;
+            self.addresses.p2p = p2p.addresses();
+            self.p2p = Some(p2p);
+        }
+        Ok(self.data_dir.announce(&self.addresses)?)
     }
 
     fn serve(&self, listeners: Listeners, config: &NodeConfig, calls: Calls) {
@@ -205,6 +231,7 @@ impl Running {
         let mut context = rpc::Context::new(node.clone(), reward);
         context.database = Some(self.data_dir.database());
         context.log = log;
+        context.p2p.clone_from(&self.p2p);
         context.is_mempool_loaded = Arc::clone(&self.is_mempool_loaded);
         Rpc::new(context, rpc::methods(), credentials, rpc_settings(node)).with_metrics(Arc::clone(node.metrics()))
     }
@@ -218,6 +245,9 @@ impl Running {
             if let Some(address) = address {
                 tracing::info!(%address, "listening for {what}");
             }
+        }
+        for address in &self.addresses.p2p {
+            tracing::info!(%address, "listening for peers");
         }
         let is_remote = |address: &String| address.parse().is_ok_and(|address: SocketAddr| !address.ip().is_loopback());
         if rpc.as_ref().is_some_and(is_remote) {
@@ -283,6 +313,7 @@ impl Listeners {
             rpc: text(&self.rpc),
             http: text(&self.http),
             stratum: text(&self.stratum),
+            p2p: Vec::new(),
         }
     }
 }

@@ -69,7 +69,7 @@ fn start_and_stop(spec: &Path, data_dir: &Path, chain: &str) -> anyhow::Result<R
     let announced = node_file(&chain_dir(data_dir, chain));
     let started = Instant::now();
     let mut node = Command::new(std::env::current_exe()?)
-        .args(["node", "--rpc", "127.0.0.1:0", "--http", "off", "--log", "error", "--chain"])
+        .args(["node", "--rpc", "127.0.0.1:0", "--http", "off", "--p2p", "off", "--log", "error", "--chain"])
         .arg(spec)
         .arg("--data-dir")
         .arg(data_dir)

@@ -168,6 +168,7 @@ fn a_node_that_listens_everywhere_is_reached_here() {
         rpc: Some("0.0.0.0:8332".to_owned()),
         http: Some("[::]:8080".to_owned()),
         stratum: Some("192.0.2.1:3333".to_owned()),
+        p2p: Vec::new(),
     };
     fs::write(node_file(folder.path()), serde_json::to_vec(&addresses).unwrap()).unwrap();
     let NodeAddresses { rpc, http, stratum, .. } = running_node(folder.path()).unwrap();

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer};
 
+use crate::p2p::address::{AddressError, ListenAddress, NodeAddress};
+
 /// Where an interface listens, if it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
@@ -13,6 +15,15 @@ pub enum Listen {
     Off,
     /// Here.
     At(SocketAddr),
+}
+
+/// Where the node listens for peers, if it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerListen {
+    /// Nowhere, and it has no peers.
+    Off,
+    /// Here.
+    At(ListenAddress),
 }
 
 /// Why a text is no value of a setting.
@@ -57,6 +68,14 @@ impl FromStr for Listen {
                 .map(Self::At)
                 .map_err(|_| ValueError::new(text, "an address to listen on, IP:PORT such as 127.0.0.1:8332, or off")),
         }
+    }
+}
+
+impl FromStr for PeerListen {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::At) }
     }
 }
 
@@ -182,7 +201,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Listen, HostName, Origin);
+as_text!(Listen, PeerListen, NodeAddress, HostName, Origin);
 
 #[cfg(test)]
 mod tests {

@@ -45,7 +45,8 @@ impl BlocksAtHand {
 }
 
 /// What this node says of itself.
-pub(super) fn hello(node: &Node) -> Hello {
+#[must_use]
+pub fn hello(node: &Node) -> Hello {
     let (chain, now) = (node.chain(), node.now());
     let mut services = Services::NODE;
     if chain.bodies_pruned_below().0 == 0 {

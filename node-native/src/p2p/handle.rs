@@ -53,6 +53,8 @@ pub struct PeerInfo {
     pub key_exchange: Option<KeyExchange>,
     /// What the peer said of itself last.
     pub hello: Option<Hello>,
+    /// How far its clock was ahead of this node's when it said so, in seconds.
+    pub time_offset: i64,
     /// Bytes of streams that came.
     pub received: u64,
     /// Bytes of streams that went.
@@ -97,6 +99,7 @@ pub(super) enum Command {
     Remove(NodeAddress, oneshot::Sender<bool>),
     Dial(NodeAddress, oneshot::Sender<()>),
     Disconnect(PeerName, oneshot::Sender<bool>),
+    Ping(oneshot::Sender<()>),
 }
 
 impl P2p {
@@ -158,6 +161,15 @@ impl P2p {
     /// [`Stopping`].
     pub async fn disconnect(&self, peer: PeerName) -> Result<bool, Stopping> {
         self.ask(|reply| Command::Disconnect(peer, reply)).await
+    }
+
+    /// Asks all peers for a sign of life; how long it took stands in [`PeerInfo::ping`] when they have answered. Not more often than every
+    /// five seconds.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn ping(&self) -> Result<(), Stopping> {
+        self.ask(Command::Ping).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopping> {

@@ -15,7 +15,7 @@ pub mod transport;
 mod wanted;
 mod wire;
 
-pub use answers::BlocksAtHand;
+pub use answers::{BlocksAtHand, hello};
 pub use behaviour::ConnectionsMax;
 pub use handle::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
 pub use service::{P2pError, P2pOptions, Service, Started, start};

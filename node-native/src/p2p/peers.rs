@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) since_clock: SystemTime,
     /// What it said last.
     pub(super) hello: Option<Hello>,
+    /// How far its clock was ahead then, in seconds.
+    pub(super) time_offset: i64,
     /// How many times it said it since then.
     pub(super) hellos: (Instant, u32),
     pub(super) ping: Option<Duration>,
@@ -82,6 +84,7 @@ impl Peers {
             since: now,
             since_clock: SystemTime::now(),
             hello: None,
+            time_offset: 0,
             hellos: (now, 0),
             ping: None,
             ping_least: None,

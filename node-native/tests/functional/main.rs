@@ -18,6 +18,7 @@ mod mempool_replace;
 mod miners;
 mod mining;
 mod mining_verdicts;
+mod network;
 mod rpc_blockchain;
 mod rpc_control;
 mod rpc_protocol;

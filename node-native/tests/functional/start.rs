@@ -141,7 +141,10 @@ fn settings_that_cannot_be_meant() {
 /// A node whose interfaces are not given on the command line.
 fn plain(place: &Place) -> std::process::Command {
     let mut command = qbtc();
-    command.args(["node", "--chain", &place.chain(), "--rpc", "127.0.0.1:0"]).arg("--data-dir").arg(place.path());
+    command
+        .args(["node", "--chain", &place.chain(), "--rpc", "127.0.0.1:0", "--p2p", "off"])
+        .arg("--data-dir")
+        .arg(place.path());
     command
 }
 

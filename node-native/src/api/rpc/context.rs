@@ -14,6 +14,7 @@ use qbtc_core::units::Height;
 use super::control::LogControl;
 use super::error::{Code, RpcError};
 use crate::node::{Fault, Node};
+use crate::p2p::P2p;
 use crate::store::{ChainView, StoreError};
 
 /// What the calls work on.
@@ -28,6 +29,8 @@ pub struct Context {
     pub database: Option<PathBuf>,
     /// What changes the log, where that is possible.
     pub log: Option<LogControl>,
+    /// The network, unless it is off.
+    pub p2p: Option<P2p>,
     /// Whether the mempool of the last run is restored.
     pub is_mempool_loaded: Arc<AtomicBool>,
     /// The transactions of the last template, as JSON: many miners ask for the same.
@@ -65,6 +68,7 @@ impl Context {
             reward,
             database: None,
             log: None,
+            p2p: None,
             is_mempool_loaded: Arc::new(AtomicBool::new(true)),
             template_transactions: Mutex::default(),
         }

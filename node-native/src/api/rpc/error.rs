@@ -25,6 +25,14 @@ pub enum Code {
     NotConnected,
     /// The node has not caught up with the chain.
     InInitialDownload,
+    /// A node that was added before.
+    NodeAlreadyAdded,
+    /// A node that was not added.
+    NodeNotAdded,
+    /// A node that is not connected.
+    NodeNotConnected,
+    /// The network is off.
+    P2pDisabled,
     /// The store failed.
     Database,
     /// Bytes that do not decode.
@@ -70,6 +78,10 @@ impl Code {
             Self::Verify => -25,
             Self::VerifyRejected => -26,
             Self::VerifyAlreadyInChain => -27,
+            Self::NodeAlreadyAdded => -23,
+            Self::NodeNotAdded => -24,
+            Self::NodeNotConnected => -29,
+            Self::P2pDisabled => -31,
         }
     }
 }

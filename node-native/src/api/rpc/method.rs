@@ -83,6 +83,8 @@ pub enum Category {
     Mempool,
     /// Making blocks.
     Mining,
+    /// Peers.
+    Network,
     /// Transactions as bytes.
     RawTransactions,
     /// Addresses, messages, fees.
@@ -98,6 +100,7 @@ impl Category {
             Self::Control => "Control",
             Self::Mempool => "Mempool",
             Self::Mining => "Mining",
+            Self::Network => "Network",
             Self::RawTransactions => "Rawtransactions",
             Self::Util => "Util",
         }

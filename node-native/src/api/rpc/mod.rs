@@ -19,6 +19,7 @@ mod help;
 mod mempool;
 pub mod method;
 mod mining;
+mod network;
 pub mod param;
 pub mod protocol;
 mod rawtransaction;
@@ -39,8 +40,14 @@ use protocol::Outcome;
 /// All calls of a node.
 #[must_use]
 pub fn methods() -> Vec<Method<Context>> {
-    let categories =
-        [blockchain::methods(), control::methods(), mempool::methods(), mining::methods(), rawtransaction::methods()];
+    let categories = [
+        blockchain::methods(),
+        control::methods(),
+        mempool::methods(),
+        mining::methods(),
+        network::methods(),
+        rawtransaction::methods(),
+    ];
     categories.into_iter().flatten().chain(util::methods()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What the operator and the synchronisation want.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::DialOpts;
@@ -11,9 +11,13 @@ use libp2p::{Multiaddr, PeerId};
 use super::Service;
 use super::meeting::Refusal;
 use crate::p2p::address::{NodeAddress, peer_id};
+use crate::p2p::answers::hello;
 use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
 use crate::p2p::peers::Peer;
 use crate::p2p::sync_link::{SyncCommand, SyncEvent};
+
+/// How often peers are pinged by hand: well below the hellos that they bear.
+const PING_INTERVAL_MIN: Duration = Duration::from_secs(5);
 
 impl Service {
     pub(super) fn obey(&mut self, command: Command) {
@@ -38,6 +42,22 @@ impl Service {
                 let is_there = peer.is_some_and(|peer| self.swarm.disconnect_peer_id(peer).is_ok());
                 let _ = reply.send(is_there);
             }
+            Command::Ping(reply) => {
+                self.ping_all(Instant::now());
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    /// Says hello to all peers once more: pings by libp2p come when they come.
+    fn ping_all(&mut self, now: Instant) {
+        if self.last_ping.is_some_and(|last| now.duration_since(last) < PING_INTERVAL_MIN) {
+            return;
+        }
+        self.last_ping = Some(now);
+        let (own, hello) = (hello(&self.node), &mut self.swarm.behaviour_mut().hello);
+        for peer in self.peers.iter().filter(|peer| peer.hello.is_some() && !peer.is_leaving) {
+            self.pinged.insert(hello.send_request(&peer.id, Ok(own.clone())), now);
         }
     }
 
@@ -124,6 +144,7 @@ impl Service {
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),
             hello: peer.hello.clone(),
+            time_offset: peer.time_offset,
             received: links().map(|link| link.traffic.received()).sum(),
             sent: links().map(|link| link.traffic.sent()).sum(),
             ping: peer.ping,

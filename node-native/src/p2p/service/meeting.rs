@@ -1,6 +1,6 @@
 //! Peers come, say hello, and go.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
@@ -109,8 +109,14 @@ impl Service {
                     Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
                 }
             }
-            Event::Message { peer, message: Message::Response { response, .. }, .. } => self.greeted(&peer, response),
-            Event::OutboundFailure { peer, .. } => {
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                if let Some(asked) = self.pinged.remove(&request_id) {
+                    self.answered_in(&peer, asked.elapsed());
+                }
+                self.greeted(&peer, response);
+            }
+            Event::OutboundFailure { peer, request_id, .. } => {
+                self.pinged.remove(&request_id);
                 // It may have said hello by itself, or be gone.
                 if self.peers.by_id(&peer).is_some_and(|known| known.hello.is_none()) {
                     self.refuse(&peer, &Refusal::NoHello);
@@ -128,8 +134,10 @@ impl Service {
         if hello.version < VERSION_MIN {
             return self.refuse(id, &Refusal::OldVersion { found: hello.version });
         }
+        let now = self.node.now();
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
         let is_new = peer.hello.is_none();
+        peer.time_offset = hello.time.seconds_since(now);
         peer.hello = Some(hello.clone());
         if !is_new {
             return;
@@ -154,15 +162,17 @@ impl Service {
 
     pub(super) fn pinged(&mut self, event: &ping::Event) {
         match event.result {
-            Ok(took) => {
-                if let Some(peer) = self.peers.by_id(&event.peer) {
-                    peer.ping = Some(took);
-                    peer.ping_least = Some(peer.ping_least.map_or(took, |least| least.min(took)));
-                }
-            }
+            Ok(took) => self.answered_in(&event.peer, took),
             // Whoever does not know pings is none the worse for it.
             Err(ping::Failure::Unsupported) => {}
             Err(_) => drop(self.swarm.close_connection(event.connection)),
+        }
+    }
+
+    fn answered_in(&mut self, peer: &PeerId, took: Duration) {
+        if let Some(peer) = self.peers.by_id(peer) {
+            peer.ping = Some(took);
+            peer.ping_least = Some(peer.ping_least.map_or(took, |least| least.min(took)));
         }
     }
 

@@ -103,6 +103,9 @@ pub struct Service {
     answers: Arc<Semaphore>,
     answering: FuturesUnordered<Answering>,
     sending: Sending,
+    /// Hellos that are said to see how long they take.
+    pinged: HashMap<OutboundRequestId, Instant>,
+    last_ping: Option<Instant>,
     /// Peers that were refused, which is logged once for each.
     refused: HashSet<PeerId>,
 }
@@ -160,6 +163,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
         answering: FuturesUnordered::new(),
         sending: Sending::default(),
+        pinged: HashMap::new(),
+        last_ping: None,
         refused: HashSet::new(),
     };
     service.note_addresses();

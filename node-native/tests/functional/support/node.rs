@@ -33,6 +33,10 @@ pub(crate) fn command(chain: &str, data_dir: &Path, options: &[&str]) -> Command
             command.args([flag, value]);
         }
     }
+    // Peers only where a test has some.
+    if !["--p2p", "--connect", "--add-node"].iter().any(|flag| options.contains(flag)) {
+        command.args(["--p2p", "off"]);
+    }
     command.args(options);
     command
 }

@@ -15,7 +15,7 @@ use super::super::protocol::Outcome;
 use super::super::{Rpc, json};
 
 /// The parts of the node whose details can be logged: its modules.
-const CATEGORIES: [&str; 7] = ["api", "driver", "miner", "node", "run", "store", "stratum"];
+const CATEGORIES: [&str; 8] = ["api", "driver", "miner", "node", "p2p", "run", "store", "stratum"];
 
 /// Puts another filter in place of the one that is there.
 type Apply = dyn Fn(&str) -> Result<(), String> + Send + Sync;

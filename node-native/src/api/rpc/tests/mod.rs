@@ -7,6 +7,7 @@ mod blockchain;
 mod control;
 mod mempool;
 mod mining;
+mod network;
 mod random;
 mod rawtransaction;
 mod util;

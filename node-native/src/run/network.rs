@@ -1,0 +1,94 @@
+//! The network of a node, as its operator has set it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use qbtc_core::spec::ChainSpec;
+use tokio_util::task::TaskTracker;
+
+use super::RunError;
+use crate::config::{NodeConfig, PeerListen, Whole};
+use crate::node::Node;
+use crate::p2p::address::ListenAddress;
+use crate::p2p::identity::Identity;
+use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions, Started};
+
+/// What the network is started with; `None` if it is off.
+pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2pOptions>, RunError> {
+    if config.p2p.contains(&PeerListen::Off) {
+        let has_peers = !config.connect.is_empty() || !config.add_node.is_empty();
+        return if has_peers { Err(RunError::PeersOff) } else { Ok(None) };
+    }
+    let mut options = P2pOptions { connections: connections(config), ..P2pOptions::default() };
+    options.wanted = config.connect.iter().chain(&config.add_node).cloned().collect();
+    options.listen = config.p2p.iter().filter_map(listen_address).collect();
+    if config.p2p.is_empty() && config.connect.is_empty() {
+        let port = spec.network().ports.p2p;
+        options.listen.push(ListenAddress::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))));
+        // Not every machine has IPv6.
+        options.listen_if_possible.push(ListenAddress::at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
+    }
+    Ok(Some(options))
+}
+
+/// Starts the network on the identity in the chain's folder.
+pub(super) async fn start(
+    node: &Node,
+    chain_dir: &Path,
+    options: P2pOptions,
+    tasks: &TaskTracker,
+) -> Result<P2p, RunError> {
+    let identity = Identity::open(chain_dir)?;
+    let Started { p2p, link, service } = p2p::start(node, &identity, options).await?;
+    tracing::info!(peer_id = p2p.peer_id(), "the network is on");
+    tasks.spawn(service.run());
+    // Nothing asks peers yet: they are met, and answered.
+    drop(link);
+    Ok(p2p)
+}
+
+fn listen_address(listen: &PeerListen) -> Option<ListenAddress> {
+    match listen {
+        PeerListen::Off => None,
+        PeerListen::At(address) => Some(address.clone()),
+    }
+}
+
+fn connections(config: &NodeConfig) -> ConnectionsMax {
+    let default = ConnectionsMax::default();
+    ConnectionsMax {
+        inbound: config.connections_in_max.map_or(default.inbound, Whole::get),
+        outbound: config.connections_out_max.map_or(default.outbound, Whole::get),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(config: &NodeConfig) -> Result<Option<P2pOptions>, RunError> {
+        options(config, &ChainSpec::dev())
+    }
+
+    #[test]
+    fn nodes_listen_unless_they_are_told_whom_to_connect_with() {
+        let usual = of(&NodeConfig::default()).unwrap().unwrap();
+        assert_eq!(usual.listen, ["0.0.0.0:38333".parse().unwrap()]);
+        assert_eq!(usual.listen_if_possible, ["[::]:38333".parse().unwrap()]);
+        let connect = vec!["127.0.0.1:1".parse().unwrap()];
+        let only = of(&NodeConfig { connect: connect.clone(), ..NodeConfig::default() }).unwrap().unwrap();
+        assert!(only.listen.is_empty() && only.listen_if_possible.is_empty() && only.wanted == connect);
+        let p2p = vec!["127.0.0.1:0".parse().unwrap()];
+        let both = NodeConfig { connect, p2p, add_node: vec!["127.0.0.1:2".parse().unwrap()], ..NodeConfig::default() };
+        let both = of(&both).unwrap().unwrap();
+        assert_eq!((both.listen.len(), both.listen_if_possible.len(), both.wanted.len()), (1, 0, 2));
+    }
+
+    #[test]
+    fn off_is_off() {
+        let off = NodeConfig { p2p: vec![PeerListen::Off], ..NodeConfig::default() };
+        assert!(of(&off).unwrap().is_none());
+        let told = of(&NodeConfig { connect: vec!["127.0.0.1:1".parse().unwrap()], ..off }).unwrap_err().to_string();
+        assert!(told.contains("--connect"), "{told}");
+    }
+}
