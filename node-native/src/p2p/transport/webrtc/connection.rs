@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::{Certificate, sha256_multihash};
+use super::error::ConnectionError;
 use super::frame::FRAME_BYTES_MAX;
 use super::limits::{Charge, Counters};
-use super::muxer::{ConnectionError, HANDSHAKE, Key, Shared};
+use super::muxer::{EndOnDrop, HANDSHAKE, Key, Shared};
 use super::socket::Socket;
 
 /// What SCTP may hold unsent: more would overflow the receive buffers of browsers, and what is lost there is missed for a second.
@@ -132,6 +133,7 @@ where
     /// Runs until the connection is over, and says why it is.
     pub(super) async fn run(mut self, cancel: CancellationToken) -> ConnectionError {
         let shared = Arc::clone(&self.shared);
+        let _end = EndOnDrop(Arc::clone(&shared));
         let reason = tokio::select! {
             () = cancel.cancelled() => ConnectionError::Closed,
             reason = self.drive() => reason,

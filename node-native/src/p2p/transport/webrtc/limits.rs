@@ -1,6 +1,6 @@
 //! How much a listener lets others have: connections, handshakes, streams, bytes that wait.
 //!
-//! Whatever waits for somebody is paid from a [`Budget`] that all connections of a listener share, so that the node's memory is bounded by the
+//! Whatever waits for somebody is paid from a budget that all connections of a listener share, so that the node's memory is bounded by the
 //! budgets, not by the number of peers times what each may have.
 
 use std::net::IpAddr;

@@ -18,9 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use super::certificate::Certificate;
 use super::connection::{self, Answer, Connection, Packet, Wiring};
+use super::error::ConnectionError;
 use super::handshake::prologue;
 use super::limits::{Budget, Counters, DATAGRAM_BYTES_MAX, Limits};
-use super::muxer::{ConnectionError, Shared};
+use super::muxer::Shared;
 use super::router::{Dropped, PlaceId, Router, Verdict};
 use super::socket::{Buffers, Datagram, Socket};
 

@@ -13,6 +13,7 @@
 pub mod certificate;
 mod connection;
 pub mod credentials;
+mod error;
 pub mod frame;
 mod handshake;
 pub mod limits;
@@ -27,6 +28,7 @@ mod transport;
 mod tests;
 
 pub use certificate::{Certificate, CertificateError};
+pub use error::ConnectionError;
 pub use limits::{Counters, Limits};
-pub use muxer::{ConnectionError, Muxer, Substream};
+pub use muxer::{Muxer, Substream};
 pub use transport::{WebRtcError, WebRtcTransport};

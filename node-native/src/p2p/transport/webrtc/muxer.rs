@@ -15,6 +15,7 @@ use libp2p::futures::{AsyncRead, AsyncWrite};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::error::ConnectionError;
 use super::limits::{Budget, Charge, Counters, Limits};
 use super::stream::{Origin, Read, Stream};
 
@@ -33,38 +34,6 @@ pub(super) struct Key(u64);
 
 /// The stream of the handshake.
 pub(super) const HANDSHAKE: Key = Key(0);
-
-/// Why a connection has ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectionError {
-    /// This node has closed it.
-    #[error("closed by this node")]
-    Closed,
-    /// The peer has closed it.
-    #[error("closed by the peer")]
-    ClosedByPeer,
-    /// Nothing came any more.
-    #[error("the peer is gone")]
-    Lost,
-    /// The peer's id was not proved in time.
-    #[error("the handshake took too long")]
-    HandshakeTimeout,
-    /// The peer keeps too many streams open.
-    #[error("the peer has opened more than {0} streams")]
-    TooManyStreams(usize),
-    /// There are too many connections that wait to be taken.
-    #[error("too many connections wait to be taken")]
-    Busy,
-    /// What the library reports.
-    #[error("WebRTC: {0}")]
-    Protocol(String),
-}
-
-impl From<ConnectionError> for io::Error {
-    fn from(error: ConnectionError) -> Self {
-        Self::new(io::ErrorKind::ConnectionAborted, error)
-    }
-}
 
 /// What the task and the streams share.
 #[derive(Debug)]
@@ -205,7 +174,8 @@ impl Shared {
 
     /// When [`Shared::next_to_close`] has something at the latest.
     pub(super) fn close_deadline(&self) -> Option<Instant> {
-        self.inner.lock().retired.iter().map(|(due, _)| *due).min()
+        let inner = self.inner.lock();
+        inner.retired.iter().filter(|(_, key)| inner.streams.contains_key(key)).map(|(due, _)| *due).min()
     }
 
     /// Whether readers should get time to catch up.
@@ -230,13 +200,22 @@ impl Shared {
     /// The task is over.
     pub(super) fn end(&self, reason: ConnectionError) {
         let mut inner = self.inner.lock();
-        inner.ended = Some(reason);
+        inner.ended.get_or_insert(reason);
         let keys: Vec<Key> = inner.streams.keys().copied().collect();
         for key in keys {
             inner.change(key, self.limits.linger, |stream, _| stream.channel_closed());
         }
         let Inner { acceptor, opener, watcher, closer, .. } = &mut *inner;
         [acceptor, opener, watcher, closer].into_iter().for_each(wake);
+    }
+}
+
+/// Ends a connection when its task ends in any way, even by a fault of the library.
+pub(super) struct EndOnDrop(pub(super) Arc<Shared>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(ConnectionError::Lost);
     }
 }
 
@@ -493,3 +472,6 @@ impl Drop for Substream {
         self.shared.wake.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

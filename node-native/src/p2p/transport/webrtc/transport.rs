@@ -17,10 +17,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::certificate::{Certificate, crypto};
+use super::error::ConnectionError;
 use super::handshake::authenticate;
 use super::limits::{Budget, Counters, Limits};
 use super::listener::{Common, Incoming, Listener, ListenerEvent};
-use super::muxer::{ConnectionError, Muxer};
+use super::muxer::Muxer;
 use super::socket::Socket;
 
 /// What a listener may tell before it is heard.

@@ -22,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::p2p::transport::webrtc::certificate::{Certificate, crypto};
 use crate::p2p::transport::webrtc::connection::{self, Connection, Packet, Wiring};
+use crate::p2p::transport::webrtc::error::ConnectionError;
 use crate::p2p::transport::webrtc::handshake::prologue;
 use crate::p2p::transport::webrtc::limits::{Budget, Limits};
-use crate::p2p::transport::webrtc::muxer::{ConnectionError, Muxer, Shared, Substream};
+use crate::p2p::transport::webrtc::muxer::{Muxer, Shared, Substream};
 use crate::p2p::transport::webrtc::socket::{Buffers, Socket};
 
 /// Which credentials it uses.
