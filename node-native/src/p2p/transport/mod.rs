@@ -26,7 +26,7 @@ use link::{Carrier, KeyExchange, Link, Links};
 use quic::{Quic, QuicError};
 use tcp::Secured;
 use tls::{Tls, TlsError};
-use webrtc::WebRtcTransport;
+use webrtc::{Certificate, Limits, WebRtcTransport};
 
 /// The transport that a swarm runs on.
 pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -53,15 +53,17 @@ pub fn transport(identity: &Identity, links: &Links) -> Result<Transport, Transp
     Ok(recorded(resolved(without_webrtc(identity)?), links))
 }
 
-/// All transports of a node that browsers reach by WebRTC as well. Must be called within a runtime.
+/// All transports of a node that browsers reach by WebRTC as well, under this certificate. Must be called within a runtime.
 ///
 /// # Errors
 /// [`TransportError`].
 pub fn transport_with_webrtc(
     identity: &Identity,
-    webrtc: WebRtcTransport,
+    certificate: Certificate,
+    limits: Limits,
     links: &Links,
 ) -> Result<Transport, TransportError> {
+    let webrtc = WebRtcTransport::new(identity.keypair().clone(), certificate, limits);
     let link =
         |(peer, muxer), _| (peer, StreamMuxerBox::new(muxer), Link::new(Carrier::WebRtc, KeyExchange::EllipticCurve));
     Ok(recorded(resolved(either(webrtc.map(link).boxed(), without_webrtc(identity)?)), links))

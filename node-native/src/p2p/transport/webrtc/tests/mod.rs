@@ -309,8 +309,8 @@ async fn a_connection_that_libp2p_refuses_is_closed_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_with_a_browser_says_what_it_is() {
     let (identity, links) = (Identity::random(), Links::default());
-    let webrtc = WebRtcTransport::new(identity.keypair().clone(), Certificate::generate().unwrap(), Limits::default());
-    let mut transport = transport_with_webrtc(&identity, webrtc, &links).unwrap();
+    let certificate = Certificate::generate().unwrap();
+    let mut transport = transport_with_webrtc(&identity, certificate, Limits::default(), &links).unwrap();
     for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/webrtc-direct"] {
         transport.listen_on(ListenerId::next(), address.parse().unwrap()).unwrap();
     }
