@@ -163,7 +163,7 @@ fn a_hundred_nodes_with_all_troubles_and_all_liars() {
         liars: Lie::ALL.to_vec(),
         blocks: 300,
         fresh: 2,
-        minutes: 45,
+        minutes: 30,
         ..Scenario::calm(7, 100)
     };
     let report = pass(&scenario);

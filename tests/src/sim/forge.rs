@@ -12,7 +12,6 @@ use qbtc_core::lock::Address;
 use qbtc_core::net::{CompactBlock, Prefilled, ShortId};
 use qbtc_core::pow::PowAlgorithm;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::Transaction;
 use qbtc_core::units::{BlockTime, CompactBits};
 use qbtc_core::utxo::CoinView;
 use qbtc_core::verify::{CheckedBlock, check_block};
@@ -90,12 +89,6 @@ pub(super) fn compact(
     CompactBlock::from_bytes(&bytes, spec.consensus().limits.block_bytes as usize).ok()
 }
 
-/// A transaction with a witness for another one.
-pub(super) fn with_wrong_signature(mut transaction: Transaction, purse: &super::money::Purse) -> Transaction {
-    transaction.witnesses = vec![purse.witness(&[0; 32])];
-    transaction
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::money::Purse;
@@ -124,7 +117,7 @@ mod tests {
             library.verify(&forged.id()).map(drop)
         };
         assert_eq!(forge(&|block| block.transactions.push(payment.clone()), &mut library), Ok(()));
-        let wrong = with_wrong_signature(payment.clone(), &purse);
+        let wrong = purse.pay_wrongly(outpoint, &coin);
         let found = forge(&|block| block.transactions.push(wrong.clone()), &mut library);
         assert!(matches!(found, Err(BlockError::Signature { index: 0, .. })), "{found:?}");
     }

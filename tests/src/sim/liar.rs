@@ -328,7 +328,7 @@ impl World {
         let SyncQuestion::BlockTransactions { places, .. } = question else {
             return SyncAnswer::BlockTransactions(Vec::new());
         };
-        let other = self.payment(at).map(|(_, payment)| payment);
+        let other = self.coin_to_spend(at).map(|(_, outpoint, coin)| self.purse.pay_wrongly(outpoint, &coin));
         SyncAnswer::BlockTransactions(other.map_or_else(Vec::new, |payment| vec![payment; places.len()]))
     }
 
@@ -338,7 +338,7 @@ impl World {
         if !matches!(lie, Lie::Withhold | Lie::InvalidLate) {
             return self.find_block(at);
         }
-        let Some((_, payment)) = self.payment(at) else { return };
+        let Some((_, outpoint, coin)) = self.coin_to_spend(at) else { return };
         self.number += 1;
         let overpays = lie == Lie::InvalidLate && self.liar(at).next(2) == 0;
         let (chain, purse) = (&self.nodes[at].chain, &self.purse);
@@ -348,9 +348,9 @@ impl World {
                 let amount = &mut block.coinbase.outputs[0].amount;
                 *amount = amount.checked_add(Amount::from_coins(1)).unwrap_or(*amount);
             } else if lie == Lie::InvalidLate {
-                block.transactions.push(forge::with_wrong_signature(payment, purse));
+                block.transactions.push(purse.pay_wrongly(outpoint, &coin));
             } else {
-                block.transactions.push(payment);
+                block.transactions.push(purse.pay(outpoint, &coin, &[], self.library.spec()));
             }
         });
         let Some(forged) = forged else { return };
@@ -424,8 +424,8 @@ impl World {
             }
             2 => coinbase.outputs.clear(),
             _ => {
-                let Some((_, transaction)) = self.payment(at) else { return };
-                prefilled.push(Prefilled { index: 0, transaction });
+                let Some((_, outpoint, coin)) = self.coin_to_spend(at) else { return };
+                prefilled.push(Prefilled { index: 0, transaction: self.purse.pay_wrongly(outpoint, &coin) });
             }
         }
         let (salt, spec) = (self.random.next(), self.library.spec());

@@ -6,6 +6,7 @@ use qbtc_core::net::CompactBlock;
 use qbtc_core::sync::Input;
 use qbtc_core::tx::{OutPoint, Transaction};
 use qbtc_core::units::Target;
+use qbtc_core::utxo::Coin;
 use qbtc_core::verify::{CheckedBlock, check_transaction};
 
 use super::link::{Gossip, Message};
@@ -122,14 +123,19 @@ impl World {
 
     /// A payment that a node would take, and which of the coins it moves.
     pub(super) fn payment(&mut self, at: usize) -> Option<(usize, Transaction)> {
-        let slot = self.random.place(self.coins.len());
         let data: Vec<u8> = vec![0; self.scenario.payment_bytes];
+        let (slot, outpoint, coin) = self.coin_to_spend(at)?;
+        Some((slot, self.purse.pay(outpoint, &coin, &data, self.library.spec())))
+    }
+
+    /// One of the coins, as far as a node can spend it: its number, where it is, and what it is.
+    pub(super) fn coin_to_spend(&mut self, at: usize) -> Option<(usize, OutPoint, Coin)> {
+        let slot = self.random.place(self.coins.len());
         let (chain, spec) = (&self.nodes[at].chain, self.library.spec());
         // Where the coin is as this node sees it: a reorg may have taken its last moves back.
         let (outpoint, coin) = self.coins[slot].iter().rev().find_map(|at| Some((*at, chain.spendable(at)?)))?;
         let next = chain.state.height().next()?;
-        let can_spend = self.purse.can_spend(&coin, next, spec);
-        can_spend.then(|| (slot, self.purse.pay(outpoint, &coin, &data, spec)))
+        self.purse.can_spend(&coin, next, spec).then_some((slot, outpoint, coin))
     }
 
     /// Sends something to all peers but the one from which it came.

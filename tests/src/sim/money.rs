@@ -49,13 +49,16 @@ message = "qBTC sim"
 pub(super) struct Purse {
     key: SecretKey,
     address: Address,
+    /// The key with its signature of something else.
+    wrong_witness: Witness,
 }
 
 impl Purse {
     pub(super) fn new() -> Self {
         let key = SecretKey::from_seed(Scheme::MlDsa44, &[7; 32]);
         let address = AddressTree::single(Conditions::key(key.public_key().clone())).address();
-        Self { key, address }
+        let wrong_witness = witness(&key, &[0; 32]);
+        Self { key, address, wrong_witness }
     }
 
     /// The rules of a chain whose genesis block fills the purse.
@@ -88,21 +91,23 @@ impl Purse {
         if !data.is_empty() {
             outputs.push(TxOut { amount: Amount::ZERO, lock: Lock::Data(data.into()) });
         }
-        let body = TxBody {
-            version: TxBody::VERSION,
-            inputs: vec![at],
-            outputs,
-            lock_height: Height(0),
-            expiry_height: Height(0),
-        };
-        let message = body.sighash(&spec.chain_id(), &[coin.to_output()]);
-        let witnesses = vec![self.witness(&message)];
-        Transaction { body, witnesses }
+        let message = body(at, outputs.clone()).sighash(&spec.chain_id(), &[coin.to_output()]);
+        Transaction { body: body(at, outputs), witnesses: vec![witness(&self.key, &message)] }
     }
 
-    /// A signature of a message, with the key that made it.
-    pub(super) fn witness(&self, message: &[u8; 32]) -> Witness {
-        let proofs = vec![Proof::Signature(self.key.sign_deterministic(message))];
-        Witness { conditions: Conditions::key(self.key.public_key().clone()), path: Default::default(), proofs }
+    /// A payment whose signature is one of something else: right by itself, and invalid.
+    pub(super) fn pay_wrongly(&self, at: OutPoint, coin: &Coin) -> Transaction {
+        let output = TxOut { amount: coin.amount, lock: Lock::Address(self.address) };
+        Transaction { body: body(at, vec![output]), witnesses: vec![self.wrong_witness.clone()] }
     }
+}
+
+fn body(at: OutPoint, outputs: Vec<TxOut>) -> TxBody {
+    TxBody { version: TxBody::VERSION, inputs: vec![at], outputs, lock_height: Height(0), expiry_height: Height(0) }
+}
+
+/// A signature of a message, with the key that made it.
+fn witness(key: &SecretKey, message: &[u8; 32]) -> Witness {
+    let proofs = vec![Proof::Signature(key.sign_deterministic(message))];
+    Witness { conditions: Conditions::key(key.public_key().clone()), path: Default::default(), proofs }
 }
