@@ -33,6 +33,7 @@ use crate::metrics::{Interface, Metrics};
 use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node};
 use crate::p2p::identity::IdentityError;
+use crate::p2p::transport::webrtc::CertificateError;
 use crate::p2p::{P2p, P2pError, P2pOptions};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions};
@@ -83,6 +84,9 @@ pub enum RunError {
     /// The node's key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The certificate of WebRTC.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The network.
     #[error(transparent)]
     P2p(#[from] P2pError),

@@ -71,8 +71,9 @@ fn start_log(config: &NodeConfig) -> anyhow::Result<LogControl> {
     }
 }
 
-/// The libraries of WebRTC warn of each packet that strangers get wrong. They are heard only by name.
-const QUIET: &str = "dimpl=error,is=error,sctp_proto=error,str0m=error";
+/// Libraries of the network warn of each packet that strangers get wrong, who could fill the disk so. They are heard only by name.
+const QUIET: &str = "dimpl=error,is=error,sctp_proto=error,str0m=error,\
+                     libp2p_request_response=error,libp2p_yamux=error,multistream_select=error,quinn_proto=error,rustls=error,yamux=off";
 
 fn filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(format!("{QUIET},{text}"))

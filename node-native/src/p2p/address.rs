@@ -79,6 +79,14 @@ impl ListenAddress {
     }
 }
 
+impl ListenAddress {
+    /// Whether browsers are to reach the node there by WebRTC.
+    #[must_use]
+    pub fn is_webrtc(&self) -> bool {
+        self.0.iter().flatten().any(|part| part == Protocol::WebRTCDirect)
+    }
+}
+
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -126,6 +134,8 @@ mod tests {
         assert_eq!(both.map_text(), ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"]);
         let ListenAddress(one) = "/ip6/::/tcp/8333/ws".parse().unwrap();
         assert_eq!(one.map_text(), ["/ip6/::/tcp/8333/ws"]);
+        let webrtc: ListenAddress = "/ip4/0.0.0.0/udp/8333/webrtc-direct".parse().unwrap();
+        assert!(webrtc.is_webrtc() && !ListenAddress(one).is_webrtc());
         for wrong in ["127.0.0.1", "/dns/node.example/tcp/1", "/ip4/127.0.0.1", "none"] {
             assert!(wrong.parse::<ListenAddress>().unwrap_err().to_string().contains("off"), "{wrong}");
         }

@@ -11,6 +11,7 @@ use crate::config::{NodeConfig, PeerListen, Whole};
 use crate::node::Node;
 use crate::p2p::address::ListenAddress;
 use crate::p2p::identity::Identity;
+use crate::p2p::transport::webrtc::Certificate;
 use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions, Started};
 
 /// What the network is started with; `None` if it is off.
@@ -35,10 +36,14 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
 pub(super) async fn start(
     node: &Node,
     chain_dir: &Path,
-    options: P2pOptions,
+    mut options: P2pOptions,
     tasks: &TaskTracker,
 ) -> Result<P2p, RunError> {
     let identity = Identity::open(chain_dir)?;
+    if options.listen.iter().any(ListenAddress::is_webrtc) {
+        // Part of the addresses that browsers know, so it stays over restarts.
+        options.webrtc = Some(Certificate::load_or_generate(&chain_dir.join("webrtc.pem"))?);
+    }
     let Started { p2p, link, service } = p2p::start(node, &identity, options).await?;
     tracing::info!(peer_id = p2p.peer_id(), "the network is on");
     tasks.spawn(service.run());

@@ -36,7 +36,8 @@ use super::identity::Identity;
 use super::peers::Peers;
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::link::Links;
-use super::transport::{TransportError, transport};
+use super::transport::webrtc::{Certificate, Limits};
+use super::transport::{TransportError, transport, transport_with_webrtc};
 use super::wanted::Wanted;
 use crate::node::Node;
 use answering::{Answering, Sending};
@@ -54,6 +55,8 @@ pub struct P2pOptions {
     pub connections: ConnectionsMax,
     /// Blocks that are not stored yet.
     pub at_hand: BlocksAtHand,
+    /// What browsers know the node by, if they are to reach it by WebRTC.
+    pub webrtc: Option<Certificate>,
 }
 
 /// Why there is no network.
@@ -131,7 +134,11 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
     let links = Links::default();
     let behaviour = Behaviour::new(node, identity, options.connections);
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
-    let mut swarm = Swarm::new(transport(identity, &links)?, behaviour, identity.peer_id(), config);
+    let transport = match options.webrtc {
+        Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), &links)?,
+        None => transport(identity, &links)?,
+    };
+    let mut swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
     let mut listeners = HashSet::new();
     for address in options.listen.into_iter().flat_map(|ListenAddress(all)| all) {
         listeners.insert(listen(&mut swarm, &address).map_err(|error| P2pError::Listen { address, error })?);
@@ -177,9 +184,10 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
 
 fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<ListenerId> {
     swarm.listen_on(address.clone()).map_err(|error| match error {
-        Refused::MultiaddrNotSupported(_) => {
-            io::Error::new(io::ErrorKind::Unsupported, "expected /tcp/PORT, /tcp/PORT/ws or /udp/PORT/quic-v1")
-        }
+        Refused::MultiaddrNotSupported(_) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "expected /tcp/PORT, /tcp/PORT/ws, /udp/PORT/quic-v1 or /udp/PORT/webrtc-direct",
+        ),
         Refused::Other(error) => error,
     })
 }

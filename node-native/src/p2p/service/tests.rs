@@ -367,6 +367,35 @@ async fn questions_are_answered_after_a_hello_and_only_if_they_are_some() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_hello_all_the_time_is_parted_with() {
+    let net = Net::at("127.0.0.1:0").await;
+    let (mut swarm, node) = raw_peer(&net, net.node.node.spec().chain_id()).await;
+    let own = framed(&hello(&net.node.node).to_bytes());
+    for _ in 0..30 {
+        swarm.behaviour_mut().hello.send_request(&node, own.clone());
+        assert!(!until(&mut swarm, greeted).await.is_empty());
+    }
+    swarm.behaviour_mut().hello.send_request(&node, own);
+    until(&mut swarm, is_closed).await;
+    eventually("it is counted", async || net.refused("hellos").then_some(())).await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_have_addresses_with_the_certificate() {
+    let node = TestNode::with_blocks(14).await;
+    let listen: Vec<ListenAddress> = vec!["/ip4/127.0.0.1/udp/0/webrtc-direct".parse().unwrap()];
+    let refused = P2pOptions { listen: listen.clone(), ..P2pOptions::default() };
+    let told = start(&node.node, &Identity::random(), refused).await.err().unwrap().to_string();
+    assert!(told.contains("webrtc-direct"), "without a certificate: {told}");
+    let webrtc = Some(Certificate::generate().unwrap());
+    let options = P2pOptions { listen, webrtc, ..P2pOptions::default() };
+    let Started { p2p, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
+    let [address] = &p2p.addresses()[..] else { panic!("{:?}", p2p.addresses()) };
+    assert!(address.contains("/webrtc-direct/certhash/") && address.ends_with(p2p.peer_id()), "{address}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_none_is_held_against_the_peer() {
     let mut net = Net::at("127.0.0.1:0").await;
     let (mut swarm, node) = raw_peer(&net, net.node.node.spec().chain_id()).await;

@@ -210,6 +210,38 @@ async fn who_listens_dials_from_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_crowd_nothing_is_kept_for_those_who_cannot_be_reached() {
+    let (mut dialler, mut listener) = (Party::new(), Party::new());
+    let at = listener.listen(ADDRESSES[1]).await;
+    // Handshakes that nobody goes on with. From the ninth on, addresses have proved themselves; the dialler does.
+    let mut dials: Vec<_> = Vec::new();
+    let mut waiting = Vec::new();
+    while waiting.len() < 64 {
+        let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::Reuse };
+        dials.push(tokio::spawn(dialler.transport.dial(at.clone(), options).unwrap()));
+        let event = tokio::time::timeout(DEADLINE, listener.transport.next()).await.unwrap().unwrap();
+        if let TransportEvent::Incoming { upgrade, .. } = event {
+            waiting.push(upgrade);
+        }
+    }
+    // One more is not even looked at, until another one has gone.
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::Reuse };
+    let late = tokio::spawn(dialler.transport.dial(at.clone(), options).unwrap());
+    let event = tokio::time::timeout(Duration::from_millis(300), listener.transport.next()).await;
+    assert!(event.is_err(), "{event:?}");
+    waiting.clear();
+    let event = tokio::time::timeout(DEADLINE, listener.transport.next()).await.unwrap().unwrap();
+    let TransportEvent::Incoming { upgrade, .. } = event else { panic!("{event:?}") };
+    let Party { peer, mut transport, .. } = listener;
+    // The socket must be read while the handshake runs.
+    let driving = tokio::spawn(async move { while transport.next().await.is_some() {} });
+    let (dialled, accepted) = tokio::time::timeout(DEADLINE, async { tokio::join!(late, upgrade) }).await.unwrap();
+    assert_eq!((dialled.unwrap().unwrap().0, accepted.unwrap().0), (peer, dialler.peer));
+    driving.abort();
+    dials.into_iter().for_each(|dial| dial.abort());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_families_have_the_same_port() {
     let mut party = Party::new();
     let four = party.listen("/ip4/127.0.0.1/udp/0/quic-v1").await;
