@@ -34,7 +34,7 @@ use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node};
 use crate::p2p::identity::IdentityError;
 use crate::p2p::transport::webrtc::CertificateError;
-use crate::p2p::{P2p, P2pError, P2pOptions};
+use crate::p2p::{LaunchError, P2p, P2pOptions};
 use crate::paths::{self, NodeAddresses};
 use crate::store::{Indexes, Store, StoreError, StoreOptions};
 use crate::stratum;
@@ -89,7 +89,7 @@ pub enum RunError {
     Certificate(#[from] CertificateError),
     /// The network.
     #[error(transparent)]
-    P2p(#[from] P2pError),
+    P2p(#[from] LaunchError),
     /// Peers without a network.
     #[error("--p2p off leaves the node without peers: --connect and --add-node are for one with them")]
     PeersOff,

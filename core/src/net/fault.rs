@@ -49,6 +49,9 @@ pub enum Fault {
     /// A block that breaks a rule of the chain.
     #[error("a block that is not valid")]
     InvalidBlock,
+    /// A transaction that is invalid whatever the chain.
+    #[error("a transaction that cannot be valid")]
+    Transaction,
     /// A compact block of which no block can be made.
     #[error("a compact block that cannot be used: {0}")]
     CompactBlock(CompactBlockError),
@@ -75,6 +78,7 @@ impl Fault {
             | Self::NoWork
             | Self::OtherBlock
             | Self::Body
+            | Self::Transaction
             | Self::CompactBlock(_) => Self::BAN_POINTS,
         }
     }

@@ -103,6 +103,13 @@ pub enum Input {
         /// Whether this node chose it. Those are asked first: an attacker cannot choose to be among them.
         is_outbound: bool,
     },
+    /// A peer has a new tip.
+    Told {
+        /// Which.
+        peer: PeerKey,
+        /// What it said.
+        hello: Hello,
+    },
     /// A peer is gone. Its questions end.
     PeerDown {
         /// Which.
@@ -281,6 +288,7 @@ impl ChainSync {
     pub fn handle(&mut self, input: Input, at: &Surroundings<'_>) {
         match input {
             Input::PeerUp { peer, hello, is_outbound } => self.peer_up(peer, &hello, is_outbound, at),
+            Input::Told { peer, hello } => self.peers.told(peer, &hello, at.tree),
             Input::PeerDown { peer } => self.peer_down(peer, at),
             Input::Answer { request, answer } => self.answered(request, answer, at),
             Input::Unanswered { request } => self.unanswered(request, at),

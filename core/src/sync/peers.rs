@@ -102,6 +102,11 @@ impl Peer {
     }
 }
 
+/// Whether a peer has a tip that the node does not know, or not as a valid one.
+fn is_news(hello: &Hello, tree: &HeaderTree) -> bool {
+    tree.node(&hello.tip).is_none_or(|node| node.status() == Status::Invalid)
+}
+
 /// How many blocks below its tip a node that prunes is sure to have, with some left for the time that passes meanwhile.
 const PRUNED_KEEPS: u32 = 288 - 16;
 
@@ -122,12 +127,21 @@ impl Peers {
             tip: hello.tip,
             best: None,
             given: None,
-            wants_asking: tree.node(&hello.tip).is_none_or(|node| node.status() == Status::Invalid),
+            wants_asking: is_news(hello, tree),
             giving: None,
             paused_until: None,
             pauses: 0,
         };
         self.peers.insert(key, peer);
+    }
+
+    /// Notes what a peer says of its chain now.
+    pub(super) fn told(&mut self, key: PeerKey, hello: &Hello, tree: &HeaderTree) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.services = hello.services;
+        peer.claimed = hello.work;
+        peer.tip = hello.tip;
+        peer.wants_asking |= is_news(hello, tree);
     }
 
     pub(super) fn remove(&mut self, key: PeerKey) {

@@ -29,6 +29,19 @@ fn a_peer_with_the_same_chain_is_asked_nothing_until_news_are_due() {
 }
 
 #[test]
+fn a_peer_that_has_caught_up_says_so_and_is_asked() {
+    let mut desk = Desk::new();
+    let (before, after) = (Chain::new(&desk.spec, 0, 1), Chain::new(&desk.spec, 30, 1));
+    desk.peer_up(1, &before);
+    assert!(desk.asked().is_none());
+    let hello = after.hello(&desk.spec);
+    desk.tell(Input::Told { peer: PeerKey(1), hello });
+    desk.serve(&[(1, &after)]);
+    desk.assert_has(&after);
+    assert_eq!(desk.faults, []);
+}
+
+#[test]
 fn one_peer_is_asked_while_the_tip_is_old_and_the_next_if_it_does_not_answer() {
     let mut desk = Desk::new();
     let (short, long) = (Chain::new(&desk.spec, 10, 1), Chain::new(&desk.spec, 20, 2));

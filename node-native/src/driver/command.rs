@@ -43,6 +43,11 @@ pub(crate) enum Command {
         header: Header,
         reply: Reply<Result<Inserted, HeaderRefusal>>,
     },
+    /// Headers that follow each other. Those before the first that is refused are taken.
+    Headers {
+        headers: Vec<Header>,
+        reply: Reply<Result<(), HeaderRefusal>>,
+    },
     /// Transactions that were verified together.
     Transactions(Vec<Admission>),
     Invalidate {

@@ -287,6 +287,11 @@ impl Driver {
                 self.flush()?;
                 let _ = reply.send(outcome.map_err(Into::into));
             }
+            Command::Headers { headers, reply } => {
+                let outcome = self.take_headers(headers);
+                self.flush_if_large()?;
+                let _ = reply.send(outcome.map_err(Into::into));
+            }
             Command::Transactions(admissions) => self.take_transactions(admissions)?,
             Command::Invalidate { id, reply } => {
                 let _ = reply.send(self.invalidate(id)?);

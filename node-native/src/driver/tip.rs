@@ -25,6 +25,17 @@ impl Driver {
         Ok(inserted)
     }
 
+    /// Takes headers that follow each other, up to the first that is refused. They are written later.
+    pub(super) fn take_headers(&mut self, headers: Vec<Header>) -> Result<(), InsertError> {
+        let mut tree = self.node.shared().headers.write();
+        headers.into_iter().try_for_each(|header| {
+            if tree.insert(header, now(), self.node.spec())? == Inserted::New {
+                self.batch.push_header(header);
+            }
+            Ok(())
+        })
+    }
+
     pub(super) fn take_block(&mut self, block: Arc<CheckedBlock>) -> Result<Result<Submitted, BlockRefusal>, Fault> {
         let id = block.id();
         if let Err(error) = self.take_header(*block.header()) {

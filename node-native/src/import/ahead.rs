@@ -12,31 +12,21 @@ use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::{Coin, CoinView};
-use qbtc_core::verify::{BlockError, CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, resolve_transaction};
+use qbtc_core::verify::{CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, resolve_transaction};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
 use super::BLOCKS_AHEAD_MAX;
-use crate::blocks_file::BlocksFileError;
-use crate::node::{BlockRefusal, Fault, Node};
+use crate::node::{Fault, Node};
 use crate::store::{ChainView, StoreError};
 
 /// A block on its way through the rules that need no chain.
-pub(super) type Checking = oneshot::Receiver<Result<CheckedBlock, BlockError>>;
+pub(crate) type Checking<E> = oneshot::Receiver<Result<Arc<CheckedBlock>, E>>;
 
 /// A block the signatures of which are being verified.
-pub(super) struct Verifying {
-    pub(super) block: Arc<CheckedBlock>,
-    pub(super) verified: oneshot::Receiver<Vec<Verified>>,
-}
-
-/// Why there is no next block.
-#[derive(Debug)]
-pub(super) enum Unusable {
-    /// The file.
-    File(BlocksFileError),
-    /// The block.
-    Refused(BlockRefusal),
+pub(crate) struct Verifying {
+    pub(crate) block: Arc<CheckedBlock>,
+    pub(crate) verified: oneshot::Receiver<Vec<Verified>>,
 }
 
 /// A transaction whose witnesses passed, and the height from which on they hold.
@@ -46,23 +36,21 @@ pub(crate) type Verified = (Wtxid, Height);
 /// before it writes.
 const UNSHOWN_BYTES_MAX: u64 = 160 << 20;
 
-/// Has the signatures of blocks verified that are not known, in their order.
-pub(super) fn verify_ahead(
+/// Has the signatures of blocks verified that are not known, in their order. What is no block passes through in its turn.
+pub(crate) fn verify_ahead<E: From<Fault> + Send + 'static>(
     node: &Node,
     known: VerifiedCache,
-    mut blocks: mpsc::Receiver<Result<Checking, BlocksFileError>>,
-) -> mpsc::Receiver<Result<Verifying, Unusable>> {
+    mut blocks: mpsc::Receiver<Checking<E>>,
+) -> mpsc::Receiver<Result<Verifying, E>> {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
     let node = node.clone();
     tokio::task::spawn_blocking(move || {
         let mut coins = CoinsAhead::new(node.chain());
         while let Some(checking) = blocks.blocking_recv() {
-            let verifying = match checking.map(Checking::blocking_recv) {
-                Ok(Ok(Ok(block))) => Ok(verify(&node, &known, &mut coins, Arc::new(block))),
-                Ok(Ok(Err(error))) => Err(Unusable::Refused(error.into())),
+            let verifying = match checking.blocking_recv() {
+                Ok(checked) => checked.map(|block| verify(&node, &known, &mut coins, block)),
                 // Whoever checked it is gone.
-                Ok(Err(_)) => Err(Unusable::Refused(Fault::Stopping.into())),
-                Err(error) => Err(Unusable::File(error)),
+                Err(_) => Err(Fault::Stopping.into()),
             };
             if sender.blocking_send(verifying).is_err() {
                 return;

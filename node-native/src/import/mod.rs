@@ -6,10 +6,11 @@
 
 mod ahead;
 
-pub(crate) use ahead::Verified;
+pub(crate) use ahead::{Checking, Verified, Verifying, verify_ahead};
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::sync::Arc;
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::verify::{VerifiedCache, check_block};
@@ -17,7 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::blocks_file::{BlocksFileError, BlocksReader};
 use crate::node::{BlockRefusal, Fault, Importing, Node};
-use ahead::{Checking, Unusable, Verifying, verify_ahead};
 
 /// How many blocks may be ahead of the one that is connected, at each step on the way: enough to keep all processors busy.
 const BLOCKS_AHEAD_MAX: usize = 8;
@@ -50,6 +50,21 @@ pub enum ImportError {
         /// Why.
         refusal: BlockRefusal,
     },
+}
+
+/// Why a block of the file cannot be given to the node.
+#[derive(Debug)]
+enum Unusable {
+    /// The file.
+    File(BlocksFileError),
+    /// The block.
+    Refused(BlockRefusal),
+}
+
+impl From<Fault> for Unusable {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(fault.into())
+    }
 }
 
 /// Gives the node all blocks of a file, and tells after each what has been done.
@@ -103,25 +118,28 @@ pub(crate) async fn import_knowing(
 /// Waits until no more than so many blocks are under way.
 async fn finish(under_way: &mut VecDeque<(u64, Importing)>, most: usize) -> Result<(), ImportError> {
     while under_way.len() > most {
-        let Some((number, importing)) = under_way.pop_front() else { break };
+        let Some((number, mut importing)) = under_way.pop_front() else { break };
         importing.finish().await.map_err(|refusal| ImportError::Refused { number, refusal })?;
     }
     Ok(())
 }
 
 /// Reads blocks on a thread of its own and has them checked, in their order.
-fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receiver<Result<Checking, BlocksFileError>> {
+fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receiver<Checking<Unusable>> {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
-    let spec = std::sync::Arc::clone(node.spec());
+    let spec = Arc::clone(node.spec());
     tokio::task::spawn_blocking(move || {
         for block in BlocksReader::new(source, spec.consensus().limits.block_bytes as usize) {
-            let checking = block.map(|block| {
-                let (checked, checking) = oneshot::channel();
-                let spec = std::sync::Arc::clone(&spec);
-                // Nobody waits for it any more if the import has ended early.
-                rayon::spawn(move || drop(checked.send(check_block(block, &spec))));
-                checking
-            });
+            let (checked, checking) = oneshot::channel();
+            let spec = Arc::clone(&spec);
+            // Nobody waits for it any more if the import has ended early.
+            match block {
+                Ok(block) => rayon::spawn(move || {
+                    let outcome = check_block(block, &spec).map(Arc::new);
+                    drop(checked.send(outcome.map_err(|error| Unusable::Refused(error.into()))));
+                }),
+                Err(error) => drop(checked.send(Err(Unusable::File(error)))),
+            }
             if sender.blocking_send(checking).is_err() {
                 return;
             }

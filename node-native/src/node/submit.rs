@@ -8,7 +8,7 @@ use qbtc_core::chain::Inserted;
 use qbtc_core::crypto::verify_serial;
 use qbtc_core::hash::{BlockHash, Txid, Wtxid};
 use qbtc_core::header::Header;
-use qbtc_core::mempool::VerifiedCandidate;
+use qbtc_core::mempool::{AdmitError, VerifiedCandidate};
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::verify::{
@@ -16,7 +16,7 @@ use qbtc_core::verify::{
 };
 use tokio::sync::oneshot;
 
-use super::{BlockRefusal, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal};
+use super::{BlockRefusal, Event, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal};
 use crate::driver::{Command, Commit, Unverified, check_block_in_parallel, verify_in_parallel};
 use crate::import::Verified;
 
@@ -52,8 +52,9 @@ pub(crate) struct Importing {
 
 impl Importing {
     /// Waits for what comes of it.
-    pub(crate) async fn finish(self) -> Result<Submitted, BlockRefusal> {
-        self.answer.await.map_err(|_| self.node.stopped())?
+    /// Must not be called again once it has returned.
+    pub(crate) async fn finish(&mut self) -> Result<Submitted, BlockRefusal> {
+        (&mut self.answer).await.map_err(|_| self.node.stopped())?
     }
 }
 
@@ -80,8 +81,15 @@ impl Node {
     /// # Errors
     /// [`BlockRefusal`].
     pub async fn submit_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
-        self.ask(|reply| Command::Block { block: Arc::new(block), verified: Vec::new(), commit: Commit::Now, reply })
-            .await?
+        let block = Arc::new(block);
+        let taken = Arc::clone(&block);
+        let outcome =
+            self.ask(|reply| Command::Block { block: taken, verified: Vec::new(), commit: Commit::Now, reply }).await?;
+        if let Ok(Submitted::Connected) = outcome {
+            // It fails if nobody listens.
+            let _ = self.0.events.send(Event::Found(block));
+        }
+        outcome
     }
 
     /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others; and some of its
@@ -95,8 +103,29 @@ impl Node {
         block: Arc<CheckedBlock>,
         verified: Vec<Verified>,
     ) -> Result<Importing, Fault> {
+        self.import(block, verified, Commit::Later).await
+    }
+
+    /// [`Self::import_checked`] of a block that others wait for: it is written before the answer.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(crate) async fn import_at_once(
+        &self,
+        block: Arc<CheckedBlock>,
+        verified: Vec<Verified>,
+    ) -> Result<Importing, Fault> {
+        self.import(block, verified, Commit::Now).await
+    }
+
+    async fn import(
+        &self,
+        block: Arc<CheckedBlock>,
+        verified: Vec<Verified>,
+        commit: Commit,
+    ) -> Result<Importing, Fault> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Block { block, verified, commit: Commit::Later, reply };
+        let command = Command::Block { block, verified, commit, reply };
         self.0.commands.send(command).await.map_err(|_| self.stopped())?;
         Ok(Importing { node: self.clone(), answer })
     }
@@ -142,6 +171,14 @@ impl Node {
         self.ask(|reply| Command::Header { header, reply }).await?
     }
 
+    /// Gives the node headers that follow each other. They are on the disk some time later. Those before the first that is refused are taken.
+    ///
+    /// # Errors
+    /// [`HeaderRefusal`].
+    pub(crate) async fn submit_headers(&self, headers: Vec<Header>) -> Result<(), HeaderRefusal> {
+        self.ask(|reply| Command::Headers { headers, reply }).await?
+    }
+
     /// Gives the mempool a transaction.
     ///
     /// # Errors
@@ -153,6 +190,20 @@ impl Node {
             Ok(_) => self.metrics().transaction_accepted(started.elapsed()),
             Err(TxRefusal::Fault(_)) => {}
             Err(_) => self.metrics().transaction_refused(started.elapsed()),
+        }
+        outcome
+    }
+
+    /// Gives the mempool a transaction that is handed in here, not by a peer, and has others hear of it. One that waits already is spread once
+    /// more.
+    ///
+    /// # Errors
+    /// As [`Node::submit_transaction`].
+    pub async fn spread_transaction(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
+        let outcome = self.submit_transaction(transaction.clone()).await;
+        if let Ok(_) | Err(TxRefusal::Admit(AdmitError::Known { .. })) = outcome {
+            // It fails if nobody listens.
+            let _ = self.0.events.send(Event::Spread(Arc::new(transaction)));
         }
         outcome
     }

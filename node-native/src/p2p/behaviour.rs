@@ -6,11 +6,12 @@ use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{identify, memory_connection_limits, ping};
+use libp2p::{gossipsub, identify, memory_connection_limits, ping};
 
 use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
+use super::gossip;
 use super::identity::Identity;
-use super::wire::{HelloCodec, SyncCodec, protocol};
+use super::wire::{HelloCodec, StemCodec, SyncCodec, protocol};
 use crate::node::Node;
 
 /// How many connections there may be.
@@ -41,6 +42,9 @@ pub(super) const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// The most questions of both sides on a connection, and more than either side has under way.
 const QUESTIONS_MAX: usize = 8 * ANSWERS_PER_PEER_MAX;
+/// How long it may take to pass a transaction on along the stem, and how many of them may be under way on a connection.
+const STEM_TIME_MAX: Duration = Duration::from_secs(10);
+const STEM_MAX: usize = 16;
 /// How often a peer is asked whether it is there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIME_MAX: Duration = Duration::from_secs(20);
@@ -55,6 +59,8 @@ pub(super) struct Behaviour {
     pub(super) ping: ping::Behaviour,
     pub(super) hello: request_response::Behaviour<HelloCodec>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
+    pub(super) stem: request_response::Behaviour<StemCodec>,
+    pub(super) gossip: gossipsub::Behaviour,
 }
 
 impl Behaviour {
@@ -75,6 +81,7 @@ impl Behaviour {
         };
         let both = |what| [(protocol(&chain, what, 1), ProtocolSupport::Full)];
         let codec = SyncCodec { spec: node.spec().clone() };
+        let stem = StemCodec { spec: node.spec().clone() };
         Self {
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
@@ -83,6 +90,8 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
             hello: request_response::Behaviour::with_codec(HelloCodec, both("hello"), asked(HELLO_TIME_MAX, 4)),
             sync: request_response::Behaviour::with_codec(codec, both("sync"), asked(ANSWER_TIME_MAX, QUESTIONS_MAX)),
+            stem: request_response::Behaviour::with_codec(stem, both("stem"), asked(STEM_TIME_MAX, STEM_MAX)),
+            gossip: gossip::behaviour(node.spec()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What drives the synchronisation sees of the network: peers by number, questions and answers. No libp2p.
 
-use qbtc_core::net::{Fault, Hello, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::{PeerKey, RequestId};
+use qbtc_core::net::{CompactBlock, Fault, Hello, SyncAnswer, SyncQuestion};
+use qbtc_core::sync::{Announcement, PeerKey, RequestId, Verdict};
 use tokio::sync::mpsc;
 
 /// What happens on the network.
@@ -15,6 +15,13 @@ pub enum SyncEvent {
         hello: Hello,
         /// Whether this node chose it.
         is_outbound: bool,
+    },
+    /// A peer that is up has a new tip.
+    Told {
+        /// Which.
+        peer: PeerKey,
+        /// What it said.
+        hello: Hello,
     },
     /// A peer that was up is gone. Its questions end.
     Down {
@@ -32,6 +39,15 @@ pub enum SyncEvent {
     Unanswered {
         /// The question.
         request: RequestId,
+    },
+    /// A peer passed on a new block.
+    Announced {
+        /// Who.
+        peer: PeerKey,
+        /// The block.
+        block: CompactBlock,
+        /// Named in the verdict.
+        announcement: Announcement,
     },
     /// A peer did what it must not.
     Misbehaved {
@@ -53,6 +69,13 @@ pub enum SyncCommand {
         request: RequestId,
         /// The question.
         question: SyncQuestion,
+    },
+    /// Pass a new block on, or not.
+    Verdict {
+        /// Which.
+        announcement: Announcement,
+        /// What to do.
+        verdict: Verdict,
     },
     /// Part with a peer.
     Disconnect {

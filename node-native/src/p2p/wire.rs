@@ -11,6 +11,7 @@ use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::{Hello, SyncAnswer, SyncQuestion};
+use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
 /// Bytes of a message's length: a big-endian u32.
@@ -39,6 +40,49 @@ pub(super) struct HelloCodec;
 #[derive(Clone, Debug)]
 pub(super) struct SyncCodec {
     pub(super) spec: Arc<ChainSpec>,
+}
+
+/// A transaction along the stem, which is answered with nothing.
+#[derive(Clone, Debug)]
+pub(super) struct StemCodec {
+    pub(super) spec: Arc<ChainSpec>,
+}
+
+impl Codec for StemCodec {
+    type Protocol = StreamProtocol;
+    type Request = Result<StemMessage, Malformed>;
+    type Response = ();
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Result<StemMessage, Malformed>> {
+        let bytes = read(io, StemMessage::bytes_max(&self.spec)).await;
+        asked(bytes, |bytes| StemMessage::from_bytes(bytes, &self.spec).ok())
+    }
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<()> {
+        read(io, 0).await.map(drop)
+    }
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        message: Result<StemMessage, Malformed>,
+    ) -> io::Result<()> {
+        write(io, &message.map_err(malformed)?.to_bytes()).await
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        (): (),
+    ) -> io::Result<()> {
+        write(io, &[]).await
+    }
 }
 
 impl Codec for HelloCodec {

@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::p2p::address::ListenAddress;
 use crate::p2p::identity::Identity;
 use crate::p2p::transport::webrtc::Certificate;
-use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions, Started};
+use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions};
 
 /// What the network is started with; `None` if it is off.
 pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2pOptions>, RunError> {
@@ -44,11 +44,8 @@ pub(super) async fn start(
         // Part of the addresses that browsers know, so it stays over restarts.
         options.webrtc = Some(Certificate::load_or_generate(&chain_dir.join("webrtc.pem"))?);
     }
-    let Started { p2p, link, service } = p2p::start(node, &identity, options).await?;
+    let p2p = p2p::launch(node, &identity, options, tasks).await?;
     tracing::info!(peer_id = p2p.peer_id(), "the network is on");
-    tasks.spawn(service.run());
-    // Nothing asks peers yet: they are met, and answered.
-    drop(link);
     Ok(p2p)
 }
 

@@ -73,6 +73,7 @@ impl Batch {
 
     /// Adds a header, in the order of arrival.
     pub fn push_header(&mut self, header: Header) {
+        self.bytes += Header::BYTES;
         self.headers.push(header);
     }
 

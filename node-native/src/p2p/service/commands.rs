@@ -70,6 +70,9 @@ impl Service {
                 }
                 None => self.tell(SyncEvent::Unanswered { request }),
             },
+            SyncCommand::Verdict { announcement, verdict } => {
+                self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+            }
             SyncCommand::Disconnect { peer, fault } => {
                 if let Some(id) = self.peers.by_key(peer) {
                     self.refuse(&id, &Refusal::Fault(fault));

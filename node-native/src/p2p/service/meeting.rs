@@ -14,11 +14,15 @@ use crate::metrics::Direction;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
 use crate::p2p::peers::Connection;
+use crate::p2p::relay::RelayEvent;
 use crate::p2p::sync_link::SyncEvent;
 use crate::p2p::wire::Malformed;
 
 /// The lowest version of the protocol that is understood here.
 const VERSION_MIN: u32 = PROTOCOL_VERSION;
+
+/// How often peers are told of a new tip at most: no more often than they bear.
+const TELL_TIP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why this node parts with a peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +83,7 @@ impl Service {
         self.wanted.gone(&id, peer.hello.is_some(), Instant::now());
         if peer.hello.is_some() {
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
+            self.tell_relay(RelayEvent::Down { peer: peer.key });
             self.tell(SyncEvent::Down { peer: peer.key });
             self.count_peers();
         }
@@ -136,10 +141,13 @@ impl Service {
         }
         let now = self.node.now();
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
-        let is_new = peer.hello.is_none();
         peer.time_offset = hello.time.seconds_since(now);
-        peer.hello = Some(hello.clone());
-        if !is_new {
+        if let Some(before) = peer.hello.replace(hello.clone()) {
+            let peer = peer.key;
+            // Both say hello, and both answer: the second one says nothing new.
+            if before.tip != hello.tip {
+                self.tell(SyncEvent::Told { peer, hello });
+            }
             return;
         }
         let (key, is_outbound) = (peer.key, peer.is_outbound());
@@ -157,7 +165,22 @@ impl Service {
             );
         }
         self.count_peers();
+        self.tell_relay(RelayEvent::Up { peer: key, is_outbound });
         self.tell(SyncEvent::Up { peer: key, hello, is_outbound });
+    }
+
+    /// Tells all peers of a new tip, now and then: those that are new to them come as compact blocks, but not those that this node has caught
+    /// up with.
+    pub(super) fn tell_tip(&mut self, now: Instant) {
+        let tip = self.node.tip().borrow().id;
+        if tip == self.told_tip || now.duration_since(self.told_tip_at) < TELL_TIP_INTERVAL {
+            return;
+        }
+        (self.told_tip, self.told_tip_at) = (tip, now);
+        let own = hello(&self.node);
+        for peer in self.peers.iter().filter(|peer| peer.hello.is_some() && !peer.is_leaving) {
+            self.swarm.behaviour_mut().hello.send_request(&peer.id, Ok(own.clone()));
+        }
     }
 
     pub(super) fn pinged(&mut self, event: &ping::Event) {

@@ -10,6 +10,7 @@
 mod answering;
 mod commands;
 mod meeting;
+mod relaying;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -24,6 +25,7 @@ use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::{self, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::RwLock;
+use qbtc_core::hash::BlockHash;
 use qbtc_core::sync::{PeerKey, RequestId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
@@ -31,9 +33,11 @@ use tokio::time::MissedTickBehavior;
 use super::address::{ListenAddress, NodeAddress};
 use super::answers::{ANSWERS_MAX, BlocksAtHand};
 use super::behaviour::{Behaviour, BehaviourEvent, ConnectionsMax};
+use super::gossip::{Topics, Undecided};
 use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
 use super::peers::Peers;
+use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::link::Links;
 use super::transport::webrtc::{Certificate, Limits};
@@ -83,6 +87,8 @@ pub struct Started {
     pub p2p: P2p,
     /// For what drives the synchronisation.
     pub link: SyncLink,
+    /// For what spreads transactions.
+    pub(crate) relay: RelayLink,
     /// The task.
     pub service: Service,
 }
@@ -98,6 +104,13 @@ pub struct Service {
     commands: mpsc::Receiver<Command>,
     sync_commands: mpsc::Receiver<SyncCommand>,
     sync_events: mpsc::Sender<SyncEvent>,
+    /// The tip that peers were told last.
+    told_tip: BlockHash,
+    told_tip_at: Instant,
+    topics: Topics,
+    undecided: Undecided,
+    relay_commands: mpsc::Receiver<RelayCommand>,
+    relay_events: mpsc::Sender<RelayEvent>,
     /// Events that the channel has no room for.
     events: VecDeque<SyncEvent>,
     /// Questions of this node that are not answered yet.
@@ -113,6 +126,8 @@ pub struct Service {
     refused: HashSet<PeerId>,
 }
 
+/// The most events that wait for what spreads transactions; transactions leave some room for the coming and going of peers.
+const RELAY_WAITING_MAX: usize = 512;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How long a listener may take to tell its address.
@@ -153,6 +168,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
+    let (relay_events, relayed) = mpsc::channel(RELAY_WAITING_MAX);
+    let (relay_commands_in, relay_commands) = mpsc::channel(WAITING_MAX);
     let shared = Arc::new(Shared { peer_id: identity.peer_id().to_string(), addresses: RwLock::default() });
     let mut service = Service {
         node: node.clone(),
@@ -164,6 +181,12 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         commands,
         sync_commands,
         sync_events,
+        told_tip: node.tip().borrow().id,
+        told_tip_at: Instant::now(),
+        topics: Topics::new(&node.spec().chain_id()),
+        undecided: Undecided::default(),
+        relay_commands,
+        relay_events,
         events: VecDeque::new(),
         asked: HashMap::new(),
         at_hand: options.at_hand,
@@ -179,7 +202,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         service.wanted.add(address, Instant::now());
     }
     let p2p = P2p { commands: commands_in, shared };
-    Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, service })
+    let relay = RelayLink { events: relayed, commands: relay_commands_in };
+    Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
 }
 
 fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<ListenerId> {
@@ -227,6 +251,9 @@ impl Service {
                 Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
                     self.obey_sync(command);
                 }
+                Some(command) = self.relay_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
+                    self.obey_relay(command);
+                }
                 _ = tick.tick() => self.tick(Instant::now()),
             }
         }
@@ -237,6 +264,8 @@ impl Service {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.hello_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Stem(event)) => self.stem_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(_)) => {}
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -280,6 +309,7 @@ impl Service {
     fn tick(&mut self, now: Instant) {
         self.part_with_the_silent(now);
         self.dial_wanted(now);
+        self.tell_tip(now);
     }
 
     /// Parts with everybody in good form.

@@ -32,7 +32,7 @@ struct Net {
 impl Net {
     async fn start(blocks: u32, options: P2pOptions) -> Self {
         let node = TestNode::with_blocks(blocks).await;
-        let Started { p2p, link, service } = start(&node.node, &Identity::random(), options).await.unwrap();
+        let Started { p2p, link, service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
         Self { node, p2p, link, task: tokio::spawn(service.run()) }
     }
 
@@ -308,7 +308,7 @@ async fn who_says_nothing_is_parted_with() {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     let options = P2pOptions { listen, ..P2pOptions::default() };
     // It is driven by hand, so that the ten seconds need not pass.
-    let Started { p2p, link, mut service } = start(&node.node, &Identity::random(), options).await.unwrap();
+    let Started { p2p, link, mut service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
     let net = Net { node, p2p, link, task: tokio::spawn(async {}) };
     let connecting = raw_peer(&net, net.node.node.spec().chain_id());
     tokio::pin!(connecting);

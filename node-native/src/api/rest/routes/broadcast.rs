@@ -33,7 +33,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 2 * 512 * 1_024;
 )]
 pub(crate) async fn broadcast(State(api): App, Handed(tx): Handed) -> Result<Response, Problem> {
     let txid = tx.txid();
-    let is_new = match api.node.submit_transaction(tx).await {
+    let is_new = match api.node.spread_transaction(tx).await {
         Ok(_) => true,
         Err(TxRefusal::Admit(AdmitError::Known { .. })) => false,
         Err(refusal) => return Err(problem(refusal)),

@@ -73,7 +73,7 @@ async fn send(rpc: Arc<Rpc<Context>>, args: Args) -> Outcome {
     let most = fee_rate_max(&args)?;
     let transaction = rpc.compute(move |rpc| prepare(rpc, &args, most)).await??;
     let txid = transaction.txid();
-    match rpc.context.node.submit_transaction(transaction).await {
+    match rpc.context.node.spread_transaction(transaction).await {
         // Sent once more, as wallets do to be sure.
         Ok(_) | Err(TxRefusal::Admit(AdmitError::Known { .. })) => json(&txid),
         Err(refusal) => Err(refused(refusal, &txid)),

@@ -1,0 +1,184 @@
+//! What goes to everybody: new blocks and transactions, over gossipsub.
+//!
+//! Messages say nothing of who sent them first. None is passed on before this node has said so, and a peer that sends what is rejected
+//! loses its place in the mesh, and its connection in the end.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::gossipsub::{
+    Behaviour, ConfigBuilder, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId, PeerScoreParams,
+    PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode,
+};
+use qbtc_core::hash::ChainId;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::sync::Verdict;
+use sha2::{Digest as _, Sha256};
+
+use super::wire::protocol;
+
+/// The most bytes of a compact block that goes to everybody: the short ids of 170,000 transactions.
+const COMPACT_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// What gossipsub writes around a message.
+const AROUND_MESSAGE_BYTES: usize = 1 << 10;
+/// How often the mesh is looked after.
+const HEARTBEAT: Duration = Duration::from_millis(700);
+/// How long a message is remembered, so as not to look at it twice.
+const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// The most messages that wait to be sent to one peer.
+const QUEUE_MAX: usize = 128;
+/// The most messages that wait for a verdict; the oldest is then of no use any more.
+const UNDECIDED_MAX: usize = 512;
+
+/// The topics of a chain.
+pub(super) struct Topics {
+    pub(super) blocks: IdentTopic,
+    pub(super) transactions: IdentTopic,
+}
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Blocks,
+    Transactions,
+}
+
+impl Topics {
+    pub(super) fn new(chain: &ChainId) -> Self {
+        let topic = |what| IdentTopic::new(protocol(chain, what, 1).to_string());
+        Self { blocks: topic("blocks"), transactions: topic("transactions") }
+    }
+
+    pub(super) fn of(&self, topic: &TopicHash) -> Option<Topic> {
+        if *topic == self.blocks.hash() {
+            Some(Topic::Blocks)
+        } else if *topic == self.transactions.hash() {
+            Some(Topic::Transactions)
+        } else {
+            None
+        }
+    }
+}
+
+/// The most bytes of a message.
+pub(super) const fn message_bytes_max(spec: &ChainSpec) -> usize {
+    let transaction = spec.consensus().limits.tx_bytes as usize;
+    if transaction > COMPACT_BLOCK_BYTES_MAX { transaction } else { COMPACT_BLOCK_BYTES_MAX }
+}
+
+/// Gossip about a chain, subscribed to its topics.
+pub(super) fn behaviour(spec: &ChainSpec) -> Behaviour {
+    let chain = spec.chain_id();
+    let topics = Topics::new(&chain);
+    let config = ConfigBuilder::default()
+        .protocol_id_prefix(protocol(&chain, "gossip", 1).to_string())
+        .heartbeat_interval(HEARTBEAT)
+        .heartbeat_initial_delay(HEARTBEAT)
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(message_id)
+        .max_transmit_size(message_bytes_max(spec) + AROUND_MESSAGE_BYTES)
+        .duplicate_cache_time(REMEMBERED_FOR)
+        .connection_handler_queue_len(QUEUE_MAX)
+        .build()
+        .expect("these settings fit together");
+    let mut gossip = Behaviour::new(MessageAuthenticity::Anonymous, config).expect("anonymous both ways");
+    gossip.with_peer_score(scores(&topics), PeerScoreThresholds::default()).expect("these scores are sound");
+    for topic in [&topics.blocks, &topics.transactions] {
+        gossip.subscribe(topic).expect("nothing is filtered");
+    }
+    gossip
+}
+
+/// Who sends what is rejected is left out; who is quiet is not, since there may be nothing to say.
+fn scores(topics: &Topics) -> PeerScoreParams {
+    let topic = TopicScoreParams {
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -20.0,
+        invalid_message_deliveries_decay: 0.97,
+        ..TopicScoreParams::default()
+    };
+    PeerScoreParams {
+        topics: [&topics.blocks, &topics.transactions].into_iter().map(|name| (name.hash(), topic.clone())).collect(),
+        // How many come from one place is limited where they connect.
+        ip_colocation_factor_weight: 0.0,
+        ..PeerScoreParams::default()
+    }
+}
+
+/// A message is what it says: the same bytes about the same thing are the same message, whoever sends them.
+fn message_id(message: &Message) -> MessageId {
+    let topic = message.topic.as_str().as_bytes();
+    let id = Sha256::new().chain_update(topic).chain_update([0]).chain_update(&message.data).finalize();
+    MessageId::from(id.to_vec())
+}
+
+/// Messages that wait for a verdict, by the number under which they were told.
+#[derive(Default)]
+pub(super) struct Undecided {
+    waiting: HashMap<u64, (MessageId, PeerId)>,
+    order: VecDeque<u64>,
+    last: u64,
+}
+
+impl Undecided {
+    pub(super) fn add(&mut self, message: MessageId, from: PeerId) -> u64 {
+        self.last += 1;
+        if self.order.len() == UNDECIDED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.waiting.remove(&oldest);
+        }
+        self.order.push_back(self.last);
+        self.waiting.insert(self.last, (message, from));
+        self.last
+    }
+
+    /// Passes a message on, or not, as the verdict is.
+    pub(super) fn decide(&mut self, number: u64, verdict: Verdict, gossip: &mut Behaviour) {
+        let Some((message, from)) = self.waiting.remove(&number) else { return };
+        self.order.retain(|waiting| *waiting != number);
+        report(&message, &from, verdict, gossip);
+    }
+}
+
+/// Tells gossipsub what becomes of a message.
+pub(super) fn report(message: &MessageId, from: &PeerId, verdict: Verdict, gossip: &mut Behaviour) {
+    let acceptance = match verdict {
+        Verdict::Accept => MessageAcceptance::Accept,
+        Verdict::Ignore => MessageAcceptance::Ignore,
+        Verdict::Reject => MessageAcceptance::Reject,
+    };
+    // It says whether the message is still there to be passed on.
+    let _ = gossip.report_message_validation_result(message, from, acceptance);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_fit_together_on_every_chain() {
+        for spec in [ChainSpec::main(), ChainSpec::test(), ChainSpec::local(), ChainSpec::dev()] {
+            let topics = Topics::new(&spec.chain_id());
+            let subscribed: Vec<TopicHash> = behaviour(&spec).topics().cloned().collect();
+            assert_eq!(subscribed.len(), 2);
+            assert_eq!(topics.of(&topics.blocks.hash()), Some(Topic::Blocks));
+            assert_eq!(topics.of(&topics.transactions.hash()), Some(Topic::Transactions));
+            assert!(subscribed.iter().all(|topic| topics.of(topic).is_some()));
+            let other = Topics::new(&ChainId::from_bytes([9; 32]));
+            assert_eq!(topics.of(&other.blocks.hash()), None);
+        }
+    }
+
+    #[test]
+    fn messages_without_a_verdict_are_bounded() {
+        let mut undecided = Undecided::default();
+        for number in 0..2 * UNDECIDED_MAX {
+            undecided.add(MessageId::from(number.to_le_bytes().to_vec()), PeerId::random());
+        }
+        assert_eq!((undecided.waiting.len(), undecided.order.len()), (UNDECIDED_MAX, UNDECIDED_MAX));
+    }
+}

@@ -1,0 +1,295 @@
+//! How transactions spread: what peers pass on is verified before it is passed on further, and what starts here goes along the stem first.
+//!
+//! ```text
+//! from everybody → verify → mempool → verdict: passed on or not
+//! from the stem  → verify → held here, not in the mempool → next peer of the stem, or mempool and everybody
+//! handed in here → mempool → stem, and again from time to time until it is mined
+//! ```
+//!
+//! Invariants: nothing is passed on that this node's mempool would not take; what is on the stem is shown to nobody who asks; the bytes of
+//! what is held, and the number of verifications under way, have named bounds.
+
+mod link;
+mod own;
+mod stem_pool;
+
+pub(crate) use link::{MessageKey, RelayCommand, RelayEvent, RelayLink};
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use qbtc_core::hash::Wtxid;
+use qbtc_core::mempool::AdmitError;
+use qbtc_core::net::{CompactBlock, Fault};
+use qbtc_core::relay::{Origin, Route, Stem};
+use qbtc_core::sync::{Moment, PeerKey, Verdict};
+use qbtc_core::tx::Transaction;
+use qbtc_core::verify::SpendError;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::node::{Event, Node, TxRefusal};
+use own::Own;
+use stem_pool::StemPool;
+
+/// The most transactions that are verified at a time. While so many are, no more are taken from the network.
+const VERIFYING_MAX: usize = 64;
+/// The most transactions that wait to be passed on along the stem.
+const LEAVING_MAX: usize = 1_024;
+
+/// The task.
+pub(crate) struct Relay {
+    node: Node,
+    link: RelayLink,
+    started: Instant,
+    stem: Stem,
+    held: StemPool,
+    own: Own,
+    verifying: FuturesUnordered<BoxFuture<'static, Verified>>,
+    /// What goes to the next peer of the stem after its delay.
+    leaving: FuturesUnordered<BoxFuture<'static, (PeerKey, Transaction)>>,
+}
+
+/// A transaction that was looked at.
+struct Verified {
+    from: From,
+    transaction: Transaction,
+    outcome: Result<(), TxRefusal>,
+}
+
+/// Where a transaction came from.
+#[derive(Clone, Copy)]
+enum From {
+    Everybody(PeerKey, MessageKey),
+    Stem(PeerKey),
+}
+
+impl Relay {
+    /// # Errors
+    /// If there is no randomness.
+    pub(crate) fn new(node: &Node, link: RelayLink) -> io::Result<Self> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        Ok(Self {
+            node: node.clone(),
+            link,
+            started: Instant::now(),
+            stem: Stem::new(key, Moment::default()),
+            held: StemPool::default(),
+            own: Own::default(),
+            verifying: FuturesUnordered::new(),
+            leaving: FuturesUnordered::new(),
+        })
+    }
+
+    /// Goes on until the node stops.
+    pub(crate) async fn run(mut self) {
+        let mut events = self.node.events();
+        let stopping = self.node.stopping().clone();
+        loop {
+            let deadline = self.stem.deadline().into_iter().chain(self.own.deadline()).min();
+            let wait = deadline.map_or(LONG, |at| Duration::from_millis(at.since(self.now())));
+            let is_open = tokio::select! {
+                () = stopping.cancelled() => return,
+                event = events.recv() => match event {
+                    Ok(event) => self.happened(event).await,
+                    // What was missed is spread again in time if it was this node's own.
+                    Err(RecvError::Lagged(_)) => Some(()),
+                    Err(RecvError::Closed) => None,
+                },
+                event = self.link.events.recv(), if self.verifying.len() < VERIFYING_MAX => match event {
+                    Some(event) => self.hear(event).await,
+                    None => None,
+                },
+                Some(verified) = self.verifying.next() => self.verified(verified).await,
+                Some((peer, transaction)) = self.leaving.next() => {
+                    self.tell(RelayCommand::Stem { peer, transaction }).await
+                }
+                () = tokio::time::sleep(wait) => self.due().await,
+            };
+            if is_open.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// What happens in this node.
+    async fn happened(&mut self, event: Event) -> Option<()> {
+        match event {
+            Event::Spread(transaction) => {
+                self.own.add(transaction.txid(), self.now());
+                self.send_on((*transaction).clone(), Origin::Here).await
+            }
+            Event::Removed(removal) => {
+                self.own.remove(&removal.tx.txid());
+                Some(())
+            }
+            Event::Found(block) => {
+                // Whoever made a template has its transactions from here, or from where everybody has them.
+                let Ok(salt) = getrandom::u64() else { return Some(()) };
+                let compact = CompactBlock::new(&block, salt, |_| false);
+                self.tell(RelayCommand::PublishBlock(Box::new(compact))).await
+            }
+            Event::Tip(_) | Event::Added(_) => Some(()),
+        }
+    }
+
+    /// What happens on the network.
+    async fn hear(&mut self, event: RelayEvent) -> Option<()> {
+        match event {
+            RelayEvent::Up { peer, is_outbound } => {
+                self.stem.peer_up(peer, is_outbound);
+                Some(())
+            }
+            RelayEvent::Down { peer } => {
+                self.stem.peer_down(peer);
+                Some(())
+            }
+            RelayEvent::Gossiped { peer, message, transaction } => {
+                let wtxid = transaction.wtxid();
+                self.stem.seen(&wtxid);
+                self.held.remove(&wtxid);
+                if self.is_waiting(&wtxid) {
+                    // It came another way before, and others may not have it yet.
+                    return self.tell(RelayCommand::Verdict { message, verdict: Verdict::Accept }).await;
+                }
+                self.verify(From::Everybody(peer, message), transaction);
+                Some(())
+            }
+            RelayEvent::Stemmed { peer, transaction } => {
+                // Everybody knows it.
+                if !self.is_waiting(&transaction.wtxid()) || self.own.has(&transaction.txid()) {
+                    self.verify(From::Stem(peer), transaction);
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn verify(&self, from: From, transaction: Transaction) {
+        let node = self.node.clone();
+        self.verifying.push(Box::pin(async move {
+            let outcome = match from {
+                From::Everybody(..) => node.submit_transaction(transaction.clone()).await.map(drop),
+                From::Stem(_) => node.test_transaction(transaction.clone()).await.map(drop),
+            };
+            Verified { from, transaction, outcome }
+        }));
+    }
+
+    async fn verified(&mut self, verified: Verified) -> Option<()> {
+        let Verified { from, transaction, outcome } = verified;
+        let refusal = outcome.err();
+        let is_forged = refusal.as_ref().is_some_and(is_forged);
+        match from {
+            From::Everybody(peer, message) => {
+                let verdict = match refusal {
+                    None => Verdict::Accept,
+                    Some(_) if is_forged => Verdict::Reject,
+                    Some(_) => Verdict::Ignore,
+                };
+                if is_forged {
+                    self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await?;
+                }
+                self.tell(RelayCommand::Verdict { message, verdict }).await
+            }
+            From::Stem(peer) if is_forged => self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await,
+            From::Stem(peer) => match refusal {
+                None => self.send_on(transaction, Origin::Peer(peer)).await,
+                // A stem that leads back to where it began has gone in a circle.
+                Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.own.has(&transaction.txid()) => {
+                    self.send_on(transaction, Origin::Peer(peer)).await
+                }
+                Some(_) => Some(()),
+            },
+        }
+    }
+
+    /// Sends a valid transaction to where it goes next.
+    async fn send_on(&mut self, transaction: Transaction, origin: Origin) -> Option<()> {
+        let wtxid = transaction.wtxid();
+        match self.stem.route(&wtxid, origin, self.now()) {
+            Route::Stem { to, delay_ms } if self.leaving.len() < LEAVING_MAX => {
+                tracing::debug!(%wtxid, peer = to.0, "along the stem");
+                if origin != Origin::Here {
+                    self.held.put(wtxid, transaction.clone());
+                }
+                self.leaving.push(Box::pin(async move {
+                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+                    (to, transaction)
+                }));
+                Some(())
+            }
+            Route::Stem { .. } | Route::Fluff => self.give_to_all(transaction).await,
+        }
+    }
+
+    async fn give_to_all(&mut self, transaction: Transaction) -> Option<()> {
+        let wtxid = transaction.wtxid();
+        self.stem.seen(&wtxid);
+        self.held.remove(&wtxid);
+        if !self.is_waiting(&wtxid)
+            && let Err(error) = self.node.submit_transaction(transaction.clone()).await
+        {
+            tracing::debug!(%wtxid, "not given to everybody: {error}");
+            return Some(());
+        }
+        tracing::debug!(%wtxid, "to everybody");
+        self.tell(RelayCommand::Publish(transaction)).await
+    }
+
+    /// Gives to everybody what did not come back from the stem in time, and what waits for long.
+    async fn due(&mut self) -> Option<()> {
+        let now = self.now();
+        for wtxid in self.stem.due(now) {
+            if let Some(transaction) = self.held.remove(&wtxid).or_else(|| self.waiting(&wtxid)) {
+                self.give_to_all(transaction).await?;
+            }
+        }
+        for txid in self.own.due(now) {
+            let waiting = self.node.live().pool.entry(&txid).map(|entry| entry.tx().transaction().clone());
+            match waiting {
+                Some(transaction) => self.give_to_all(transaction).await?,
+                None => self.own.remove(&txid),
+            }
+        }
+        Some(())
+    }
+
+    fn is_waiting(&self, wtxid: &Wtxid) -> bool {
+        self.node.live().pool.entry_by_wtxid(wtxid).is_some()
+    }
+
+    fn waiting(&self, wtxid: &Wtxid) -> Option<Transaction> {
+        self.node.live().pool.entry_by_wtxid(wtxid).map(|entry| entry.tx().transaction().clone())
+    }
+
+    async fn tell(&mut self, command: RelayCommand) -> Option<()> {
+        self.link.commands.send(command).await.ok()
+    }
+
+    fn now(&self) -> Moment {
+        Moment(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// How long to wait if nothing is due.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// Whether a transaction can never have been valid for anybody, so that whoever passed it on did not look at it.
+const fn is_forged(refusal: &TxRefusal) -> bool {
+    match refusal {
+        TxRefusal::Check(_) | TxRefusal::Admit(AdmitError::Signature(_)) => true,
+        // An outpoint names the same coin for everybody.
+        TxRefusal::Admit(AdmitError::Spend(error)) => matches!(
+            error,
+            SpendError::AmountSum { .. } | SpendError::Overspent { .. } | SpendError::WitnessCount { .. }
+        ),
+        TxRefusal::Admit(_) | TxRefusal::Fault(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! A real node with its mempool on one side, peers that the test plays on the other.
+
+use qbtc_core::crypto::Signature;
+use qbtc_core::lock::Proof;
+use qbtc_core::units::Amount;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::bench::chain::{BenchNode, Owned, Owner};
+
+struct Scene {
+    _folder: tempfile::TempDir,
+    owner: Owner,
+    bench: BenchNode,
+    events: mpsc::Sender<RelayEvent>,
+    commands: mpsc::Receiver<RelayCommand>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+const DIALLED: PeerKey = PeerKey(1);
+const OTHER: PeerKey = PeerKey(2);
+
+impl Scene {
+    /// With a peer that this node dialled, or without; and one that dialled this node.
+    async fn new(is_dialling: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::new(4);
+        let bench = BenchNode::start(folder.path(), &owner.spec).unwrap();
+        let (events, receiver) = mpsc::channel(64);
+        let (sender, commands) = mpsc::channel(64);
+        let relay = Relay::new(&bench.node, RelayLink { events: receiver, commands: sender }).unwrap();
+        let task = tokio::spawn(relay.run());
+        if is_dialling {
+            events.send(RelayEvent::Up { peer: DIALLED, is_outbound: true }).await.unwrap();
+        }
+        events.send(RelayEvent::Up { peer: OTHER, is_outbound: false }).await.unwrap();
+        Self { _folder: folder, owner, bench, events, commands, task }
+    }
+
+    fn payment(&self, coin: usize) -> Transaction {
+        let coins: Vec<Owned> = self.owner.allotments();
+        self.owner.pay(&coins[coin..=coin], 1)
+    }
+
+    async fn gossip(&self, message: u64, transaction: &Transaction) {
+        let transaction = transaction.clone();
+        let event = RelayEvent::Gossiped { peer: OTHER, message: MessageKey(message), transaction };
+        self.events.send(event).await.unwrap();
+    }
+
+    async fn stem(&self, transaction: &Transaction) {
+        self.events.send(RelayEvent::Stemmed { peer: OTHER, transaction: transaction.clone() }).await.unwrap();
+    }
+
+    async fn command(&mut self) -> RelayCommand {
+        let limit = Duration::from_secs(60);
+        tokio::time::timeout(limit, self.commands.recv()).await.expect("it goes on").expect("it runs")
+    }
+
+    async fn verdict(&mut self) -> (u64, Verdict) {
+        match self.command().await {
+            RelayCommand::Verdict { message, verdict } => (message.0, verdict),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn has(&self, transaction: &Transaction) -> bool {
+        self.bench.node.live().pool.entry_by_wtxid(&transaction.wtxid()).is_some()
+    }
+
+    async fn stop(self) {
+        self.bench.stop().await.unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+/// The transaction with another signature.
+fn forged(transaction: &Transaction) -> Transaction {
+    let mut forged = transaction.clone();
+    for proof in &mut forged.witnesses[0].proofs {
+        if let Proof::Signature(signature) = proof {
+            let mut bytes = signature.as_bytes().to_vec();
+            bytes[100] ^= 1;
+            *signature = Signature::new(bytes).unwrap();
+        }
+    }
+    forged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_everybody_hears_is_verified_first() {
+    let mut scene = Scene::new(true).await;
+    let (good, bad) = (scene.payment(0), forged(&scene.payment(1)));
+    scene.gossip(1, &good).await;
+    assert_eq!(scene.verdict().await, (1, Verdict::Accept));
+    assert!(scene.has(&good));
+    // It came another way before: whoever passes it on now does no wrong, and others may not have it.
+    scene.gossip(2, &good).await;
+    assert_eq!(scene.verdict().await, (2, Verdict::Accept));
+    scene.gossip(3, &bad).await;
+    let RelayCommand::Fault { peer: OTHER, fault: Fault::Transaction } = scene.command().await else { panic!() };
+    assert_eq!(scene.verdict().await, (3, Verdict::Reject));
+    // What spends unknown coins may be early.
+    let mut early = scene.payment(2);
+    early.body.outputs[0].amount = Amount::from_coins(1);
+    early.body.inputs[0].txid = qbtc_core::hash::Txid::from_bytes([9; 32]);
+    scene.gossip(4, &early).await;
+    assert_eq!(scene.verdict().await, (4, Verdict::Ignore));
+    assert!(!scene.has(&bad) && !scene.has(&early));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_here_goes_to_a_peer_that_was_dialled_and_back_to_everybody() {
+    let mut scene = Scene::new(true).await;
+    let payment = scene.payment(0);
+    scene.bench.node.spread_transaction(payment.clone()).await.unwrap();
+    let RelayCommand::Stem { peer: DIALLED, transaction } = scene.command().await else { panic!() };
+    assert_eq!(transaction, payment);
+    assert!(scene.has(&payment), "its wallet sees it");
+    // It has gone in a circle.
+    scene.stem(&payment).await;
+    let RelayCommand::Publish(transaction) = scene.command().await else { panic!() };
+    assert_eq!(transaction, payment);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_the_stem_is_shown_to_nobody() {
+    // One in ten epochs gives everything to everybody; so it takes a few nodes to see one that does not.
+    for _ in 0..20 {
+        let mut scene = Scene::new(true).await;
+        let payment = scene.payment(0);
+        scene.stem(&forged(&payment)).await;
+        let RelayCommand::Fault { peer: OTHER, fault: Fault::Transaction } = scene.command().await else { panic!() };
+        scene.stem(&payment).await;
+        let command = scene.command().await;
+        let has = scene.has(&payment);
+        scene.stop().await;
+        match command {
+            RelayCommand::Stem { peer: DIALLED, transaction } => {
+                assert_eq!((transaction, has), (payment, false));
+                return;
+            }
+            RelayCommand::Publish(_) => assert!(has),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("twenty diffusers in a row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_peer_to_go_to_the_stem_ends() {
+    let mut scene = Scene::new(false).await;
+    let payment = scene.payment(0);
+    scene.stem(&payment).await;
+    let RelayCommand::Publish(transaction) = scene.command().await else { panic!() };
+    assert_eq!(transaction, payment);
+    assert!(scene.has(&payment));
+    scene.bench.node.spread_transaction(scene.payment(1)).await.unwrap();
+    assert!(matches!(scene.command().await, RelayCommand::Publish(_)));
+    scene.stop().await;
+}
