@@ -101,7 +101,8 @@ fn packets(mut bytes: &[u8]) {
             Verdict::Deliver(()) | Verdict::Drop(_) => continue,
         };
         assert_eq!(kind % 4, 1, "a packet that nobody has signed opens a connection");
-        assert!(names.insert(name.clone()), "{name} is back");
+        // The oldest of very many are forgotten.
+        assert!(names.insert(name.clone()) || names.len() > 1_000, "{name} is back");
         open.push(router.open(from, &name, ()));
         assert_eq!(router.len(), open.len());
         assert!(open.len() <= 6);

@@ -150,7 +150,7 @@ async fn junk_is_counted_and_hurts_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_that_goes_silent_in_the_handshake_is_forgotten() {
-    let limits = Limits { handshake_timeout: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { handshake_timeout: Duration::from_secs(2), ..Limits::default() };
     let node = Node::echoing(limits).await;
     let (address, _) = target(&node.address);
     let (server, client) = credentials(Version::V2);
