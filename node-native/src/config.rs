@@ -7,6 +7,7 @@ mod value;
 
 pub use value::{HostName, Listen, Origin, PeerListen, Secret, ValueError, Whole};
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -49,6 +50,18 @@ pub struct NodeConfig {
     /// Connects with these nodes too, whatever others there are.
     #[arg(long, env = "QBTC_ADD_NODE", value_name = "NODE", hide_env_values = true, value_delimiter = ',')]
     pub add_node: Vec<NodeAddress>,
+    /// Looks for nodes beside those that are named, and tells others of them [default: true; false with --connect].
+    #[arg(long, env = "QBTC_DISCOVER", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub discover: Option<bool>,
+    /// Names whose DNS records tell nodes, in place of those of the chain.
+    #[arg(long, env = "QBTC_DNS_SEED", value_name = "NAME", value_delimiter = ',')]
+    pub dns_seed: Vec<HostName>,
+    /// Whom to ask for those names [default: the system's servers].
+    #[arg(long, env = "QBTC_DNS_SERVER", value_name = "IP:PORT", value_delimiter = ',')]
+    pub dns_server: Vec<SocketAddr>,
+    /// Takes addresses of private networks and of this machine from others [default: true on the chains local and dev].
+    #[arg(long, env = "QBTC_ALLOW_PRIVATE_ADDRESSES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub allow_private_addresses: Option<bool>,
     /// How many connections others may have with this node [default: 117].
     #[arg(long, env = "QBTC_CONNECTIONS_IN_MAX", value_name = "N")]
     pub connections_in_max: Option<Peers>,
@@ -181,6 +194,10 @@ impl NodeConfig {
             p2p: longer(self.p2p, other.p2p),
             connect: longer(self.connect, other.connect),
             add_node: longer(self.add_node, other.add_node),
+            discover: self.discover.or(other.discover),
+            dns_seed: longer(self.dns_seed, other.dns_seed),
+            dns_server: longer(self.dns_server, other.dns_server),
+            allow_private_addresses: self.allow_private_addresses.or(other.allow_private_addresses),
             connections_in_max: self.connections_in_max.or(other.connections_in_max),
             connections_out_max: self.connections_out_max.or(other.connections_out_max),
             stratum_difficulty: self.stratum_difficulty.or(other.stratum_difficulty),

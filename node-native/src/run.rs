@@ -175,7 +175,7 @@ impl Running {
         let is_mempool_loaded = Arc::new(AtomicBool::new(false));
         let mut running =
             Self { node, addresses, p2p: None, tasks, driver, data_dir, is_mempool_loaded, _cookie: cookie };
-        if let Err(error) = running.open(p2p).await {
+        if let Err(error) = running.open(p2p, store.clone(), &config).await {
             running.node.stop();
             running.finish().await?;
             return Err(error);
@@ -188,9 +188,9 @@ impl Running {
     }
 
     /// Meets the network, and tells others where the node listens.
-    async fn open(&mut self, p2p: Option<P2pOptions>) -> Result<(), RunError> {
+    async fn open(&mut self, p2p: Option<P2pOptions>, store: Store, config: &NodeConfig) -> Result<(), RunError> {
         if let Some(options) = p2p {
-            let p2p = network::start(&self.node, self.data_dir.path(), options, &self.tasks).await?;
+            let p2p = network::start(&self.node, self.data_dir.path(), options, store, config, &self.tasks).await?;
             self.addresses.p2p = p2p.addresses();
             self.p2p = Some(p2p);
         }

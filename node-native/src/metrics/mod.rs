@@ -58,6 +58,9 @@ pub struct Metrics {
     peer_connections: Family<PeerLabels, Gauge>,
     refused_peers: Family<ReasonLabels, Counter>,
     failed_dials: Counter,
+    new_nodes: Count,
+    tried_nodes: Count,
+    refused_addresses: Counter,
     blocks: Family<OutcomeLabels, Counter>,
     block_validation_seconds: Histogram,
     reorgs: Counter,
@@ -112,6 +115,13 @@ impl Metrics {
             peer_connections: family(to, "peer_connections", "Connections with peers, by direction and transport"),
             refused_peers: family(to, "refused_peers", "Peers that were parted with, by reason"),
             failed_dials: counter(to, "failed_dials", "Peers that were dialled and not reached"),
+            new_nodes: count(to, "new_nodes", "Nodes in the address book that were only told"),
+            tried_nodes: count(to, "tried_nodes", "Nodes in the address book that were connected to"),
+            refused_addresses: counter(
+                to,
+                "refused_addresses",
+                "Addresses of nodes that were told and are none, or private",
+            ),
             blocks: family(to, "blocks", "Blocks that were offered, by what became of them"),
             block_validation_seconds: seconds(to, "block_validation", "Time to verify and apply a block"),
             reorgs: counter(to, "reorgs", "Changes of the best chain that took blocks back"),
@@ -249,6 +259,17 @@ impl Metrics {
     /// A peer was dialled and not reached, or another one was there.
     pub fn dial_failed(&self) {
         self.failed_dials.inc();
+    }
+
+    /// So many nodes are in the two tables of the address book.
+    pub fn set_known_nodes(&self, new: u64, tried: u64) {
+        self.new_nodes.set(new);
+        self.tried_nodes.set(tried);
+    }
+
+    /// So many addresses that somebody told were not taken.
+    pub fn addresses_refused(&self, count: u64) {
+        self.refused_addresses.inc_by(count);
     }
 
     /// A peer was parted with, for a reason that is one word of the program.

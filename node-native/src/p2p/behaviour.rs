@@ -9,9 +9,10 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::{gossipsub, identify, memory_connection_limits, ping};
 
 use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
+use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
-use super::wire::{HelloCodec, StemCodec, SyncCodec, protocol};
+use super::wire::{AddressesCodec, HelloCodec, StemCodec, SyncCodec, protocol};
 use crate::node::Node;
 
 /// How many connections there may be.
@@ -52,6 +53,7 @@ const PING_TIME_MAX: Duration = Duration::from_secs(20);
 /// What is done on each connection. What comes first can refuse a connection before the others hear of it.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    gate: Gate,
     pub(super) limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
@@ -61,10 +63,11 @@ pub(super) struct Behaviour {
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     pub(super) stem: request_response::Behaviour<StemCodec>,
     pub(super) gossip: gossipsub::Behaviour,
+    pub(super) addresses: request_response::Behaviour<AddressesCodec>,
 }
 
 impl Behaviour {
-    pub(super) fn new(node: &Node, identity: &Identity, connections: ConnectionsMax) -> Self {
+    pub(super) fn new(node: &Node, identity: &Identity, connections: ConnectionsMax, bans: Bans) -> Self {
         let chain = node.spec().chain_id();
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(HANDSHAKES_MAX))
@@ -83,6 +86,7 @@ impl Behaviour {
         let codec = SyncCodec { spec: node.spec().clone() };
         let stem = StemCodec { spec: node.spec().clone() };
         Self {
+            gate: Gate::new(node, bans),
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
             blocked: allow_block_list::Behaviour::default(),
@@ -92,6 +96,11 @@ impl Behaviour {
             sync: request_response::Behaviour::with_codec(codec, both("sync"), asked(ANSWER_TIME_MAX, QUESTIONS_MAX)),
             stem: request_response::Behaviour::with_codec(stem, both("stem"), asked(STEM_TIME_MAX, STEM_MAX)),
             gossip: gossip::behaviour(node.spec()),
+            addresses: request_response::Behaviour::with_codec(
+                AddressesCodec,
+                both("addresses"),
+                asked(HELLO_TIME_MAX, 4),
+            ),
         }
     }
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
-use qbtc_core::net::Hello;
+use qbtc_core::net::addresses::Entry;
+use qbtc_core::net::{AlreadyBanned, Ban, Hello, Subnet};
 use qbtc_core::sync::PeerKey;
+use qbtc_core::units::BlockTime;
 use tokio::sync::{mpsc, oneshot};
 
 use super::address::NodeAddress;
+use super::gate::Bans;
 use super::transport::link::{Carrier, KeyExchange};
 
 /// The network of a running node. Clones are the same.
@@ -25,6 +28,7 @@ pub(super) struct Shared {
     pub(super) peer_id: String,
     /// Where the node listens, each with its peer id behind it.
     pub(super) addresses: RwLock<Vec<String>>,
+    pub(super) bans: Bans,
 }
 
 /// The most commands that wait for the task.
@@ -100,6 +104,9 @@ pub(super) enum Command {
     Dial(NodeAddress, oneshot::Sender<()>),
     Disconnect(PeerName, oneshot::Sender<bool>),
     Ping(oneshot::Sender<()>),
+    /// Bans have changed.
+    BansChanged(oneshot::Sender<()>),
+    Nodes(usize, oneshot::Sender<Vec<Entry>>),
 }
 
 impl P2p {
@@ -170,6 +177,55 @@ impl P2p {
     /// [`Stopping`].
     pub async fn ping(&self) -> Result<(), Stopping> {
         self.ask(Command::Ping).await
+    }
+
+    /// The bans that are on, by their subnets.
+    #[must_use]
+    pub fn bans(&self, now: BlockTime) -> Vec<(Subnet, Ban)> {
+        self.shared.bans.read().on(now).map(|(subnet, ban)| (*subnet, ban.clone())).collect()
+    }
+
+    /// Bans a subnet, and parts with its peers.
+    ///
+    /// # Errors
+    /// [`AlreadyBanned`] within, [`Stopping`] without.
+    pub async fn ban(
+        &self,
+        subnet: Subnet,
+        until: BlockTime,
+        now: BlockTime,
+    ) -> Result<Result<(), AlreadyBanned>, Stopping> {
+        if let Err(error) = self.shared.bans.write().set(subnet, until, "the operator said so", now) {
+            return Ok(Err(error));
+        }
+        self.ask(Command::BansChanged).await.map(Ok)
+    }
+
+    /// Lifts a ban. False, if there is none of exactly this subnet.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn lift_ban(&self, subnet: Subnet, now: BlockTime) -> Result<bool, Stopping> {
+        let is_lifted = self.shared.bans.write().lift(&subnet, now);
+        self.ask(Command::BansChanged).await?;
+        Ok(is_lifted)
+    }
+
+    /// Lifts all bans.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn clear_bans(&self) -> Result<(), Stopping> {
+        self.shared.bans.write().clear();
+        self.ask(Command::BansChanged).await
+    }
+
+    /// At most so many random nodes of the address book; none, if nodes are not looked for.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn nodes(&self, most: usize) -> Result<Vec<Entry>, Stopping> {
+        self.ask(|reply| Command::Nodes(most, reply)).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopping> {

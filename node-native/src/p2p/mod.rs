@@ -7,6 +7,7 @@ mod answers;
 mod behaviour;
 pub mod discovery;
 mod gossip;
+mod gate;
 mod handle;
 pub mod identity;
 mod launch;

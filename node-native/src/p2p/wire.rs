@@ -10,6 +10,7 @@ use futures_util::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _}
 use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
 use qbtc_core::hash::ChainId;
+use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::{Hello, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
@@ -82,6 +83,50 @@ impl Codec for StemCodec {
         (): (),
     ) -> io::Result<()> {
         write(io, &[]).await
+    }
+}
+
+/// Addresses of nodes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressesCodec;
+
+impl Codec for AddressesCodec {
+    type Protocol = StreamProtocol;
+    type Request = Result<AddressesQuestion, Malformed>;
+    type Response = AddressesAnswer;
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Result<AddressesQuestion, Malformed>> {
+        asked(read(io, AddressesQuestion::BYTES_MAX).await, |bytes| AddressesQuestion::from_bytes(bytes).ok())
+    }
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<AddressesAnswer> {
+        AddressesAnswer::from_bytes(&read(io, AddressesAnswer::BYTES_MAX).await?).map_err(malformed)
+    }
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        question: Result<AddressesQuestion, Malformed>,
+    ) -> io::Result<()> {
+        write(io, &question.map_err(malformed)?.to_bytes()).await
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        answer: AddressesAnswer,
+    ) -> io::Result<()> {
+        write(io, &answer.to_bytes()).await
     }
 }
 

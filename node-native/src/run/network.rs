@@ -10,9 +10,12 @@ use super::RunError;
 use crate::config::{NodeConfig, PeerListen, Whole};
 use crate::node::Node;
 use crate::p2p::address::ListenAddress;
+use crate::p2p::discovery::DiscoveryOptions;
+use crate::p2p::discovery::dialer::Slots;
 use crate::p2p::identity::Identity;
 use crate::p2p::transport::webrtc::Certificate;
 use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions};
+use crate::store::{Store, StoredNetwork};
 
 /// What the network is started with; `None` if it is off.
 pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2pOptions>, RunError> {
@@ -37,9 +40,21 @@ pub(super) async fn start(
     node: &Node,
     chain_dir: &Path,
     mut options: P2pOptions,
+    store: Store,
+    config: &NodeConfig,
     tasks: &TaskTracker,
 ) -> Result<P2p, RunError> {
     let identity = Identity::open(chain_dir)?;
+    let reading = store.clone();
+    let reading = tokio::task::spawn_blocking(move || reading.load_network());
+    let stored = match reading.await.map_err(|error| RunError::System(error.into()))? {
+        Ok(kept) => kept,
+        Err(error) => {
+            tracing::warn!("the address book and the bans of the last run are lost: {error}");
+            StoredNetwork::default()
+        }
+    };
+    options.discovery = Some(discovery(config, node.spec(), store, stored));
     if options.listen.iter().any(ListenAddress::is_webrtc) {
         // Part of the addresses that browsers know, so it stays over restarts.
         options.webrtc = Some(Certificate::load_or_generate(&chain_dir.join("webrtc.pem"))?);
@@ -47,6 +62,27 @@ pub(super) async fn start(
     let p2p = p2p::launch(node, &identity, options, tasks).await?;
     tracing::info!(peer_id = p2p.peer_id(), "the network is on");
     Ok(p2p)
+}
+
+/// How nodes are looked for. Bans are kept also where none are.
+fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: StoredNetwork) -> DiscoveryOptions {
+    let network = spec.network();
+    let is_on = config.discover.unwrap_or(config.connect.is_empty());
+    let seeds = if config.dns_seed.is_empty() {
+        network.dns_seeds.clone()
+    } else {
+        config.dns_seed.iter().map(|name| name.as_str().to_owned()).collect()
+    };
+    DiscoveryOptions {
+        seeds: if is_on { seeds } else { Vec::new() },
+        dns_servers: config.dns_server.clone(),
+        bootstrap: network.bootstrap_peers.iter().filter_map(|address| address.parse().ok()).collect(),
+        port: network.ports.p2p,
+        takes_private: config.allow_private_addresses.unwrap_or(matches!(spec.name(), "local" | "dev")),
+        slots: if is_on { Slots::default() } else { Slots { full: 0, block_relay: 0 } },
+        store,
+        stored,
+    }
 }
 
 fn listen_address(listen: &PeerListen) -> Option<ListenAddress> {

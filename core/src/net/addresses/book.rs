@@ -53,6 +53,8 @@ const TEST_WAIT_MAX: i64 = 40 * MINUTE;
 const SELECTION_DRAWS_MAX: usize = 64;
 /// The largest part of the addresses that is told to one who asks.
 const SAMPLE_PERCENT: usize = 23;
+/// So many are told even if they are more than that part: a network must begin somehow.
+const SAMPLE_LEAST: usize = 8;
 
 impl AddressBook {
     /// The most addresses: one in each place.
@@ -297,11 +299,11 @@ impl AddressBook {
         }
     }
 
-    /// What is told to one who asks: random addresses that are not terrible, no more than `most`, [`ADDRESSES_MAX`] and 23 % of all; one, if
-    /// that is less than one.
+    /// What is told to one who asks: random addresses that are not terrible, no more than `most` and [`ADDRESSES_MAX`], and no more than 23 %
+    /// of all, unless those are less than eight.
     #[must_use]
     pub fn sample(&self, most: usize, draws: &mut Draws, now: BlockTime) -> Vec<AddressNews> {
-        let limit = (self.len() * SAMPLE_PERCENT).div_ceil(100).min(most).min(ADDRESSES_MAX);
+        let limit = (self.len() * SAMPLE_PERCENT).div_ceil(100).max(SAMPLE_LEAST).min(most).min(ADDRESSES_MAX);
         let mut worthy: Vec<&Entry> = self.entries().filter(|entry| !entry.is_terrible(now)).collect();
         let count = limit.min(worthy.len());
         for index in 0..count {

@@ -21,6 +21,9 @@ pub const NEW_BUCKETS_PER_SOURCE: u64 = 64;
 /// How many buckets of the tried table the addresses of one group can reach.
 pub const TRIED_BUCKETS_PER_GROUP: u64 = 8;
 
+/// How many buckets are drawn blindly before those that have entries are counted.
+const DRAWS_MAX: usize = 8;
+
 /// The key under which an address book hashes. Who does not know it cannot say which addresses push which others out.
 pub(super) type Key = [u8; 16];
 
@@ -72,8 +75,15 @@ impl Table {
 
     /// An entry of a random bucket that has any, so that a full bucket is drawn no more often than one with a single entry.
     pub(super) fn draw(&self, draws: &mut Draws) -> Option<&Entry> {
-        let inhabited: Vec<usize> = (0..self.counts.len()).filter(|&bucket| self.counts[bucket] > 0).collect();
-        let bucket = *inhabited.get(draws.below(inhabited.len()))?;
+        if self.len == 0 {
+            return None;
+        }
+        // Each way every bucket that has any is as likely; the first is quick while most have some.
+        let drawn = (0..DRAWS_MAX).map(|_| draws.below(self.counts.len())).find(|&bucket| self.counts[bucket] > 0);
+        let bucket = drawn.or_else(|| {
+            let inhabited: Vec<usize> = (0..self.counts.len()).filter(|&bucket| self.counts[bucket] > 0).collect();
+            inhabited.get(draws.below(inhabited.len())).copied()
+        })?;
         let start = draws.below(BUCKET_PLACES);
         (start..start + BUCKET_PLACES).find_map(|place| self.at(bucket * BUCKET_PLACES + place % BUCKET_PLACES))
     }

@@ -223,7 +223,8 @@ fn a_sample_is_a_part_and_never_terrible() {
     let other = book.sample(usize::MAX, &mut Draws::new([2; 16]), NOW);
     assert_ne!(sample, other);
     assert!(book.sample(usize::MAX, &mut Draws::new([1; 16]), NOW.saturating_add(31 * 86_400)).is_empty());
-    assert_eq!(book_of(1).sample(9, &mut Draws::new([1; 16]), NOW).len(), 1);
+    assert_eq!(book_of(5).sample(9, &mut Draws::new([1; 16]), NOW).len(), 5);
+    assert_eq!(book_of(20).sample(9, &mut Draws::new([1; 16]), NOW).len(), 8);
     let large = book_of(20_000);
     assert!(large.len() > 5_000);
     assert_eq!(large.sample(usize::MAX, &mut Draws::new([1; 16]), NOW).len(), ADDRESSES_MAX);

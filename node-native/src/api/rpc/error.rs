@@ -31,6 +31,8 @@ pub enum Code {
     NodeNotAdded,
     /// A node that is not connected.
     NodeNotConnected,
+    /// Neither an address nor a subnet, or one that is not banned.
+    InvalidSubnet,
     /// The network is off.
     P2pDisabled,
     /// The store failed.
@@ -81,6 +83,7 @@ impl Code {
             Self::NodeAlreadyAdded => -23,
             Self::NodeNotAdded => -24,
             Self::NodeNotConnected => -29,
+            Self::InvalidSubnet => -30,
             Self::P2pDisabled => -31,
         }
     }

@@ -1,5 +1,7 @@
 //! Calls about peers.
 
+mod bans;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -60,7 +62,7 @@ pub(super) fn methods() -> Vec<Method<Context>> {
         Method::waiting("ping", Category::Network, |rpc, _| Box::pin(ping(rpc)))
             .about("Asks all peers for a sign of life. How long it took is in `getpeerinfo` a little later.", "null"),
     ];
-    told.into_iter().chain(changing()).collect()
+    told.into_iter().chain(changing()).chain(bans::methods()).collect()
 }
 
 fn changing() -> [Method<Context>; 3] {
@@ -92,7 +94,7 @@ fn changing() -> [Method<Context>; 3] {
     ]
 }
 
-fn p2p(rpc: &Rpc<Context>) -> Result<&P2p, RpcError> {
+pub(super) fn p2p(rpc: &Rpc<Context>) -> Result<&P2p, RpcError> {
     let disabled = || RpcError::new(Code::P2pDisabled, "Error: Peer-to-peer functionality missing or disabled");
     rpc.context.p2p.as_ref().ok_or_else(disabled)
 }

@@ -248,6 +248,6 @@ fn is_name(text: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

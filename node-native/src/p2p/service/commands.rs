@@ -42,6 +42,11 @@ impl Service {
                 let is_there = peer.is_some_and(|peer| self.swarm.disconnect_peer_id(peer).is_ok());
                 let _ = reply.send(is_there);
             }
+            Command::BansChanged(reply) => {
+                self.part_with_the_banned();
+                let _ = reply.send(());
+            }
+            Command::Nodes(most, reply) => drop(reply.send(self.known_nodes(most))),
             Command::Ping(reply) => {
                 self.ping_all(Instant::now());
                 let _ = reply.send(());
@@ -166,7 +171,7 @@ impl Service {
     }
 }
 
-fn dial_options(address: &NodeAddress) -> DialOpts {
+pub(super) fn dial_options(address: &NodeAddress) -> DialOpts {
     match address.peer() {
         Some(peer) => DialOpts::peer_id(peer).addresses(vec![address.0.clone()]).build(),
         None => DialOpts::unknown_peer_id().address(address.0.clone()).build(),
@@ -174,13 +179,13 @@ fn dial_options(address: &NodeAddress) -> DialOpts {
 }
 
 /// Where a peer is, without its id.
-fn remote_address(peer: &Peer) -> Multiaddr {
+pub(super) fn remote_address(peer: &Peer) -> Multiaddr {
     let first = peer.connections.first().map(|connection| connection.point.get_remote_address().clone());
     first.unwrap_or_else(Multiaddr::empty).iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
 /// The IP address and port that an address begins with.
-fn socket(address: &Multiaddr) -> Option<SocketAddr> {
+pub(super) fn socket(address: &Multiaddr) -> Option<SocketAddr> {
     let mut parts = address.iter();
     let ip = match parts.next()? {
         Protocol::Ip4(ip) => ip.into(),

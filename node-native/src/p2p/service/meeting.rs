@@ -7,7 +7,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::ping;
 use libp2p::request_response::{Event, Message};
 use libp2p::swarm::{ConnectionId, DialError};
-use qbtc_core::net::{Hello, PROTOCOL_VERSION};
+use qbtc_core::net::{Fault, Hello, PROTOCOL_VERSION};
 
 use super::{REFUSED_MAX, Service};
 use crate::metrics::Direction;
@@ -38,10 +38,19 @@ pub(super) enum Refusal {
     #[error("it sent what is no message")]
     Malformed,
     #[error("{0}")]
-    Fault(qbtc_core::net::Fault),
+    Fault(Fault),
 }
 
 impl Refusal {
+    /// Whether only a liar or a broken program does this.
+    const fn earns_ban(&self) -> bool {
+        match self {
+            Self::TooManyHellos | Self::Malformed => true,
+            Self::Fault(fault) => fault.points() * 2 >= Fault::BAN_POINTS,
+            Self::OtherChain { .. } | Self::OldVersion { .. } | Self::NoHello => false,
+        }
+    }
+
     /// One word, for a label.
     const fn label(&self) -> &'static str {
         match self {
@@ -84,6 +93,7 @@ impl Service {
         if peer.hello.is_some() {
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
             self.tell_relay(RelayEvent::Down { peer: peer.key });
+            self.gone(&id, peer.key);
             self.tell(SyncEvent::Down { peer: peer.key });
             self.count_peers();
         }
@@ -91,6 +101,7 @@ impl Service {
 
     pub(super) fn dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
         self.wanted.failed(connection, Instant::now());
+        self.discovery_failed(connection, matches!(error, DialError::LocalPeerId { .. }));
         self.node.metrics().dial_failed();
         if matches!(error, DialError::LocalPeerId { .. }) {
             self.node.metrics().peer_refused("self");
@@ -166,6 +177,7 @@ impl Service {
         }
         self.count_peers();
         self.tell_relay(RelayEvent::Up { peer: key, is_outbound });
+        self.met(id, hello.services);
         self.tell(SyncEvent::Up { peer: key, hello, is_outbound });
     }
 
@@ -214,6 +226,9 @@ impl Service {
             _ => return,
         }
         self.node.metrics().peer_refused(why.label());
+        if why.earns_ban() {
+            self.punish(id, why);
+        }
         if self.refused.len() >= REFUSED_MAX {
             self.refused.clear();
         }

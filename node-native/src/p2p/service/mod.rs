@@ -9,6 +9,7 @@
 
 mod answering;
 mod commands;
+mod discovering;
 mod meeting;
 mod relaying;
 
@@ -26,6 +27,7 @@ use libp2p::swarm::{self, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::RwLock;
 use qbtc_core::hash::BlockHash;
+use qbtc_core::net::BanList;
 use qbtc_core::sync::{PeerKey, RequestId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
@@ -33,6 +35,7 @@ use tokio::time::MissedTickBehavior;
 use super::address::{ListenAddress, NodeAddress};
 use super::answers::{ANSWERS_MAX, BlocksAtHand};
 use super::behaviour::{Behaviour, BehaviourEvent, ConnectionsMax};
+use super::discovery::{Discovery, DiscoveryOptions};
 use super::gossip::{Topics, Undecided};
 use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
@@ -45,6 +48,7 @@ use super::transport::{TransportError, transport, transport_with_webrtc};
 use super::wanted::Wanted;
 use crate::node::Node;
 use answering::{Answering, Sending};
+use discovering::asked_seeds;
 
 /// What a network is started with.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,8 @@ pub struct P2pOptions {
     pub at_hand: BlocksAtHand,
     /// What browsers know the node by, if they are to reach it by WebRTC.
     pub webrtc: Option<Certificate>,
+    /// How nodes are looked for. None: only those that are wanted are dialled, and nothing is kept.
+    pub discovery: Option<DiscoveryOptions>,
 }
 
 /// Why there is no network.
@@ -122,6 +128,11 @@ pub struct Service {
     /// Hellos that are said to see how long they take.
     pinged: HashMap<OutboundRequestId, Instant>,
     last_ping: Option<Instant>,
+    discovery: Option<Discovery>,
+    /// Seeds in a row that told nothing.
+    silent_seeds: usize,
+    /// The tip, and when it was first seen.
+    tip_seen: (BlockHash, Instant),
     /// Peers that were refused, which is logged once for each.
     refused: HashSet<PeerId>,
 }
@@ -147,7 +158,9 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// [`P2pError`]; then nothing runs.
 pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Result<Started, P2pError> {
     let links = Links::default();
-    let behaviour = Behaviour::new(node, identity, options.connections);
+    let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
+    let bans = Arc::new(RwLock::new(BanList::restore(kept)));
+    let behaviour = Behaviour::new(node, identity, options.connections, Arc::clone(&bans));
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
     let transport = match options.webrtc {
         Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), &links)?,
@@ -170,7 +183,7 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
     let (relay_events, relayed) = mpsc::channel(RELAY_WAITING_MAX);
     let (relay_commands_in, relay_commands) = mpsc::channel(WAITING_MAX);
-    let shared = Arc::new(Shared { peer_id: identity.peer_id().to_string(), addresses: RwLock::default() });
+    let shared = Arc::new(Shared { peer_id: identity.peer_id().to_string(), addresses: RwLock::default(), bans });
     let mut service = Service {
         node: node.clone(),
         swarm,
@@ -195,6 +208,9 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         sending: Sending::default(),
         pinged: HashMap::new(),
         last_ping: None,
+        discovery: options.discovery.map(|discovery| Discovery::new(discovery, &identity.peer_id(), Instant::now())),
+        silent_seeds: 0,
+        tip_seen: (node.chain().state().tip(), Instant::now()),
         refused: HashSet::new(),
     };
     service.note_addresses();
@@ -247,6 +263,7 @@ impl Service {
                 },
                 event = self.swarm.select_next_some(), if self.events.len() < EVENTS_HELD_MAX => self.handle(event),
                 Some(answered) = self.answering.next() => self.answered(answered),
+                Some((seed, found)) = asked_seeds(&mut self.discovery) => self.seed_told(&seed, found),
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
                     self.obey_sync(command);
@@ -266,6 +283,7 @@ impl Service {
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Stem(event)) => self.stem_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Addresses(event)) => self.addresses_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(_)) => {}
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -310,6 +328,7 @@ impl Service {
         self.part_with_the_silent(now);
         self.dial_wanted(now);
         self.tell_tip(now);
+        self.discover(now);
     }
 
     /// Parts with everybody in good form.
@@ -319,6 +338,7 @@ impl Service {
             // It fails only for those that have gone already.
             let _ = self.swarm.disconnect_peer_id(peer);
         }
+        let keeping = self.keep_network();
         let closing = async {
             while !self.peers.is_empty() {
                 let event = self.swarm.select_next_some().await;
@@ -326,9 +346,15 @@ impl Service {
             }
         };
         let _ = tokio::time::timeout(CLOSE_TIME_MAX, closing).await;
+        if let Some(keeping) = keeping {
+            // A panic in it has been told.
+            let _ = keeping.await;
+        }
         self.node.metrics().set_peers(0);
     }
 }
 
+#[cfg(test)]
+mod discovery_tests;
 #[cfg(test)]
 mod tests;

@@ -22,22 +22,22 @@ use crate::p2p::wire::protocol;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A node with its network.
-struct Net {
-    node: TestNode,
-    p2p: P2p,
+pub(super) struct Net {
+    pub(super) node: TestNode,
+    pub(super) p2p: P2p,
     link: SyncLink,
     task: JoinHandle<()>,
 }
 
 impl Net {
-    async fn start(blocks: u32, options: P2pOptions) -> Self {
+    pub(super) async fn start(blocks: u32, options: P2pOptions) -> Self {
         let node = TestNode::with_blocks(blocks).await;
         let Started { p2p, link, service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
         Self { node, p2p, link, task: tokio::spawn(service.run()) }
     }
 
     /// One that listens here.
-    async fn at(listen: &str) -> Self {
+    pub(super) async fn at(listen: &str) -> Self {
         Self::start(14, P2pOptions { listen: vec![listen.parse().unwrap()], ..P2pOptions::default() }).await
     }
 
@@ -48,7 +48,7 @@ impl Net {
     }
 
     /// The only peer, once it is there.
-    async fn peer(&self) -> PeerInfo {
+    pub(super) async fn peer(&self) -> PeerInfo {
         eventually("a peer is there", async || self.p2p.peers().await.unwrap().into_iter().next()).await
     }
 
@@ -61,20 +61,20 @@ impl Net {
         self.link.commands.send(SyncCommand::Ask { peer, request, question }).await.unwrap();
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.node.node.stop();
         tokio::time::timeout(DEADLINE, self.task).await.expect("it does not end").unwrap();
     }
 
     /// How many peers were parted with for this reason.
-    fn refused(&self, reason: &str) -> bool {
+    pub(super) fn refused(&self, reason: &str) -> bool {
         let text = self.node.node.metrics().render(&Reading::default(), Format::Prometheus);
         text.contains(&format!("qbtc_refused_peers_total{{reason=\"{reason}\"}} 1"))
     }
 }
 
 /// Looks until something is there.
-async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+pub(super) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
     let until = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = look().await {

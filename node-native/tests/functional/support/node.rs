@@ -37,6 +37,10 @@ pub(crate) fn command(chain: &str, data_dir: &Path, options: &[&str]) -> Command
     if !["--p2p", "--connect", "--add-node"].iter().any(|flag| options.contains(flag)) {
         command.args(["--p2p", "off"]);
     }
+    // Who shall meet whom is said by the test, unless it is about that.
+    if !options.iter().any(|option| option.starts_with("--discover") || option.starts_with("--dns-seed")) {
+        command.arg("--discover=false");
+    }
     command.args(options);
     command
 }

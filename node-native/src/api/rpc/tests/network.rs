@@ -14,6 +14,10 @@ async fn without_a_network_that_is_what_is_said() {
         ("addnode", json!(["127.0.0.1:1", "add"])),
         ("disconnectnode", json!(["127.0.0.1:1"])),
         ("getaddednodeinfo", json!([])),
+        ("setban", json!(["192.0.2.1", "add"])),
+        ("listbanned", json!([])),
+        ("clearbanned", json!([])),
+        ("getnodeaddresses", json!([])),
     ] {
         let (code, message) = world.fails(method, params).await;
         assert_eq!(
@@ -69,4 +73,46 @@ async fn nodes_are_added_and_removed() {
     world.node.stop();
     running.await.unwrap();
     assert_eq!(world.code("getpeerinfo", json!([])).await, -9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bans_have_the_shapes_and_codes_of_bitcoin() {
+    let mut world = World::new();
+    let Started { p2p, service, .. } =
+        crate::p2p::start(&world.node, &Identity::random(), P2pOptions::default()).await.unwrap();
+    let running = tokio::spawn(service.run());
+    Arc::get_mut(&mut world.rpc).unwrap().context.p2p = Some(p2p.clone());
+    assert!(world.ok("setban", json!(["192.0.2.77/24", "add"])).await.is_null());
+    let listed = world.ok("listbanned", json!([])).await;
+    let ban = &listed[0];
+    assert_eq!((&ban["address"], &ban["ban_duration"]), (&json!("192.0.2.0/24"), &json!(86_400)));
+    let until = ban["ban_created"].as_u64().unwrap() + 86_400;
+    assert_eq!(ban["banned_until"], json!(until));
+    assert!(ban["time_remaining"].as_u64().unwrap() > 86_300);
+    for (params, code) in [
+        (json!(["192.0.2.1/24", "add"]), -23),
+        (json!(["192.0.2.1/33", "add"]), -30),
+        (json!(["nowhere", "add"]), -30),
+        (json!(["192.0.2.1", "keep"]), -8),
+        (json!(["192.0.2.1", "remove"]), -30),
+        (json!(["192.0.3.1", "add", 5, true]), -8),
+        (json!(["192.0.3.1", "add", -5]), -8),
+    ] {
+        assert_eq!(world.code("setban", params.clone()).await, code, "{params}");
+    }
+    world.ok("setban", json!(["2001:db8::1", "add", 4_000_000_000u32, true])).await;
+    world.ok("setban", json!(["192.0.3.1", "add", 100])).await;
+    let listed = world.ok("listbanned", json!([])).await;
+    let told: Vec<_> = listed.as_array().unwrap().iter().map(|ban| (&ban["address"], &ban["ban_duration"])).collect();
+    assert_eq!(listed[2]["banned_until"], 4_000_000_000u32);
+    assert_eq!(told[1], (&json!("192.0.3.1/32"), &json!(100)));
+    world.ok("setban", json!(["192.0.2.0/24", "remove"])).await;
+    assert_eq!(world.ok("listbanned", json!([])).await.as_array().unwrap().len(), 2);
+    world.ok("clearbanned", json!([])).await;
+    assert_eq!(world.ok("listbanned", json!([])).await, json!([]));
+    assert_eq!(world.ok("getnodeaddresses", json!([])).await, json!([]), "nodes are not looked for here");
+    assert_eq!(world.code("getnodeaddresses", json!([-1])).await, -8);
+    assert_eq!(world.code("getnodeaddresses", json!([1, "onion"])).await, -8);
+    world.node.stop();
+    running.await.unwrap();
 }

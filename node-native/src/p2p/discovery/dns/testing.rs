@@ -14,34 +14,34 @@ use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
 
 /// A server for the zone `example.`. It ends when it is dropped.
-pub(in crate::p2p) struct DnsServer {
-    pub(in crate::p2p) at: SocketAddr,
+pub(crate) struct DnsServer {
+    pub(crate) at: SocketAddr,
     _server: Server<Catalog>,
 }
 
 /// A record: name within the zone, and what is there.
-pub(in crate::p2p) type Told = (String, RData);
+pub(crate) type Told = (String, RData);
 
-pub(in crate::p2p) fn a(name: &str, ip: &str) -> Told {
+pub(crate) fn a(name: &str, ip: &str) -> Told {
     (name.into(), RData::A(A(ip.parse().unwrap())))
 }
 
-pub(in crate::p2p) fn aaaa(name: &str, ip: &str) -> Told {
+pub(crate) fn aaaa(name: &str, ip: &str) -> Told {
     (name.into(), RData::AAAA(AAAA(ip.parse().unwrap())))
 }
 
-pub(in crate::p2p) fn txt(name: &str, text: &str) -> Told {
+pub(crate) fn txt(name: &str, text: &str) -> Told {
     let pieces = text.as_bytes().chunks(255).map(|piece| String::from_utf8(piece.into()).unwrap()).collect();
     (name.into(), RData::TXT(TXT::new(pieces)))
 }
 
-pub(in crate::p2p) fn srv(name: &str, priority: u16, port: u16, target: &str) -> Told {
+pub(crate) fn srv(name: &str, priority: u16, port: u16, target: &str) -> Told {
     let target = Name::from_ascii(target).unwrap();
     (name.into(), RData::SRV(SRV::new(priority, 0, port, target)))
 }
 
 impl DnsServer {
-    pub(in crate::p2p) async fn start(told: impl IntoIterator<Item = Told>) -> Self {
+    pub(crate) async fn start(told: impl IntoIterator<Item = Told>) -> Self {
         let origin = Name::from_ascii("example.").unwrap();
         let soa = SOA::new(origin.clone(), origin.clone(), 1, 60, 60, 60, 60);
         let mut sets: BTreeMap<RrKey, RecordSet> = BTreeMap::new();

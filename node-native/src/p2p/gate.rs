@@ -1,0 +1,112 @@
+//! Who is banned gets no connection, neither in nor out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+use parking_lot::RwLock;
+use qbtc_core::net::BanList;
+
+use crate::node::Node;
+
+/// The bans of a running node. Clones are the same.
+pub(super) type Bans = Arc<RwLock<BanList>>;
+
+/// What refuses connections.
+pub(super) struct Gate {
+    node: Node,
+    bans: Bans,
+}
+
+/// An address is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is banned")]
+pub(super) struct Banned(IpAddr);
+
+impl Gate {
+    pub(super) fn new(node: &Node, bans: Bans) -> Self {
+        Self { node: node.clone(), bans }
+    }
+
+    fn check(&self, address: &Multiaddr) -> Result<(), ConnectionDenied> {
+        let Some(ip) = ip_of(address) else { return Ok(()) };
+        if self.bans.read().find(ip, self.node.now()).is_none() {
+            return Ok(());
+        }
+        self.node.metrics().peer_refused("banned");
+        Err(ConnectionDenied::new(Banned(ip)))
+    }
+}
+
+/// The IP address that an address begins with.
+pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+impl NetworkBehaviour for Gate {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = std::convert::Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        self.check(remote)
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        // A ban may have come during the handshake.
+        self.check(remote).map(|()| dummy::ConnectionHandler)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        addresses.iter().try_for_each(|address| self.check(address)).map(|()| Vec::new())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        address: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.check(address).map(|()| dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}

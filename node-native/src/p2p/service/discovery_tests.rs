@@ -1,0 +1,112 @@
+//! Nodes that find each other over loopback, and some that lie about where nodes are.
+
+use std::sync::Arc;
+
+use qbtc_core::net::addresses::PeerAddress;
+use qbtc_core::spec::ChainSpec;
+
+use super::tests::{Net, eventually};
+use super::*;
+use crate::metrics::{Format, Reading};
+use crate::p2p::discovery::dialer::Slots;
+use crate::p2p::discovery::dns::testing::{DnsServer, srv, txt};
+use crate::store::{Store, StoreOptions, StoredNetwork};
+
+/// Where a node keeps what it knows, apart from its chain.
+fn store() -> Store {
+    let backend = redb::backends::InMemoryBackend::new();
+    Store::with_backend(backend, Arc::new(ChainSpec::dev()), &StoreOptions::default()).unwrap()
+}
+
+fn looking(store: &Store, dns: &DnsServer) -> P2pOptions {
+    let discovery = DiscoveryOptions {
+        seeds: vec!["missing.example".into(), "seed.example".into()],
+        dns_servers: vec![dns.at],
+        bootstrap: Vec::new(),
+        port: 1,
+        takes_private: true,
+        slots: Slots::default(),
+        store: store.clone(),
+        stored: store.load_network().unwrap(),
+    };
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+    P2pOptions { listen, discovery: Some(discovery), ..P2pOptions::default() }
+}
+
+fn at(net: &Net) -> PeerAddress {
+    net.p2p.addresses()[0].parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_find_each_other_by_a_seed_and_know_each_other_after_a_restart() {
+    let empty = DnsServer::start([]).await;
+    let stores = [store(), store(), store()];
+    let first = Net::start(14, looking(&stores[0], &empty)).await;
+    let seed = DnsServer::start([
+        srv("_qbtc._tcp.seed.example.", 0, at(&first).port(), "first.example."),
+        crate::p2p::discovery::dns::testing::a("first.example.", "127.0.0.1"),
+    ])
+    .await;
+    let second = Net::start(14, looking(&stores[1], &seed)).await;
+    second.peer().await;
+    let third = Net::start(14, looking(&stores[2], &seed)).await;
+    for (net, name) in [(&first, "first"), (&second, "second"), (&third, "third")] {
+        eventually(name, async || (net.p2p.peers().await.unwrap().len() == 2).then_some(())).await;
+    }
+    let known = third.p2p.nodes(10).await.unwrap();
+    assert!(known.iter().any(|entry| entry.address == at(&second) && entry.is_tried), "{known:?}");
+    assert!(known.iter().all(|entry| entry.address != at(&third)), "nobody keeps itself");
+    // Without a seed the third finds the others again.
+    third.stop().await;
+    let kept: StoredNetwork = stores[2].load_network().unwrap();
+    assert!(kept.entries.iter().filter(|entry| entry.is_tried).count() >= 2);
+    let again = Net::start(14, looking(&stores[2], &empty)).await;
+    eventually("the others are found again", async || (again.p2p.peers().await.unwrap().len() == 2).then_some(()))
+        .await;
+    for net in [again, second, first] {
+        net.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_does_not_take_its_own_address() {
+    let store = store();
+    let empty = DnsServer::start([]).await;
+    let mut options = looking(&store, &empty);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let seed = DnsServer::start([txt("_dnsaddr.seed.example.", &format!("dnsaddr=/ip4/127.0.0.1/tcp/{port}"))]).await;
+    drop(taken);
+    options.listen = vec![format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()];
+    options.discovery.as_mut().unwrap().dns_servers = vec![seed.at];
+    let net = Net::start(14, options).await;
+    eventually("its own address is refused", async || {
+        let text = net.node.node.metrics().render(&Reading::default(), Format::Prometheus);
+        text.contains("qbtc_refused_addresses_total 1").then_some(())
+    })
+    .await;
+    assert!(net.p2p.nodes(10).await.unwrap().is_empty());
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_banned_is_parted_with_and_not_met_again() {
+    let (stores, empty) = ([store(), store()], DnsServer::start([]).await);
+    let one = Net::start(14, looking(&stores[0], &empty)).await;
+    let two =
+        Net::start(14, P2pOptions { wanted: vec![at(&one).as_str().parse().unwrap()], ..looking(&stores[1], &empty) })
+            .await;
+    one.peer().await;
+    let now = one.node.node.now();
+    one.p2p.ban("127.0.0.0/8".parse().unwrap(), now.saturating_add(600), now).await.unwrap().unwrap();
+    eventually("they have parted", async || one.p2p.peers().await.unwrap().is_empty().then_some(())).await;
+    // The other one dials again, and is refused.
+    eventually("it is refused", async || one.refused("banned").then_some(())).await;
+    assert!(one.p2p.peers().await.unwrap().is_empty());
+    eventually("the ban is kept", async || (stores[0].load_network().unwrap().bans.len() == 1).then_some(())).await;
+    one.p2p.lift_ban("127.0.0.0/8".parse().unwrap(), now).await.unwrap();
+    eventually("they meet again", async || (one.p2p.peers().await.unwrap().len() == 1).then_some(())).await;
+    for net in [one, two] {
+        net.stop().await;
+    }
+}
