@@ -8,6 +8,7 @@
 
 mod cli;
 mod crash;
+mod discovery;
 mod http;
 mod longpoll;
 mod mempool_accept;
@@ -27,6 +28,11 @@ mod story;
 mod stratum;
 mod support;
 mod wallet;
+
+/// A DNS server.
+#[allow(dead_code, reason = "what one test needs, another one does not")]
+#[path = "../../src/p2p/discovery/dns/testing.rs"]
+mod dns;
 
 /// Blocks that can be spoilt one rule at a time.
 #[path = "../../../core/tests/support/mod.rs"]

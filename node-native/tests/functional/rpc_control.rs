@@ -20,7 +20,8 @@ fn each_call_has_its_text_and_is_answered() {
                     getrawtransaction decoderawtransaction sendrawtransaction testmempoolaccept getmempoolinfo getrawmempool \
                     getmempoolentry savemempool getblocktemplate submitblock submitheader getmininginfo getnetworkhashps \
                     generatetoaddress prioritisetransaction validateaddress verifymessage estimatesmartfee help uptime stop getmemoryinfo logging \
-                    getpeerinfo getnetworkinfo getconnectioncount addnode disconnectnode getaddednodeinfo ping";
+                    getpeerinfo getnetworkinfo getconnectioncount addnode disconnectnode getaddednodeinfo ping \
+                    setban listbanned clearbanned getnodeaddresses";
     for name in of_issue.split_whitespace() {
         assert!(names.contains(&name), "{name} is not in\n{overview}");
     }

@@ -1,7 +1,7 @@
 //! Who is dialled, when, and what for. Pure: it is told what happens and what time it is, and says what is to be done.
 //!
-//! - Eight peers for everything, two for blocks only; those two are dialled first after a restart (anchors), so that whoever fills the address
-//!   book cannot cut a restarted node off.
+//! - Eight peers for everything, and two anchors, with whom no addresses are exchanged. Those two are dialled first after a restart, so that
+//!   whoever fills the address book cannot cut a restarted node off.
 //! - No two of them are of one group (a /16 of IPv4, a /32 of IPv6): to surround a node takes many networks. Addresses within a private
 //!   network, where they are taken at all, have no groups.
 //! - Every two minutes or so a *feeler* looks whether an address is true, so that the tried table holds what works.
@@ -22,7 +22,7 @@ use qbtc_core::units::BlockTime;
 pub struct Slots {
     /// For blocks, transactions and addresses.
     pub full: usize,
-    /// For blocks only.
+    /// Anchors.
     pub block_relay: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for Slots {
 pub enum Purpose {
     /// Everything.
     Full,
-    /// Blocks only: nothing is told or asked that would show who is connected with whom.
+    /// As an anchor: no addresses are told or asked, which would show who is connected with whom.
     BlockRelay,
     /// To see whether it is there.
     Feeler,
