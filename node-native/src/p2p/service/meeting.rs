@@ -84,6 +84,8 @@ impl Service {
     }
 
     pub(super) fn disconnected(&mut self, id: PeerId, connection: ConnectionId, point: &ConnectedPoint) {
+        // Whoever was dialled and has said no hello was not met.
+        self.discovery_failed(connection, false);
         let link = self.peers.by_id(&id).and_then(|peer| {
             peer.connections.iter().find(|known| known.id == connection).and_then(|known| known.link.clone())
         });
