@@ -27,6 +27,7 @@ mod start;
 mod story;
 mod stratum;
 mod support;
+mod sync;
 mod wallet;
 
 /// A DNS server.

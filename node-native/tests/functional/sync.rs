@@ -1,0 +1,109 @@
+//! Chains and payments that travel between nodes, after Bitcoin Core's `p2p_initial_headers_sync.py`, `feature_reindex.py`'s network and
+//! `mempool_reorg.py`: real processes on loopback.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use crate::dns::{DnsServer, a, srv};
+use crate::support::{NodeProcess, Owner, Place, eventually};
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn agree(nodes: &[&NodeProcess], tip: &str) {
+    for node in nodes {
+        eventually("all have the same tip", || node.tip() == tip);
+    }
+}
+
+fn peers(node: &NodeProcess) -> usize {
+    node.ok("getpeerinfo", json!([])).as_array().unwrap().len()
+}
+
+/// Makes one node be connected with the other.
+fn connect(from: &NodeProcess, to: &NodeProcess) {
+    from.ok("addnode", json!([to.addresses.p2p[0], "add"]));
+    eventually("they are connected", || peers(from) > 0 && peers(to) > 0);
+}
+
+#[test]
+fn nodes_with_nothing_but_a_seed_have_the_chain_pay_and_bear_the_loss_of_one() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let port = free_port();
+    let records = [srv("_qbtc._tcp.seed.example.", 0, port, "maker.example."), a("maker.example.", "127.0.0.1")];
+    let dns = runtime.block_on(DnsServer::start(records));
+    let dns_at = dns.at.to_string();
+    let seeds = ["--dns-seed", "seed.example", "--dns-server", &dns_at, "--allow-private-addresses"];
+    let places = [Place::new(), Place::new(), Place::new(), Place::new()];
+    let start = |place: &Place, listen: &str| place.start(&[&["--p2p", listen, "--log", "info"], &seeds[..]].concat());
+    let maker = start(&places[0], &format!("127.0.0.1:{port}"));
+    let coins = maker.coins(2, Owner(1));
+    maker.mine(150, Owner(2));
+    let fresh = [&places[1], &places[2], &places[3]].map(|place| start(place, "127.0.0.1:0"));
+    let all: Vec<&NodeProcess> = fresh.iter().chain([&maker]).collect();
+    agree(&all, &maker.tip());
+    for node in &all {
+        eventually("everybody knows everybody", || peers(node) == 3);
+        for peer in node.ok("getpeerinfo", json!([])).as_array().unwrap() {
+            assert_eq!(peer["key_exchange"], "X25519MLKEM768", "{peer}");
+        }
+    }
+    // A payment that starts at one of them reaches all, first along the stem and then everywhere.
+    let paid = fresh[2].send(&Owner(1).spend(&coins[..1], Owner(3), 100_000));
+    for node in &all {
+        eventually("all have heard of the payment", || node.waiting() == [paid.clone()]);
+    }
+    // The node that everything came from is killed; the others go on.
+    maker.kill();
+    let rest: Vec<&NodeProcess> = fresh.iter().collect();
+    let block = fresh[0].mine(1, Owner(2)).remove(0);
+    agree(&rest, &block);
+    for node in &rest {
+        assert_eq!(node.waiting(), Vec::<String>::new(), "it is mined");
+    }
+    let last = fresh[2].send(&Owner(1).spend(&coins[1..], Owner(3), 100_000));
+    eventually("the next payment travels as well", || fresh[0].waiting() == [last.clone()]);
+    for node in fresh {
+        assert!(node.stop().success());
+    }
+}
+
+#[test]
+fn parted_networks_agree_again() {
+    let places = [Place::new(), Place::new(), Place::new()];
+    let [one, two, three] = places.each_ref().map(|place| place.start(&["--p2p", "127.0.0.1:0", "--log", "info"]));
+    connect(&two, &one);
+    connect(&three, &two);
+    let coins = one.coins(1, Owner(1));
+    agree(&[&two, &three], &one.tip());
+    let common = one.height();
+    // The line breaks between the first and the second.
+    two.ok("addnode", json!([one.addresses.p2p[0], "remove"]));
+    two.ok("disconnectnode", json!({"nodeid": one_outbound(&two)}));
+    eventually("the first one is alone", || peers(&one) == 0);
+    let paid = one.send(&Owner(1).spend(&coins, Owner(3), 100_000));
+    one.mine(3, Owner(2));
+    let tip = two.mine(5, Owner(4)).pop().unwrap();
+    agree(&[&three], &tip);
+    assert_eq!(one.height(), common + 3);
+    // And is whole again: three blocks are taken back, and the payment in them waits once more.
+    connect(&two, &one);
+    agree(&[&one, &two, &three], &tip);
+    assert_eq!(one.waiting(), [paid]);
+    let tips = one.ok("getchaintips", json!([]));
+    let left = tips.as_array().unwrap().iter().find(|tip| tip["status"] == "valid-fork").unwrap();
+    assert_eq!(left["branchlen"], 3, "{tips}");
+    assert!(one.stop().success() && two.stop().success() && three.stop().success());
+}
+
+/// The number of the only peer that a node dialled.
+fn one_outbound(node: &NodeProcess) -> u64 {
+    let peers = node.ok("getpeerinfo", json!([]));
+    let mut dialled = peers.as_array().unwrap().iter().filter(|peer| peer["inbound"] == false);
+    let id = dialled.next().unwrap()["id"].as_u64().unwrap();
+    assert!(dialled.next().is_none(), "{peers}");
+    id
+}
