@@ -21,7 +21,8 @@ pub(super) const ANSWERS_MAX: usize = 48;
 /// The most of them for one peer. Further questions are turned down.
 pub(super) const ANSWERS_PER_PEER_MAX: usize = 8;
 
-/// Blocks that are on their way into the chain and already passed on: who hears of them asks for their transactions before they are stored.
+/// Blocks that are on their way into the chain and already passed on: who hears of them asks for their transactions, or for them
+/// whole, before they are stored.
 /// Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct BlocksAtHand(Arc<Mutex<VecDeque<Arc<CheckedBlock>>>>);
@@ -81,7 +82,7 @@ pub(super) fn user_agent() -> UserAgent {
 pub(super) fn answer(node: &Node, at_hand: &BlocksAtHand, question: SyncQuestion) -> Result<SyncAnswer, StoreError> {
     match question {
         SyncQuestion::Headers { locator } => Ok(headers(node, &locator)),
-        SyncQuestion::Blocks { ids } => blocks(node, &ids),
+        SyncQuestion::Blocks { ids } => blocks(node, at_hand, &ids),
         SyncQuestion::Transactions { wtxids } => Ok(transactions(node, &wtxids)),
         SyncQuestion::BlockTransactions { block, places } => block_transactions(node, at_hand, &block, &places),
     }
@@ -94,16 +95,19 @@ fn headers(node: &Node, locator: &[BlockHash]) -> SyncAnswer {
     SyncAnswer::Headers(tree.following(&known, &tip, HEADERS_MAX).into_iter().map(|node| *node.header()).collect())
 }
 
-fn blocks(node: &Node, ids: &[BlockHash]) -> Result<SyncAnswer, StoreError> {
+fn blocks(node: &Node, at_hand: &BlocksAtHand, ids: &[BlockHash]) -> Result<SyncAnswer, StoreError> {
     let (chain, mut failed) = (node.chain(), None);
-    let stored = ids.iter().map_while(|id| {
+    let found = ids.iter().map_while(|id| {
+        if let Some(block) = at_hand.find(id) {
+            return Some(block.to_block().to_bytes());
+        }
         chain.block_bytes(id).unwrap_or_else(|error| {
             failed = Some(error);
             None
         })
     });
     // No more are read than fit.
-    let answer = SyncAnswer::of_blocks(stored, node.spec());
+    let answer = SyncAnswer::of_blocks(found, node.spec());
     failed.map_or(Ok(answer), Err)
 }
 

@@ -3,7 +3,8 @@
 use qbtc_core::net::BlockBytes;
 
 use super::*;
-use crate::api::testing::TestNode;
+use crate::api::public::PublicOptions;
+use crate::api::testing::{ALL_INDEXES, TestNode};
 
 async fn told(node: &TestNode, question: SyncQuestion) -> SyncAnswer {
     let answer = answer(&node.node, &BlocksAtHand::default(), question.clone()).unwrap();
@@ -36,6 +37,13 @@ async fn blocks_end_where_one_is_missing() {
     assert_eq!(answer, SyncAnswer::Blocks(vec![bytes(&id(2)), bytes(&id(1))]));
     let none = told(&node, SyncQuestion::Blocks { ids: vec![BlockHash::ZERO] }).await;
     assert_eq!(none, SyncAnswer::Blocks(Vec::new()));
+    // A block that is not stored yet is as good: whoever was told of it may ask for it whole.
+    let other = TestNode::start(ALL_INDEXES, PublicOptions::default());
+    let (at_hand, block) = (BlocksAtHand::default(), node.node.chain().plain_block(&id(14)).unwrap().unwrap());
+    at_hand.put(Arc::new(qbtc_core::verify::check_block(block, node.node.spec()).unwrap()));
+    let question = SyncQuestion::Blocks { ids: vec![id(14)] };
+    assert_eq!(told(&other, question.clone()).await, SyncAnswer::Blocks(Vec::new()));
+    assert_eq!(super::answer(&other.node, &at_hand, question).unwrap(), SyncAnswer::Blocks(vec![bytes(&id(14))]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
