@@ -10,6 +10,7 @@ mod import;
 mod mempool;
 mod miner;
 mod start;
+mod sync;
 
 pub use figure::{Bound, Figure};
 
@@ -22,6 +23,8 @@ pub struct BenchOptions {
     pub blocks: u32,
     /// How many coins a node is started with.
     pub coins: u32,
+    /// How many blocks are fetched from a peer.
+    pub sync_blocks: u32,
     /// Where data is kept while it runs; it is removed afterwards.
     pub folder: Option<PathBuf>,
 }
@@ -39,11 +42,13 @@ pub enum Part {
     Start,
     /// The built-in miner.
     Miner,
+    /// Fetching a chain from a peer.
+    Sync,
 }
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 5] = [Self::Import, Self::Coins, Self::Mempool, Self::Start, Self::Miner];
+    pub const ALL: [Self; 6] = [Self::Import, Self::Coins, Self::Mempool, Self::Start, Self::Miner, Self::Sync];
 
     /// Measures. `tell` hears what is being done.
     ///
@@ -56,6 +61,7 @@ impl Part {
             Self::Mempool => mempool::run(options, tell),
             Self::Start => start::run(options, tell),
             Self::Miner => Ok(miner::run(tell)),
+            Self::Sync => sync::run(options, tell),
         }
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct BenchCommand {
     /// How many coins a node is started with.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(5_000..))]
     coins: u32,
+    /// How many blocks are fetched from a peer.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    sync_blocks: u32,
     /// Where data is kept meanwhile: about 3 GB for 2,000 blocks [default: the system's folder for temporary files].
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -29,7 +32,8 @@ pub(super) struct BenchCommand {
 
 impl BenchCommand {
     pub(super) fn run(self, global: &GlobalOptions) -> anyhow::Result<()> {
-        let options = BenchOptions { blocks: self.blocks, coins: self.coins, folder: self.folder };
+        let options =
+            BenchOptions { blocks: self.blocks, coins: self.coins, sync_blocks: self.sync_blocks, folder: self.folder };
         let parts = if self.parts.is_empty() { Part::ALL.to_vec() } else { self.parts };
         let progress = ProgressBar::new_spinner();
         let mut figures = Vec::new();
