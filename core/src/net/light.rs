@@ -61,11 +61,12 @@ pub enum LightQuestion {
         /// How many, at most [`LIGHT_HEADERS_MAX`].
         count: u32,
     },
-    /// A proof of which block stands at a height of the chain up to a tip.
+    /// A proof of which block stands at a height of the chain up to a tip: a place in the history up to and with the tip, whose root follows from
+    /// the proof of its work.
     Block {
         /// The tip.
         tip: BlockHash,
-        /// The height, below the tip's.
+        /// The height, not above the tip's.
         height: Height,
     },
     /// Compact filters of blocks of the chain up to a tip, each with a proof that its block commits to it.
@@ -110,7 +111,7 @@ pub enum LightAnswer {
     Work(ProofBytes),
     /// As many of those asked for as there are and fit.
     Headers(#[serde(deserialize_with = "codec::bounded::<_, _, { LIGHT_HEADERS_MAX as usize }>")] Vec<Header>),
-    /// The header at the height, and its place in the tip's history.
+    /// The header at the height, and its place in the history up to and with the tip.
     Block(Box<BlockProof>),
     /// As many of those asked for as there are and fit, in their order.
     Filters(#[serde(deserialize_with = "codec::bounded::<_, _, { LIGHT_FILTERS_MAX as usize }>")] Vec<CommittedFilter>),

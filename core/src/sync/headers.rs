@@ -10,7 +10,7 @@ use super::{ChainSync, Output, PeerKey, Surroundings, Ticket};
 use crate::chain::{HeaderNode, HeaderTree, InsertError};
 use crate::hash::BlockHash;
 use crate::header::Header;
-use crate::net::{Fault, HEADERS_MAX, Hello, SyncQuestion};
+use crate::net::{Fault, HEADERS_MAX, Hello, Services, SyncQuestion};
 use crate::units::{Target, Work};
 
 /// How many peers give their headers at one time, once the tip is young. Before, one is enough: all would give the same.
@@ -36,7 +36,10 @@ pub(super) enum Ticketed {
 
 impl ChainSync {
     pub(super) fn peer_up(&mut self, peer: PeerKey, hello: &Hello, is_outbound: bool, at: &Surroundings<'_>) {
-        self.peers.add(peer, hello, is_outbound, at.tree);
+        // Light clients ask, and have nothing to give.
+        if hello.services.has(Services::NODE) {
+            self.peers.add(peer, hello, is_outbound, at.tree);
+        }
     }
 
     /// Asks for headers where there is a reason to.

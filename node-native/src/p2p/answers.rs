@@ -49,7 +49,7 @@ impl BlocksAtHand {
 #[must_use]
 pub fn hello(node: &Node) -> Hello {
     let (chain, now) = (node.chain(), node.now());
-    let mut services = Services::NODE;
+    let mut services = Services::NODE.and(Services::LIGHT);
     if chain.bodies_pruned_below().0 == 0 {
         services = services.and(Services::ALL_BODIES);
     }

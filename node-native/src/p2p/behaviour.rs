@@ -12,7 +12,7 @@ use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
 use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
-use super::wire::{AddressesCodec, HelloCodec, StemCodec, SyncCodec, protocol};
+use super::wire::{AddressesCodec, HelloCodec, LightCodec, StemCodec, SyncCodec, protocol};
 use crate::node::Node;
 
 /// How many connections there may be.
@@ -62,6 +62,7 @@ pub(super) struct Behaviour {
     pub(super) hello: request_response::Behaviour<HelloCodec>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     pub(super) stem: request_response::Behaviour<StemCodec>,
+    pub(super) light: request_response::Behaviour<LightCodec>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) addresses: request_response::Behaviour<AddressesCodec>,
 }
@@ -83,6 +84,8 @@ impl Behaviour {
             request_response::Config::default().with_request_timeout(time).with_max_concurrent_streams(streams)
         };
         let both = |what| [(protocol(&chain, what, 1), ProtocolSupport::Full)];
+        let answering = |what| [(protocol(&chain, what, 1), ProtocolSupport::Inbound)];
+        let light = LightCodec { spec: node.spec().clone() };
         let codec = SyncCodec { spec: node.spec().clone() };
         let stem = StemCodec { spec: node.spec().clone() };
         Self {
@@ -95,6 +98,11 @@ impl Behaviour {
             hello: request_response::Behaviour::with_codec(HelloCodec, both("hello"), asked(HELLO_TIME_MAX, 4)),
             sync: request_response::Behaviour::with_codec(codec, both("sync"), asked(ANSWER_TIME_MAX, QUESTIONS_MAX)),
             stem: request_response::Behaviour::with_codec(stem, both("stem"), asked(STEM_TIME_MAX, STEM_MAX)),
+            light: request_response::Behaviour::with_codec(
+                light,
+                answering("light"),
+                asked(ANSWER_TIME_MAX, QUESTIONS_MAX),
+            ),
             gossip: gossip::behaviour(node.spec()),
             addresses: request_response::Behaviour::with_codec(
                 AddressesCodec,

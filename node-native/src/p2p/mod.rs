@@ -11,6 +11,7 @@ mod gate;
 mod handle;
 pub mod identity;
 mod launch;
+mod light;
 mod peers;
 pub(crate) mod relay;
 mod service;

@@ -11,7 +11,7 @@ use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
-use qbtc_core::net::{Hello, SyncAnswer, SyncQuestion};
+use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
@@ -125,6 +125,54 @@ impl Codec for AddressesCodec {
         _: &StreamProtocol,
         io: &mut T,
         answer: AddressesAnswer,
+    ) -> io::Result<()> {
+        write(io, &answer.to_bytes()).await
+    }
+}
+
+/// Questions of light clients.
+#[derive(Clone, Debug)]
+pub(super) struct LightCodec {
+    pub(super) spec: Arc<ChainSpec>,
+}
+
+impl Codec for LightCodec {
+    type Protocol = StreamProtocol;
+    type Request = Result<LightQuestion, Malformed>;
+    type Response = LightAnswer;
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Result<LightQuestion, Malformed>> {
+        let bytes = read(io, LightQuestion::bytes_max(&self.spec)).await;
+        asked(bytes, |bytes| LightQuestion::from_bytes(bytes, &self.spec).ok())
+    }
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<LightAnswer> {
+        let bytes = read(io, LightAnswer::bytes_max(&self.spec)).await?;
+        LightAnswer::from_bytes(&bytes, &self.spec).map_err(malformed)
+    }
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        question: Result<LightQuestion, Malformed>,
+    ) -> io::Result<()> {
+        write(io, &question.map_err(malformed)?.to_bytes()).await
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        answer: LightAnswer,
     ) -> io::Result<()> {
         write(io, &answer.to_bytes()).await
     }

@@ -108,6 +108,18 @@ impl<'a> StoredBody<'a> {
         Ok(block)
     }
 
+    /// The bytes of the block without witnesses: each transaction has an empty list of them.
+    pub(super) fn strip(&self) -> Vec<u8> {
+        let bodies = self.bodies.iter().map(|body| body.len() + 1).sum::<usize>();
+        let mut block = Vec::with_capacity(self.envelope.len() + bodies);
+        block.extend_from_slice(self.envelope);
+        for body in &self.bodies {
+            block.extend_from_slice(body);
+            block.push(0);
+        }
+        block
+    }
+
     /// The block's leaves: the coinbase's id, the commitments, and the ids of the transactions.
     pub(super) fn leaves(&self) -> Result<(Txid, Commitments, impl Iterator<Item = Txid>), StoreError> {
         let damaged = || StoreError::inconsistent("a stored block's beginning is damaged");

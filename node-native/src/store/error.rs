@@ -76,7 +76,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Something stored that cannot be.
-    pub(super) fn inconsistent(detail: impl Into<String>) -> Self {
+    pub(crate) fn inconsistent(detail: impl Into<String>) -> Self {
         Self::Inconsistent { detail: detail.into() }
     }
 }

@@ -341,6 +341,14 @@ impl ChainView {
         Ok(self.tables.numbers.get(id_key(id))?.map(|number| number.value()))
     }
 
+    /// What is stored of a block beside its witnesses.
+    pub(super) fn stored_body(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.number(id)? {
+            Some(number) => blob::read(&self.tables.bodies, number),
+            None => Ok(None),
+        }
+    }
+
     /// The body and the witnesses.
     #[expect(clippy::type_complexity, reason = "a pair that has no name anywhere else")]
     fn stored_block(&self, id: &BlockHash) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {

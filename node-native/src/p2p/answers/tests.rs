@@ -83,7 +83,7 @@ async fn the_node_says_what_it_has() {
     assert_eq!((hello.chain_id, hello.height.0), (node.node.spec().chain_id(), 14));
     assert_eq!(hello.tip, node.node.chain().state().tip());
     assert!(hello.services.has(Services::NODE.and(Services::ALL_BODIES).and(Services::ALL_WITNESSES)));
-    assert!(!hello.services.has(Services::LIGHT));
+    assert!(hello.services.has(Services::LIGHT));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod answering;
 mod commands;
 mod discovering;
+mod light;
 mod meeting;
 mod relaying;
 
@@ -49,6 +50,7 @@ use super::wanted::Wanted;
 use crate::node::Node;
 use answering::{Answering, Sending};
 use discovering::asked_seeds;
+use light::{LightSending, Lighting};
 
 /// What a network is started with.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +127,8 @@ pub struct Service {
     answers: Arc<Semaphore>,
     answering: FuturesUnordered<Answering>,
     sending: Sending,
+    lighting: FuturesUnordered<Lighting>,
+    light_sending: LightSending,
     /// Hellos that are said to see how long they take.
     pinged: HashMap<OutboundRequestId, Instant>,
     last_ping: Option<Instant>,
@@ -206,6 +210,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
         answering: FuturesUnordered::new(),
         sending: Sending::default(),
+        lighting: FuturesUnordered::new(),
+        light_sending: LightSending::default(),
         pinged: HashMap::new(),
         last_ping: None,
         discovery: options.discovery.map(|discovery| Discovery::new(discovery, &identity.peer_id(), Instant::now())),
@@ -263,6 +269,7 @@ impl Service {
                 },
                 event = self.swarm.select_next_some(), if self.events.len() < EVENTS_HELD_MAX => self.handle(event),
                 Some(answered) = self.answering.next() => self.answered(answered),
+                Some(lit) = self.lighting.next() => self.lit(lit),
                 Some((seed, found)) = asked_seeds(&mut self.discovery) => self.seed_told(&seed, found),
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
@@ -282,6 +289,7 @@ impl Service {
             SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.hello_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Stem(event)) => self.stem_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Light(event)) => self.light_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Addresses(event)) => self.addresses_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),

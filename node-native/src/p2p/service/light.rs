@@ -1,0 +1,127 @@
+//! Questions of light clients.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use libp2p::PeerId;
+use libp2p::request_response::{Event, InboundRequestId, Message, ResponseChannel};
+use qbtc_core::codec;
+use qbtc_core::hash::BlockHash;
+use qbtc_core::mempool::AdmitError;
+use qbtc_core::net::{LightAnswer, LightQuestion, Reason, Unavailable};
+use qbtc_core::tx::Transaction;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Service;
+use super::meeting::Refusal;
+use crate::node::{Node, TxRefusal};
+use crate::p2p::light::{answer, cost_bytes, tip};
+use crate::p2p::wire::Malformed;
+
+/// How long a client waits for the next tip before it hears the same one again.
+const NEXT_TIP_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// An answer that is being made.
+pub(super) type Lighting = Pin<Box<dyn Future<Output = Lit> + Send>>;
+
+/// An answer that is made.
+pub(super) struct Lit {
+    peer: PeerId,
+    id: InboundRequestId,
+    channel: ResponseChannel<LightAnswer>,
+    answer: LightAnswer,
+    slot: OwnedSemaphorePermit,
+}
+
+/// Answers that are on their way, each with its place among the peer's.
+pub(super) type LightSending = HashMap<InboundRequestId, OwnedSemaphorePermit>;
+
+impl Service {
+    pub(super) fn light_event(&mut self, event: Event<Result<LightQuestion, Malformed>, LightAnswer>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => match request {
+                Ok(question) => self.light_questioned(peer, request_id, question, channel),
+                Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
+            },
+            Event::InboundFailure { request_id, .. } | Event::ResponseSent { request_id, .. } => {
+                self.light_sending.remove(&request_id);
+            }
+            // This node asks nothing of the kind.
+            Event::Message { .. } | Event::OutboundFailure { .. } => {}
+        }
+    }
+
+    fn light_questioned(
+        &mut self,
+        id: PeerId,
+        request: InboundRequestId,
+        question: LightQuestion,
+        channel: ResponseChannel<LightAnswer>,
+    ) {
+        let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
+        let Ok(slot) = peer.answers.clone().try_acquire_owned() else {
+            // The peer may be gone by now.
+            let _ =
+                self.swarm.behaviour_mut().light.send_response(channel, LightAnswer::Unavailable(Unavailable::Busy));
+            return;
+        };
+        let now = Instant::now();
+        let wait = peer.budget.wait(now);
+        peer.budget.spend(cost_bytes(&question), now);
+        let (node, all) = (self.node.clone(), self.answers.clone());
+        self.lighting.push(Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            let answer = match question {
+                // Whoever only waits takes no place among those that read the disk.
+                LightQuestion::NextTip { known } => next_tip(&node, known).await,
+                LightQuestion::Submit { transaction } => submit(&node, *transaction).await,
+                question => {
+                    let _slot = all.acquire_owned().await.expect("it is never closed");
+                    read(node, question).await
+                }
+            };
+            Lit { peer: id, id: request, channel, answer, slot }
+        }));
+    }
+
+    pub(super) fn lit(&mut self, lit: Lit) {
+        let Lit { peer, id, channel, answer, slot } = lit;
+        if let Some(peer) = self.peers.by_id(&peer) {
+            peer.budget.spend(codec::encoded_len(&answer), Instant::now());
+        }
+        if self.swarm.behaviour_mut().light.send_response(channel, answer).is_ok() {
+            self.light_sending.insert(id, slot);
+        }
+    }
+}
+
+async fn next_tip(node: &Node, known: BlockHash) -> LightAnswer {
+    let mut tips = node.tip();
+    // In time, or the same one once more.
+    let _ = tokio::time::timeout(NEXT_TIP_TIME_MAX, tips.wait_for(|tip| tip.id != known)).await;
+    tip(node)
+}
+
+async fn submit(node: &Node, transaction: Transaction) -> LightAnswer {
+    let txid = transaction.txid();
+    match node.spread_transaction(transaction).await {
+        Ok(_) | Err(TxRefusal::Admit(AdmitError::Known { .. })) => LightAnswer::Submitted(txid),
+        Err(TxRefusal::Fault(_)) => LightAnswer::Unavailable(Unavailable::NotHere),
+        Err(refusal) => LightAnswer::Refused(Reason::new(&refusal.to_string())),
+    }
+}
+
+async fn read(node: Node, question: LightQuestion) -> LightAnswer {
+    let read = tokio::task::spawn_blocking(move || answer(&node, &question)).await;
+    match read {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::error!("a light client's question cannot be answered: {error}");
+            LightAnswer::Unavailable(Unavailable::NotHere)
+        }
+        // The runtime ends.
+        Err(_) => LightAnswer::Unavailable(Unavailable::NotHere),
+    }
+}
