@@ -1,3 +1,5 @@
+//! Streams between two ends of one connection, driven by hand.
+
 use libp2p::core::muxing::StreamMuxerExt as _;
 
 use super::*;
