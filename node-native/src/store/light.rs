@@ -5,7 +5,7 @@
 use qbtc_core::codec;
 use qbtc_core::commit::flyclient::Opening;
 use qbtc_core::commit::merkle::MerkleProof;
-use qbtc_core::hash::BlockHash;
+use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
 use qbtc_core::tx::TxBody;
 use qbtc_core::units::Height;
@@ -69,5 +69,5 @@ impl ChainView {
 
 fn leaves(body: &StoredBody<'_>) -> Result<Vec<[u8; 32]>, StoreError> {
     let (coinbase, commitments, txids) = body.leaves()?;
-    Ok([coinbase, commitments.id()].into_iter().chain(txids).map(|leaf| leaf.to_bytes()).collect())
+    Ok([coinbase, commitments.id()].into_iter().chain(txids).map(Txid::to_bytes).collect())
 }

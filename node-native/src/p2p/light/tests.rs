@@ -10,8 +10,8 @@ use crate::api::testing::TestNode;
 
 const BLOCKS: u32 = 120;
 
-fn told(node: &TestNode, question: LightQuestion) -> LightAnswer {
-    let answer = answer(&node.node, &question).unwrap();
+fn told(node: &TestNode, question: &LightQuestion) -> LightAnswer {
+    let answer = answer(&node.node, question).unwrap();
     assert!(question.admits(&answer), "{question:?}: {answer:?}");
     let spec = node.node.spec();
     LightAnswer::from_bytes(&answer.to_bytes(), spec).unwrap()
@@ -21,26 +21,30 @@ fn told(node: &TestNode, question: LightQuestion) -> LightAnswer {
 async fn a_light_client_proves_what_it_is_told() {
     let node = TestNode::with_blocks(BLOCKS).await;
     let spec = node.node.spec().clone();
-    let LightAnswer::Tip(LightTip { header, height, work }) = told(&node, LightQuestion::Tip) else { panic!() };
+    let LightAnswer::Tip(LightTip { header, height, work }) = told(&node, &LightQuestion::Tip) else { panic!() };
     let tip = header.id();
     assert_eq!((tip, height), (node.node.chain().state().tip(), Height(BLOCKS)));
     // The work.
     let seed = [7; 32];
-    let LightAnswer::Work(proof) = told(&node, LightQuestion::Work { tip, seed }) else { panic!() };
+    let LightAnswer::Work(proof) = told(&node, &LightQuestion::Work { tip, seed }) else { panic!() };
     let rules = spec.header_rules();
     let proven = verify(&proof.0, &Sampling::live(seed, tip), &rules).unwrap();
     assert_eq!((proven.work, proven.height, proven.id), (work, height, tip));
     let root = proven.peaks.root();
     // A block's place.
-    let LightAnswer::Block(block) = told(&node, LightQuestion::Block { tip, height: Height(20) }) else { panic!() };
+    let LightAnswer::Block(block) = told(&node, &LightQuestion::Block { tip, height: Height(20) }) else { panic!() };
     let block = block.check(root, BLOCKS + 1).unwrap();
     assert_eq!(Some(block.id), node.node.chain().block_id(Height(20)).unwrap());
     // Headers from there on, and the filters to which they commit.
     let start = Height(20);
-    let LightAnswer::Headers(headers) = told(&node, LightQuestion::Headers { tip, start, count: 90 }) else { panic!() };
+    let LightAnswer::Headers(headers) = told(&node, &LightQuestion::Headers { tip, start, count: 90 }) else {
+        panic!()
+    };
     assert_eq!((headers.len(), headers[0].id()), (90, block.id));
     assert!(headers.windows(2).all(|pair| pair[1].parent == pair[0].id()));
-    let LightAnswer::Filters(filters) = told(&node, LightQuestion::Filters { tip, start, count: 90 }) else { panic!() };
+    let LightAnswer::Filters(filters) = told(&node, &LightQuestion::Filters { tip, start, count: 90 }) else {
+        panic!()
+    };
     assert_eq!(filters.len(), 90);
     for (header, found) in headers.iter().zip(&filters) {
         let commitments = found.commitments.check(header.merkle_root).unwrap();
@@ -49,13 +53,13 @@ async fn a_light_client_proves_what_it_is_told() {
         assert!(filter.match_any(&header.parent, [node.address().to_bytes()]));
     }
     // A block without witnesses has the same id.
-    let LightAnswer::Blocks(blocks) = told(&node, LightQuestion::Blocks { ids: vec![tip] }) else { panic!() };
+    let LightAnswer::Blocks(blocks) = told(&node, &LightQuestion::Blocks { ids: vec![tip] }) else { panic!() };
     let block = Block::from_bytes(&blocks[0].0, 1 << 20).unwrap();
     assert_eq!((block.id(), block.transactions.len()), (tip, 1));
     assert!(block.transactions[0].witnesses.is_empty());
     // A transaction of it.
     let txid = block.transactions[0].txid();
-    let LightAnswer::Transaction(found) = told(&node, LightQuestion::Transaction { txid }) else { panic!() };
+    let LightAnswer::Transaction(found) = told(&node, &LightQuestion::Transaction { txid }) else { panic!() };
     let FoundTransaction::Mined { header: mined, height: Height(BLOCKS), body, proof } = *found else { panic!() };
     assert_eq!((mined.id(), body.txid()), (tip, txid));
     proof.check_transaction(&body, header.merkle_root).unwrap();
@@ -65,7 +69,7 @@ async fn a_light_client_proves_what_it_is_told() {
 async fn what_there_is_not_is_said() {
     let node = TestNode::with_blocks(14).await;
     let tip = node.node.chain().state().tip();
-    let unavailable = |question| match told(&node, question) {
+    let unavailable = |question| match told(&node, &question) {
         LightAnswer::Unavailable(why) => why,
         other => panic!("{other:?}"),
     };
@@ -86,17 +90,21 @@ async fn what_there_is_not_is_said() {
     // Questions about what lies beyond end at the tip, however large they are.
     for (start, count, expected) in [(14, u32::MAX, 1), (15, u32::MAX, 0), (u32::MAX, u32::MAX, 0), (3, 0, 0)] {
         let start = Height(start);
-        let LightAnswer::Headers(headers) = told(&node, LightQuestion::Headers { tip, start, count }) else { panic!() };
-        let LightAnswer::Filters(filters) = told(&node, LightQuestion::Filters { tip, start, count }) else { panic!() };
+        let LightAnswer::Headers(headers) = told(&node, &LightQuestion::Headers { tip, start, count }) else {
+            panic!()
+        };
+        let LightAnswer::Filters(filters) = told(&node, &LightQuestion::Filters { tip, start, count }) else {
+            panic!()
+        };
         assert_eq!((headers.len(), filters.len()), (expected, expected));
     }
-    let LightAnswer::Blocks(none) = told(&node, LightQuestion::Blocks { ids: vec![other, tip] }) else { panic!() };
+    let LightAnswer::Blocks(none) = told(&node, &LightQuestion::Blocks { ids: vec![other, tip] }) else { panic!() };
     assert_eq!(none, []);
-    let LightAnswer::Fees(fees) = told(&node, LightQuestion::Fees { blocks: vec![0, 1, u32::MAX] }) else { panic!() };
+    let LightAnswer::Fees(fees) = told(&node, &LightQuestion::Fees { blocks: vec![0, 1, u32::MAX] }) else { panic!() };
     assert!(fees.iter().all(|rate| *rate > FeeRate::from_quanta_per_1000_bytes(0)));
     let payment = node.payment(2);
     node.submit(&payment).await;
-    let LightAnswer::Transaction(found) = told(&node, LightQuestion::Transaction { txid: payment.txid() }) else {
+    let LightAnswer::Transaction(found) = told(&node, &LightQuestion::Transaction { txid: payment.txid() }) else {
         panic!()
     };
     assert_eq!(*found, FoundTransaction::Waiting(payment.body));
