@@ -141,8 +141,9 @@ pub struct Service {
     refused: HashSet<PeerId>,
 }
 
-/// The most events that wait for what spreads transactions; transactions leave some room for the coming and going of peers.
-const RELAY_WAITING_MAX: usize = 512;
+/// The most events that wait for what spreads transactions; transactions, which may be large, leave most of the room for the coming and going of
+/// peers.
+const RELAY_WAITING_MAX: usize = 320;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How long a listener may take to tell its address.

@@ -52,6 +52,11 @@ impl Service {
         let spec = self.node.spec();
         match self.topics.of(&message.topic)? {
             Topic::Blocks => match CompactBlock::from_bytes(&message.data, message_bytes_max(spec)) {
+                // Whatever waits here has cost work.
+                Ok(block) if spec.consensus().pow.check_work(&block.header).is_err() => {
+                    self.tell(SyncEvent::Misbehaved { peer, fault: Fault::NoWork });
+                    Some(Verdict::Reject)
+                }
                 Ok(block) => {
                     let announcement = Announcement(self.undecided.add(id.clone(), from));
                     self.tell(SyncEvent::Announced { peer, block, announcement });
