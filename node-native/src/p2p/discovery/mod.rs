@@ -1,7 +1,7 @@
 //! How nodes find each other: the address book, who asks DNS seeds for more of it, and who is dialled.
 //!
 //! [`dialer`] decides and [`dns`] asks seeds; here both are put together with what is kept in the store. What is told by others goes through
-//! [`Discovery::admits`]: a public IP address (or any, on a private network) that is not this node's own.
+//! `Discovery::admits`: a public IP address (or any, on a private network) that is not this node's own.
 
 pub mod dialer;
 pub mod dns;
