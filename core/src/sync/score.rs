@@ -7,7 +7,7 @@ use crate::net::Fault;
 
 /// In this time a point is forgotten: a ban's worth within an hour.
 const POINT_MS: u64 = 36_000;
-/// From so many points on a peer is left.
+/// From so many points on a peer is left; whoever has them for one fault is banned, since bad luck alone does not weigh so much.
 const LEAVE_POINTS: u32 = Fault::BAN_POINTS / 2;
 
 /// The points of all peers that are connected. As many are held as there are peers.
@@ -27,7 +27,7 @@ struct Score {
 pub enum Judgement {
     /// Nothing but that it is remembered.
     Bear,
-    /// The peer is left; it may come back.
+    /// The peer is left, for much bad luck; it may come back.
     Leave,
     /// The peer is left, and its address may not come back for a while.
     Ban,
@@ -41,10 +41,12 @@ impl Scores {
         score.points = score.points.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX));
         score.at = score.at.plus(forgotten * POINT_MS);
         score.points = score.points.saturating_add(fault.points());
-        match score.points {
-            0..LEAVE_POINTS => Judgement::Bear,
-            LEAVE_POINTS..Fault::BAN_POINTS => Judgement::Leave,
-            Fault::BAN_POINTS.. => Judgement::Ban,
+        if score.points < LEAVE_POINTS {
+            Judgement::Bear
+        } else if fault.points() < LEAVE_POINTS {
+            Judgement::Leave
+        } else {
+            Judgement::Ban
         }
     }
 
@@ -71,7 +73,7 @@ mod tests {
     fn lies_are_answered_at_once_and_bad_luck_only_if_it_stays() {
         let mut scores = Scores::default();
         assert_eq!(scores.hold(PeerKey(2), &Fault::NoWork, Moment(0)), Judgement::Ban);
-        assert_eq!(scores.hold(PeerKey(3), &Fault::ClaimNotShown, Moment(0)), Judgement::Leave);
+        assert_eq!(scores.hold(PeerKey(3), &Fault::ClaimNotShown, Moment(0)), Judgement::Ban);
         for _ in 0..4 {
             assert_eq!(scores.hold(PEER, &Fault::Timeout, Moment(0)), Judgement::Bear);
         }

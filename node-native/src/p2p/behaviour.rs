@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
@@ -56,7 +55,6 @@ pub(super) struct Behaviour {
     gate: Gate,
     pub(super) limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
     pub(super) hello: request_response::Behaviour<HelloCodec>,
@@ -92,7 +90,6 @@ impl Behaviour {
             gate: Gate::new(node, bans),
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
-            blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
             hello: request_response::Behaviour::with_codec(HelloCodec, both("hello"), asked(HELLO_TIME_MAX, 4)),

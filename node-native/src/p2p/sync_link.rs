@@ -83,6 +83,8 @@ pub enum SyncCommand {
         peer: PeerKey,
         /// Why.
         fault: Fault,
+        /// Whether its address may not come back for a while.
+        is_banned: bool,
     },
 }
 

@@ -78,9 +78,9 @@ impl Service {
             SyncCommand::Verdict { announcement, verdict } => {
                 self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);
             }
-            SyncCommand::Disconnect { peer, fault } => {
+            SyncCommand::Disconnect { peer, fault, is_banned } => {
                 if let Some(id) = self.peers.by_key(peer) {
-                    self.refuse(&id, &Refusal::Fault(fault));
+                    self.refuse(&id, &Refusal::Fault { fault, is_banned });
                 }
             }
         }

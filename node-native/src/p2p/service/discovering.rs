@@ -7,7 +7,7 @@ use libp2p::PeerId;
 use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry, Group};
-use qbtc_core::net::{Fault, Services};
+use qbtc_core::net::Services;
 use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 
@@ -147,7 +147,7 @@ impl Service {
                 self.learn(&peer, response.addresses);
             }
             Event::OutboundFailure { peer, error: OutboundFailure::Io(error), .. } if is_malformed(&error) => {
-                self.refuse(&peer, &Refusal::Fault(Fault::Malformed));
+                self.refuse(&peer, &Refusal::Malformed);
             }
             Event::OutboundFailure { .. } | Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
         }

@@ -37,16 +37,16 @@ pub(super) enum Refusal {
     TooManyHellos,
     #[error("it sent what is no message")]
     Malformed,
-    #[error("{0}")]
-    Fault(Fault),
+    #[error("{fault}")]
+    Fault { fault: Fault, is_banned: bool },
 }
 
 impl Refusal {
-    /// Whether only a liar or a broken program does this.
+    /// Whether its address may not come back for a while. Of faults, the scores say so.
     const fn earns_ban(&self) -> bool {
         match self {
             Self::TooManyHellos | Self::Malformed => true,
-            Self::Fault(fault) => fault.points() * 2 >= Fault::BAN_POINTS,
+            Self::Fault { is_banned, .. } => *is_banned,
             Self::OtherChain { .. } | Self::OldVersion { .. } | Self::NoHello => false,
         }
     }
@@ -59,7 +59,7 @@ impl Refusal {
             Self::NoHello => "no_hello",
             Self::TooManyHellos => "hellos",
             Self::Malformed => "malformed",
-            Self::Fault(_) => "fault",
+            Self::Fault { .. } => "fault",
         }
     }
 }

@@ -423,7 +423,7 @@ async fn an_answer_that_is_none_is_held_against_the_peer() {
         assert!(matches!(net.event().await, SyncEvent::Unanswered { request } if request == RequestId(number)));
     }
     // What becomes of it, others decide.
-    net.link.commands.send(SyncCommand::Disconnect { peer, fault: Fault::Malformed }).await.unwrap();
+    net.link.commands.send(SyncCommand::Disconnect { peer, fault: Fault::Malformed, is_banned: true }).await.unwrap();
     until(&mut swarm, is_closed).await;
     eventually("it is counted", async || net.refused("fault").then_some(())).await;
     net.stop().await;

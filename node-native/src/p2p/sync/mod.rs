@@ -164,7 +164,8 @@ impl Syncing {
         tracing::debug!(peer = peer.0, ?judgement, points = self.scores.points(peer), "peer at fault: {fault}");
         match judgement {
             Judgement::Bear => true,
-            Judgement::Leave | Judgement::Ban => self.tell(SyncCommand::Disconnect { peer, fault }),
+            Judgement::Leave => self.tell(SyncCommand::Disconnect { peer, fault, is_banned: false }),
+            Judgement::Ban => self.tell(SyncCommand::Disconnect { peer, fault, is_banned: true }),
         }
     }
 

@@ -133,8 +133,8 @@ async fn a_wrong_body_costs_a_peer_the_connection_and_not_the_block() {
     scene.answer(request, answer).await;
     loop {
         match scene.command().await {
-            SyncCommand::Disconnect { peer, fault } => {
-                assert_eq!((peer, fault), (PeerKey(1), Fault::Body));
+            SyncCommand::Disconnect { peer, fault, is_banned } => {
+                assert_eq!((peer, fault, is_banned), (PeerKey(1), Fault::Body, true));
                 break;
             }
             SyncCommand::Ask { .. } | SyncCommand::Verdict { .. } => {}
