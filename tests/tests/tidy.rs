@@ -1,10 +1,10 @@
-//! The structure of the code, as a test: the order of core's modules, and the sizes and manners of every source file.
+//! The structure of the code, as a test: the order of modules, and the sizes and manners of every source file.
 //!
 //! Each rule is a function from one file to complaints. It is run over the whole workspace, and over a small bad sample of
 //! its own, which shows that it can fail. Rust is read as tokens, so a comment or a string never counts as code.
 //!
-//! The order of core's modules is the one in which core/src/lib.rs declares them: a module names only itself and those
-//! declared before it. Test code may name any.
+//! The order of a package's modules is the one in which its lib.rs declares them: a module names only itself and those declared
+//! before it. Test code may name any.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,9 +141,12 @@ fn measure_functions(tokens: &[TokenTree], found: &mut impl FnMut(&str, usize, u
     }
 }
 
-// The order of core's modules.
+// The order of modules.
 
-/// The modules that core/src/lib.rs declares outside tests, lowest first.
+/// The packages whose modules are in order.
+const ORDERED: [&str; 2] = ["core", "node-native"];
+
+/// The modules that a lib.rs declares outside tests, lowest first.
 fn declared_modules(lib: &Source) -> Vec<String> {
     let tokens = lib.tokens();
     let is_module = |at: &usize| is_word(&tokens[*at], "mod") && !is_for_tests(&tokens[..*at]);
@@ -151,10 +154,11 @@ fn declared_modules(lib: &Source) -> Vec<String> {
 }
 
 /// Complains of each name of a module that is declared after the file's own.
-fn imports_downward(order: &[String], source: &Source) -> Vec<String> {
-    let Some(path) = source.path.strip_prefix("core/src/") else { return Vec::new() };
+fn imports_downward(package: &str, order: &[String], source: &Source) -> Vec<String> {
+    let folder = format!("{package}/src/");
+    let Some(path) = source.path.strip_prefix(&folder) else { return Vec::new() };
     let parts: Vec<&str> = path.trim_end_matches(".rs").split('/').filter(|part| *part != "mod").collect();
-    let is_test_code = parts.iter().any(|part| ["tests", "testing"].contains(part));
+    let is_test_code = parts.iter().any(|part| ["tests", "testing"].contains(part) || part.ends_with("_tests"));
     let Some(own) = order.iter().position(|module| module == parts[0]) else { return Vec::new() };
     if is_test_code {
         return Vec::new();
@@ -165,12 +169,10 @@ fn imports_downward(order: &[String], source: &Source) -> Vec<String> {
         parts.len(),
         &mut |name, line| match order.iter().position(|module| module == name) {
             Some(named) if named <= own => {}
-            Some(_) => complaints.push(format!(
-                "core/src/{path}:{line}: `{}` names `{name}`, which core/src/lib.rs declares after it",
-                parts[0]
-            )),
+            Some(_) => complaints
+                .push(format!("{folder}{path}:{line}: `{}` names `{name}`, which lib.rs declares after it", parts[0])),
             None => {
-                complaints.push(format!("core/src/{path}:{line}: `{name}` is no module that core/src/lib.rs declares"));
+                complaints.push(format!("{folder}{path}:{line}: `{name}` is no module that lib.rs declares"));
             }
         },
     );
@@ -280,11 +282,14 @@ fn every_function_fits_a_screen() {
 }
 
 #[test]
-fn core_modules_name_only_those_below_them() {
-    let lib = sources().into_iter().find(|source| source.path == "core/src/lib.rs").expect("core has a root");
-    let order = declared_modules(&lib);
-    assert!(order.len() > 3, "the modules of core were found: {order:?}");
-    check(|source| imports_downward(&order, source));
+fn modules_name_only_those_below_them() {
+    for package in ORDERED {
+        let root = format!("{package}/src/lib.rs");
+        let lib = sources().into_iter().find(|source| source.path == root).expect("the package has a root");
+        let order = declared_modules(&lib);
+        assert!(order.len() > 3, "the modules of {package} were found: {order:?}");
+        check(|source| imports_downward(package, &order, source));
+    }
 }
 
 // The rules can fail.
@@ -335,7 +340,7 @@ fn the_order_is_that_of_the_root() {
 #[test]
 fn a_name_from_above_is_found_however_it_is_written() {
     let order = ["low", "mid", "high"].map(String::from);
-    let complaints = |path: &str, text: &str| imports_downward(&order, &Source::new(path, text)).len();
+    let complaints = |path: &str, text: &str| imports_downward("core", &order, &Source::new(path, text)).len();
     let from_mid = |text: &str| complaints("core/src/mid/part.rs", text);
     for good in [
         "use crate::low::A;",

@@ -8,9 +8,9 @@ use qbtc_core::mempool::{AdmitError, PriorityError, Removal};
 use qbtc_core::units::BlockTime;
 use qbtc_core::verify::{CheckedTx, ResolveError};
 
-use super::command::Admission;
-use super::{Driver, verify_in_parallel};
-use crate::node::{Event, Fault, now};
+use super::Driver;
+use crate::node::{Admission, Event, Fault, now};
+use crate::parallel::verify_in_parallel;
 use crate::store::MempoolChange;
 
 /// Which transactions of the mempool are on the disk.

@@ -12,18 +12,11 @@
 //! Whoever synchronises hands in blocks that may be written later (`Commit::Later`): they are merged and written by another
 //! thread while the next are verified. When no command has come for a moment, everything is written.
 
-mod command;
 mod mempool;
-mod parallel;
 mod stack;
 mod tip;
 mod verifiers;
 mod writer;
-
-pub(crate) use command::{Command, Commit};
-pub use parallel::check_block_in_parallel;
-pub(crate) use parallel::verify_in_parallel;
-pub(crate) use verifiers::Unverified;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,9 +30,8 @@ use qbtc_core::verify::{CheckedBlock, VerifiedCache};
 use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
-use crate::node::{Fault, Live, Node, now};
+use crate::node::{Admission, Command, Commit, Fault, Live, Node, Unverified, now};
 use crate::store::{Batch, ChainView, Store, StoreError};
-use command::Admission;
 use mempool::SavedMempool;
 use writer::Writer;
 

@@ -10,8 +10,9 @@ use qbtc_core::units::Height;
 use qbtc_core::verify::{BlockError, CheckedBlock};
 
 use super::stack::Stack;
-use super::{Driver, Prune, verify_in_parallel};
+use super::{Driver, Prune};
 use crate::node::{BlockRefusal, Fault, InvalidateError, Submitted, now};
+use crate::parallel::verify_in_parallel;
 
 /// The most blocks of one move. A longer way is gone in several moves, each to a valid chain.
 const MOVE_BLOCKS_MAX: usize = 64;

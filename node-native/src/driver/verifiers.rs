@@ -11,27 +11,14 @@ use parking_lot::Mutex;
 use qbtc_core::mempool::VerifiedCandidate;
 use qbtc_core::tx::Transaction;
 use qbtc_core::verify::check_transaction;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::command::{Admission, Command};
-use crate::node::{Node, Tested, TxRefusal};
-
-use qbtc_core::hash::Txid;
+use crate::node::{Admission, Command, Node, Tested, TxRefusal, Unverified};
 
 /// The most transactions that wait; whoever sends more waits.
 pub(super) const WAITING_MAX: usize = 256;
 /// The most transactions that a thread takes at once, so that those who wait to send are woken together.
 const TAKEN_MAX: usize = 16;
-
-/// What the threads can be asked to do.
-pub(crate) enum Unverified {
-    /// Verify a transaction and give it to the mempool.
-    Admit(Box<Transaction>, oneshot::Sender<Result<Txid, TxRefusal>>),
-    /// Verify a transaction only.
-    Test(Box<Transaction>, oneshot::Sender<Result<Tested, TxRefusal>>),
-    /// End one thread.
-    Stop,
-}
 
 type Queue = Arc<Mutex<mpsc::Receiver<Unverified>>>;
 

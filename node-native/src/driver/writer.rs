@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use qbtc_core::mempool::TipChange;
 
-use super::{Driver, verify_in_parallel};
+use super::Driver;
 use crate::node::{BlockSummary, Event, Fault, Tip, TipMoved, now};
+use crate::parallel::verify_in_parallel;
 use crate::store::{Batch, StoreError};
 
 /// A batch that another thread writes.

@@ -8,16 +8,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use qbtc_core::crypto::verify_serial;
-use qbtc_core::hash::{Txid, Wtxid};
+use qbtc_core::hash::Txid;
 use qbtc_core::tx::OutPoint;
-use qbtc_core::units::Height;
 use qbtc_core::utxo::{Coin, CoinView};
 use qbtc_core::verify::{CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, resolve_transaction};
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
 use super::BLOCKS_AHEAD_MAX;
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, Verified};
 use crate::store::{ChainView, StoreError};
 
 /// A block on its way through the rules that need no chain.
@@ -28,9 +27,6 @@ pub(crate) struct Verifying {
     pub(crate) block: Arc<CheckedBlock>,
     pub(crate) verified: oneshot::Receiver<Vec<Verified>>,
 }
-
-/// A transaction whose witnesses passed, and the height from which on they hold.
-pub(crate) type Verified = (Wtxid, Height);
 
 /// The most bytes of blocks whose coins are looked for here because the chain does not show them yet: more than the driver collects
 /// before it writes.

@@ -6,7 +6,7 @@
 
 mod ahead;
 
-pub(crate) use ahead::{Checking, Verified, Verifying, verify_ahead};
+pub(crate) use ahead::{Checking, Verifying, verify_ahead};
 
 use std::collections::VecDeque;
 use std::io::Read;

@@ -4,14 +4,16 @@
 //! one writer for as long as it takes to swap a tip, never while a block is verified or written. Writes go to the [`crate::driver`],
 //! the one owner of the chain, after all that can be checked without it has been checked on other threads.
 
+mod command;
 mod event;
 mod refusal;
 mod submit;
 mod template;
 
+pub(crate) use command::{Admission, Command, Commit, Unverified};
 pub use event::{BlockSummary, Event, Tip, TipMoved};
 pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal};
-pub(crate) use submit::Importing;
+pub(crate) use submit::{Importing, Verified};
 pub use submit::{InvalidateError, Submitted, Tested};
 pub use template::TemplateRevision;
 
@@ -28,7 +30,6 @@ use qbtc_core::units::BlockTime;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Command, Unverified};
 use crate::metrics::Metrics;
 use crate::store::ChainView;
 use template::TemplateCache;

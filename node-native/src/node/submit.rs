@@ -16,9 +16,8 @@ use qbtc_core::verify::{
 };
 use tokio::sync::oneshot;
 
-use super::{BlockRefusal, Event, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal};
-use crate::driver::{Command, Commit, Unverified, check_block_in_parallel, verify_in_parallel};
-use crate::import::Verified;
+use super::{BlockRefusal, Command, Commit, Event, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal, Unverified};
+use crate::parallel::{check_block_in_parallel, verify_in_parallel};
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +42,9 @@ pub struct Tested {
     /// What it leaves to the miner.
     pub fee: Amount,
 }
+
+/// A transaction whose witnesses passed, and the height from which on they hold.
+pub(crate) type Verified = (Wtxid, Height);
 
 /// A block on its way into the chain.
 pub(crate) struct Importing {

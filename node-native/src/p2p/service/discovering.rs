@@ -6,8 +6,8 @@ use futures_util::StreamExt as _;
 use libp2p::PeerId;
 use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::ConnectionId;
-use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry, Group};
 use qbtc_core::net::Services;
+use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry, Group};
 use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 

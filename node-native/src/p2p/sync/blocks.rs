@@ -14,7 +14,7 @@ use qbtc_core::verify::{BlockError, CheckedBlock, VerifiedCache, check_block};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::import::{Checking, Verifying, verify_ahead};
-use crate::node::{BlockRefusal, Fault, Importing, Node};
+use crate::node::{BlockRefusal, Fault, Importing, Node, Verified};
 
 /// How many blocks may wait to be checked: no fewer than the machine hands out at a time.
 const WAITING_MAX: usize = 64;
@@ -121,12 +121,7 @@ impl Blocks {
         }
     }
 
-    async fn begin(
-        &mut self,
-        id: BlockHash,
-        block: Arc<CheckedBlock>,
-        verified: Vec<crate::import::Verified>,
-    ) -> Option<()> {
+    async fn begin(&mut self, id: BlockHash, block: Arc<CheckedBlock>, verified: Vec<Verified>) -> Option<()> {
         // A block that comes alone is what miners wait for; of many, nobody waits for each.
         let is_last = self.node.is_synced() && self.verifying.is_empty();
         let importing = if is_last {

@@ -1,4 +1,4 @@
-//! What the driver can be asked to do.
+//! What the owner of the chain, and the threads that verify transactions for it, can be asked to do.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use qbtc_core::chain::Inserted;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
 use qbtc_core::mempool::{PriorityError, VerifiedCandidate};
+use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::verify::CheckedBlock;
 use tokio::sync::oneshot;
 
-use crate::import::Verified;
-use crate::node::{BlockRefusal, Fault, HeaderRefusal, InvalidateError, Submitted, TxRefusal};
+use super::{BlockRefusal, Fault, HeaderRefusal, InvalidateError, Submitted, Tested, TxRefusal, Verified};
 
 /// When a block must be on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,5 +75,15 @@ pub(crate) enum Command {
     /// Time has passed.
     Expire,
     /// The node stops.
+    Stop,
+}
+
+/// What the threads that verify transactions can be asked to do.
+pub(crate) enum Unverified {
+    /// Verify a transaction and give it to the mempool.
+    Admit(Box<Transaction>, oneshot::Sender<Result<Txid, TxRefusal>>),
+    /// Verify a transaction only.
+    Test(Box<Transaction>, oneshot::Sender<Result<Tested, TxRefusal>>),
+    /// End one thread.
     Stop,
 }

@@ -24,7 +24,7 @@ pub(crate) fn verify_in_parallel(jobs: &[SignatureJob<'_>]) -> Result<(), (usize
 ///
 /// # Errors
 /// [`BlockError`].
-pub fn check_block_in_parallel(block: Block, spec: &ChainSpec) -> Result<CheckedBlock, BlockError> {
+pub(crate) fn check_block_in_parallel(block: Block, spec: &ChainSpec) -> Result<CheckedBlock, BlockError> {
     check_block_with(block, spec, |transactions| {
         let check = |transaction| check_transaction(transaction, spec.consensus()).map(Arc::new);
         transactions.into_par_iter().map(check).collect()
