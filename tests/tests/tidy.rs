@@ -292,6 +292,28 @@ fn modules_name_only_those_below_them() {
     }
 }
 
+#[test]
+fn the_lists_of_modules_in_the_documents_are_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
+    let page = fs::read_to_string(root.join("docs/architecture.md")).expect("the page can be read");
+    for package in ORDERED {
+        let lib = sources().into_iter().find(|source| source.path == format!("{package}/src/lib.rs"));
+        assert_eq!(
+            listed_modules(&page, package),
+            declared_modules(&lib.expect("the package has a root")),
+            "{package}"
+        );
+    }
+}
+
+/// The names in the first column of the page's table of a package's modules.
+fn listed_modules(page: &str, package: &str) -> Vec<String> {
+    let head = format!("| module of {package} |");
+    let rows =
+        page.lines().skip_while(|line| !line.starts_with(&head)).skip(2).take_while(|line| line.starts_with("| `"));
+    rows.filter_map(|row| row.split('`').nth(1)).map(str::to_owned).collect()
+}
+
 // The rules can fail.
 
 #[test]
