@@ -1,17 +1,22 @@
 //! What libp2p does for the node on each connection, and how much of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{gossipsub, identify, memory_connection_limits, ping};
+use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
+use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
+use qbtc_core::relay::StemMessage;
+use qbtc_core::spec::ChainSpec;
 
 use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
 use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
-use super::wire::{AddressesCodec, HelloCodec, LightCodec, StemCodec, SyncCodec, protocol};
+use super::wire::{Exchange, Message, MessageCodec, protocol};
 use crate::node::Node;
 
 /// How many connections there may be.
@@ -57,12 +62,12 @@ pub(super) struct Behaviour {
     memory: memory_connection_limits::Behaviour,
     identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    pub(super) hello: request_response::Behaviour<HelloCodec>,
-    pub(super) sync: request_response::Behaviour<SyncCodec>,
-    pub(super) stem: request_response::Behaviour<StemCodec>,
-    pub(super) light: request_response::Behaviour<LightCodec>,
+    pub(super) hello: Exchange<Hello, Hello>,
+    pub(super) sync: Exchange<SyncQuestion, SyncAnswer>,
+    pub(super) stem: Exchange<StemMessage, ()>,
+    pub(super) light: Exchange<LightQuestion, LightAnswer>,
     pub(super) gossip: gossipsub::Behaviour,
-    pub(super) addresses: request_response::Behaviour<AddressesCodec>,
+    pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
 }
 
 impl Behaviour {
@@ -78,34 +83,46 @@ impl Behaviour {
         let identify = identify::Config::new(family, identity.keypair().public())
             .with_agent_version(user_agent().as_str().to_owned())
             .with_cache_size(0);
-        let asked = |time, streams| {
-            request_response::Config::default().with_request_timeout(time).with_max_concurrent_streams(streams)
-        };
-        let both = |what| [(protocol(&chain, what, 1), ProtocolSupport::Full)];
-        let answering = |what| [(protocol(&chain, what, 1), ProtocolSupport::Inbound)];
-        let light = LightCodec { spec: node.spec().clone() };
-        let codec = SyncCodec { spec: node.spec().clone() };
-        let stem = StemCodec { spec: node.spec().clone() };
+        let exchanges = Exchanges(node.spec());
         Self {
             gate: Gate::new(node, bans),
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
-            hello: request_response::Behaviour::with_codec(HelloCodec, both("hello"), asked(HELLO_TIME_MAX, 4)),
-            sync: request_response::Behaviour::with_codec(codec, both("sync"), asked(ANSWER_TIME_MAX, QUESTIONS_MAX)),
-            stem: request_response::Behaviour::with_codec(stem, both("stem"), asked(STEM_TIME_MAX, STEM_MAX)),
-            light: request_response::Behaviour::with_codec(
-                light,
-                answering("light"),
-                asked(ANSWER_TIME_MAX, QUESTIONS_MAX),
-            ),
+            hello: exchanges.both("hello", HELLO_TIME_MAX, 4),
+            sync: exchanges.both("sync", ANSWER_TIME_MAX, QUESTIONS_MAX),
+            stem: exchanges.both("stem", STEM_TIME_MAX, STEM_MAX),
+            light: exchanges.answering("light", ANSWER_TIME_MAX, QUESTIONS_MAX),
+            addresses: exchanges.both("addresses", HELLO_TIME_MAX, 4),
             gossip: gossip::behaviour(node.spec()),
-            addresses: request_response::Behaviour::with_codec(
-                AddressesCodec,
-                both("addresses"),
-                asked(HELLO_TIME_MAX, 4),
-            ),
         }
+    }
+}
+
+/// Makes what questions of one kind need: the protocol's name, how long an answer may take, and how many streams a connection may have for them.
+struct Exchanges<'a>(&'a Arc<ChainSpec>);
+
+impl Exchanges<'_> {
+    fn both<Q: Message, A: Message>(&self, what: &str, time_max: Duration, streams_max: usize) -> Exchange<Q, A> {
+        self.exchange(what, ProtocolSupport::Full, time_max, streams_max)
+    }
+
+    /// Where this node asks nothing.
+    fn answering<Q: Message, A: Message>(&self, what: &str, time_max: Duration, streams_max: usize) -> Exchange<Q, A> {
+        self.exchange(what, ProtocolSupport::Inbound, time_max, streams_max)
+    }
+
+    fn exchange<Q: Message, A: Message>(
+        &self,
+        what: &str,
+        support: ProtocolSupport,
+        time_max: Duration,
+        streams_max: usize,
+    ) -> Exchange<Q, A> {
+        let config =
+            request_response::Config::default().with_request_timeout(time_max).with_max_concurrent_streams(streams_max);
+        let name = protocol(&self.0.chain_id(), what, 1);
+        Exchange::with_codec(MessageCodec::new(Arc::clone(self.0)), [(name, support)], config)
     }
 }

@@ -1,61 +1,28 @@
 //! What drives the synchronisation sees of the network: peers by number, questions and answers. No libp2p.
 
-use qbtc_core::net::{CompactBlock, Fault, Hello, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::{Announcement, PeerKey, RequestId, Verdict};
+use qbtc_core::net::{Fault, SyncQuestion};
+use qbtc_core::sync::{Announcement, Input, PeerKey, RequestId, Verdict};
 use tokio::sync::mpsc;
 
 /// What happens on the network.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are inputs")]
 pub enum SyncEvent {
-    /// A peer has said hello.
-    Up {
-        /// Its number, never used before.
-        peer: PeerKey,
-        /// What it said.
-        hello: Hello,
-        /// Whether this node chose it.
-        is_outbound: bool,
-    },
-    /// A peer that is up has a new tip.
-    Told {
-        /// Which.
-        peer: PeerKey,
-        /// What it said.
-        hello: Hello,
-    },
-    /// A peer that was up is gone. Its questions end.
-    Down {
-        /// Which.
-        peer: PeerKey,
-    },
-    /// A peer answered.
-    Answer {
-        /// The question.
-        request: RequestId,
-        /// The answer.
-        answer: SyncAnswer,
-    },
-    /// A peer refused to answer, did not in time, or is gone.
-    Unanswered {
-        /// The question.
-        request: RequestId,
-    },
-    /// A peer passed on a new block.
-    Announced {
-        /// Who.
-        peer: PeerKey,
-        /// The block.
-        block: CompactBlock,
-        /// Named in the verdict.
-        announcement: Announcement,
-    },
-    /// A peer did what it must not.
+    /// The machine is to hear of it. A peer's number comes with its hello, and was never used before.
+    Input(Input),
+    /// A peer did what it must not, and no question of the machine was about it.
     Misbehaved {
         /// Which.
         peer: PeerKey,
         /// What.
         fault: Fault,
     },
+}
+
+impl From<Input> for SyncEvent {
+    fn from(input: Input) -> Self {
+        Self::Input(input)
+    }
 }
 
 /// What the network is to do.

@@ -4,11 +4,12 @@
 //! memory grows with the bytes that have come.
 
 use std::io;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures_util::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use libp2p::StreamProtocol;
-use libp2p::request_response::Codec;
+use libp2p::request_response::{self, Codec};
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
@@ -33,248 +34,115 @@ pub(super) fn protocol(chain: &ChainId, what: &str, version: u32) -> StreamProto
 #[error("what came is no message")]
 pub(super) struct Malformed;
 
-/// The first words of two nodes: each way a [`Hello`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HelloCodec;
+/// What a stream can carry, one way.
+pub(super) trait Message: Sized + Send + 'static {
+    /// The most bytes of one.
+    fn bytes_max(spec: &ChainSpec) -> usize;
 
-/// Questions and answers about blocks and transactions.
-#[derive(Clone, Debug)]
-pub(super) struct SyncCodec {
-    pub(super) spec: Arc<ChainSpec>,
+    /// The message of exactly these bytes, none of which are more than [`Message::bytes_max`].
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed>;
+
+    /// The one encoding.
+    fn encode(&self) -> Vec<u8>;
 }
 
-/// A transaction along the stem, which is answered with nothing.
-#[derive(Clone, Debug)]
-pub(super) struct StemCodec {
-    pub(super) spec: Arc<ChainSpec>,
+/// Reads and writes a question and its answer.
+pub(super) struct MessageCodec<Question, Answer> {
+    spec: Arc<ChainSpec>,
+    carries: PhantomData<fn(Question) -> Answer>,
 }
 
-impl Codec for StemCodec {
+/// What libp2p does for questions of one kind. Those that come may be bytes that are none.
+pub(super) type Exchange<Question, Answer> = request_response::Behaviour<MessageCodec<Question, Answer>>;
+
+/// What happens in an [`Exchange`].
+pub(super) type ExchangeEvent<Question, Answer> = request_response::Event<Result<Question, Malformed>, Answer>;
+
+impl<Question, Answer> MessageCodec<Question, Answer> {
+    pub(super) const fn new(spec: Arc<ChainSpec>) -> Self {
+        Self { spec, carries: PhantomData }
+    }
+}
+
+impl<Question, Answer> Clone for MessageCodec<Question, Answer> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.spec))
+    }
+}
+
+impl<Question: Message, Answer: Message> Codec for MessageCodec<Question, Answer> {
     type Protocol = StreamProtocol;
-    type Request = Result<StemMessage, Malformed>;
-    type Response = ();
+    type Request = Result<Question, Malformed>;
+    type Response = Answer;
 
     async fn read_request<T: AsyncRead + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-    ) -> io::Result<Result<StemMessage, Malformed>> {
-        let bytes = read(io, StemMessage::bytes_max(&self.spec)).await;
-        asked(bytes, |bytes| StemMessage::from_bytes(bytes, &self.spec).ok())
-    }
-
-    async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<()> {
-        read(io, 0).await.map(drop)
-    }
-
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        message: Result<StemMessage, Malformed>,
-    ) -> io::Result<()> {
-        write(io, &message.map_err(malformed)?.to_bytes()).await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        (): (),
-    ) -> io::Result<()> {
-        write(io, &[]).await
-    }
-}
-
-/// Addresses of nodes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AddressesCodec;
-
-impl Codec for AddressesCodec {
-    type Protocol = StreamProtocol;
-    type Request = Result<AddressesQuestion, Malformed>;
-    type Response = AddressesAnswer;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Result<AddressesQuestion, Malformed>> {
-        asked(read(io, AddressesQuestion::BYTES_MAX).await, |bytes| AddressesQuestion::from_bytes(bytes).ok())
+    ) -> io::Result<Result<Question, Malformed>> {
+        match read(io, Question::bytes_max(&self.spec)).await {
+            Ok(bytes) => Ok(Question::decode(&bytes, &self.spec)),
+            // That it is none is told as if it were one.
+            Err(error) if is_malformed(&error) => Ok(Err(Malformed)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-    ) -> io::Result<AddressesAnswer> {
-        AddressesAnswer::from_bytes(&read(io, AddressesAnswer::BYTES_MAX).await?).map_err(malformed)
+    ) -> io::Result<Answer> {
+        let bytes = read(io, Answer::bytes_max(&self.spec)).await?;
+        Ok(Answer::decode(&bytes, &self.spec)?)
     }
 
     async fn write_request<T: AsyncWrite + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        question: Result<AddressesQuestion, Malformed>,
+        question: Result<Question, Malformed>,
     ) -> io::Result<()> {
-        write(io, &question.map_err(malformed)?.to_bytes()).await
+        write(io, &question?.encode()).await
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        answer: AddressesAnswer,
+        answer: Answer,
     ) -> io::Result<()> {
-        write(io, &answer.to_bytes()).await
+        write(io, &answer.encode()).await
     }
 }
 
-/// Questions of light clients.
-#[derive(Clone, Debug)]
-pub(super) struct LightCodec {
-    pub(super) spec: Arc<ChainSpec>,
-}
-
-impl Codec for LightCodec {
-    type Protocol = StreamProtocol;
-    type Request = Result<LightQuestion, Malformed>;
-    type Response = LightAnswer;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Result<LightQuestion, Malformed>> {
-        let bytes = read(io, LightQuestion::bytes_max(&self.spec)).await;
-        asked(bytes, |bytes| LightQuestion::from_bytes(bytes, &self.spec).ok())
-    }
-
-    async fn read_response<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<LightAnswer> {
-        let bytes = read(io, LightAnswer::bytes_max(&self.spec)).await?;
-        LightAnswer::from_bytes(&bytes, &self.spec).map_err(malformed)
-    }
-
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        question: Result<LightQuestion, Malformed>,
-    ) -> io::Result<()> {
-        write(io, &question.map_err(malformed)?.to_bytes()).await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        answer: LightAnswer,
-    ) -> io::Result<()> {
-        write(io, &answer.to_bytes()).await
+impl From<Malformed> for io::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
     }
 }
 
-impl Codec for HelloCodec {
-    type Protocol = StreamProtocol;
-    type Request = Result<Hello, Malformed>;
-    type Response = Hello;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Result<Hello, Malformed>> {
-        asked(read(io, Hello::BYTES_MAX).await, |bytes| Hello::from_bytes(bytes).ok())
+/// What is answered where there is nothing to say.
+impl Message for () {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        0
     }
 
-    async fn read_response<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Hello> {
-        Hello::from_bytes(&read(io, Hello::BYTES_MAX).await?).map_err(malformed)
+    fn decode(_: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Ok(())
     }
 
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        hello: Result<Hello, Malformed>,
-    ) -> io::Result<()> {
-        write(io, &hello.map_err(malformed)?.to_bytes()).await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        hello: Hello,
-    ) -> io::Result<()> {
-        write(io, &hello.to_bytes()).await
-    }
-}
-
-impl Codec for SyncCodec {
-    type Protocol = StreamProtocol;
-    type Request = Result<SyncQuestion, Malformed>;
-    type Response = SyncAnswer;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Result<SyncQuestion, Malformed>> {
-        asked(read(io, SyncQuestion::BYTES_MAX).await, |bytes| SyncQuestion::from_bytes(bytes).ok())
-    }
-
-    async fn read_response<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<SyncAnswer> {
-        let bytes = read(io, SyncAnswer::bytes_max(&self.spec)).await?;
-        SyncAnswer::from_bytes(&bytes, &self.spec).map_err(malformed)
-    }
-
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        question: Result<SyncQuestion, Malformed>,
-    ) -> io::Result<()> {
-        write(io, &question.map_err(malformed)?.to_bytes()).await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        answer: SyncAnswer,
-    ) -> io::Result<()> {
-        write(io, &answer.to_bytes()).await
+    fn encode(&self) -> Vec<u8> {
+        Vec::new()
     }
 }
 
 /// Whether a peer sent what is no message, as opposed to nothing or a part.
 pub(super) fn is_malformed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
-}
-
-/// What was read as a question: that it is none is told as if it were one.
-fn asked<T>(read: io::Result<Vec<u8>>, decode: impl Fn(&[u8]) -> Option<T>) -> io::Result<Result<T, Malformed>> {
-    match read {
-        Ok(bytes) => Ok(decode(&bytes).ok_or(Malformed)),
-        Err(error) if is_malformed(&error) => Ok(Err(Malformed)),
-        Err(error) => Err(error),
-    }
-}
-
-fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// Reads one message of at most so many bytes.
@@ -298,6 +166,118 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     io.write_all(&length.to_be_bytes()).await?;
     io.write_all(bytes).await
+}
+
+impl Message for Hello {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for SyncQuestion {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for AddressesQuestion {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for AddressesAnswer {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for SyncAnswer {
+    fn bytes_max(spec: &ChainSpec) -> usize {
+        Self::bytes_max(spec)
+    }
+
+    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for StemMessage {
+    fn bytes_max(spec: &ChainSpec) -> usize {
+        Self::bytes_max(spec)
+    }
+
+    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for LightQuestion {
+    fn bytes_max(spec: &ChainSpec) -> usize {
+        Self::bytes_max(spec)
+    }
+
+    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for LightAnswer {
+    fn bytes_max(spec: &ChainSpec) -> usize {
+        Self::bytes_max(spec)
+    }
+
+    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
 }
 
 #[cfg(test)]
@@ -361,16 +341,18 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_are_no_message_are_told_from_none() {
         let name = protocol(&ChainSpec::dev().chain_id(), "sync", 1);
-        let mut codec = SyncCodec { spec: ChainSpec::dev().into() };
+        let spec = Arc::new(ChainSpec::dev());
+        let mut codec = MessageCodec::<SyncQuestion, SyncAnswer>::new(Arc::clone(&spec));
+        let mut greeting = MessageCodec::<Hello, Hello>::new(spec);
         let (question, mut bytes) = (SyncQuestion::Blocks { ids: Vec::new() }, Vec::new());
         codec.write_request(&name, &mut bytes, Ok(question.clone())).await.unwrap();
         assert_eq!(codec.read_request(&name, &mut &bytes[..]).await.unwrap(), Ok(question));
         *bytes.last_mut().unwrap() = 0xff;
         assert_eq!(codec.read_request(&name, &mut &bytes[..]).await.unwrap(), Err(Malformed));
         assert!(is_malformed(&codec.read_response(&name, &mut &bytes[..]).await.unwrap_err()));
-        assert_eq!(HelloCodec.read_request(&name, &mut &[0xff; 600][..]).await.unwrap(), Err(Malformed));
+        assert_eq!(greeting.read_request(&name, &mut &[0xff; 600][..]).await.unwrap(), Err(Malformed));
         assert!(codec.read_request(&name, &mut &bytes[..3]).await.is_err());
-        assert!(!is_malformed(&HelloCodec.read_response(&name, &mut &[][..]).await.unwrap_err()));
+        assert!(!is_malformed(&greeting.read_response(&name, &mut &[][..]).await.unwrap_err()));
     }
 
     #[test]

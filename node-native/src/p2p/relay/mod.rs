@@ -54,14 +54,14 @@ pub(crate) struct Relay {
 
 /// A transaction that was looked at.
 struct Verified {
-    from: From,
+    from: Source,
     transaction: Transaction,
     outcome: Result<(), TxRefusal>,
 }
 
 /// Where a transaction came from.
 #[derive(Clone, Copy)]
-enum From {
+enum Source {
     Everybody(PeerKey, MessageKey),
     Stem(PeerKey),
 }
@@ -155,25 +155,25 @@ impl Relay {
                     // It came another way before, and others may not have it yet.
                     return self.tell(RelayCommand::Verdict { message, verdict: Verdict::Accept }).await;
                 }
-                self.verify(From::Everybody(peer, message), transaction);
+                self.verify(Source::Everybody(peer, message), transaction);
                 Some(())
             }
             RelayEvent::Stemmed { peer, transaction } => {
                 // Everybody knows it.
                 if !self.is_waiting(&transaction.wtxid()) || self.own.has(&transaction.txid()) {
-                    self.verify(From::Stem(peer), transaction);
+                    self.verify(Source::Stem(peer), transaction);
                 }
                 Some(())
             }
         }
     }
 
-    fn verify(&self, from: From, transaction: Transaction) {
+    fn verify(&self, from: Source, transaction: Transaction) {
         let node = self.node.clone();
         self.verifying.push(Box::pin(async move {
             let outcome = match from {
-                From::Everybody(..) => node.submit_transaction(transaction.clone()).await.map(drop),
-                From::Stem(_) => node.test_transaction(transaction.clone()).await.map(drop),
+                Source::Everybody(..) => node.submit_transaction(transaction.clone()).await.map(drop),
+                Source::Stem(_) => node.test_transaction(transaction.clone()).await.map(drop),
             };
             Verified { from, transaction, outcome }
         }));
@@ -184,7 +184,7 @@ impl Relay {
         let refusal = outcome.err();
         let is_forged = refusal.as_ref().is_some_and(is_forged);
         match from {
-            From::Everybody(peer, message) => {
+            Source::Everybody(peer, message) => {
                 let verdict = match refusal {
                     None => Verdict::Accept,
                     Some(_) if is_forged => Verdict::Reject,
@@ -195,8 +195,8 @@ impl Relay {
                 }
                 self.tell(RelayCommand::Verdict { message, verdict }).await
             }
-            From::Stem(peer) if is_forged => self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await,
-            From::Stem(peer) => match refusal {
+            Source::Stem(peer) if is_forged => self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await,
+            Source::Stem(peer) => match refusal {
                 None => self.send_on(transaction, Origin::Peer(peer)).await,
                 // A stem that leads back to where it began has gone in a circle.
                 Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.own.has(&transaction.txid()) => {

@@ -9,13 +9,14 @@ use libp2p::PeerId;
 use libp2p::request_response::{Event, InboundRequestId, Message, OutboundFailure, ResponseChannel};
 use qbtc_core::codec;
 use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
+use qbtc_core::sync::Input;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
 use super::meeting::Refusal;
 use crate::p2p::answers::answer;
 use crate::p2p::sync_link::SyncEvent;
-use crate::p2p::wire::{Malformed, is_malformed};
+use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 use crate::store::StoreError;
 
 /// An answer that is being made.
@@ -37,7 +38,7 @@ type Slots = [OwnedSemaphorePermit; 2];
 pub(super) type Sending = HashMap<InboundRequestId, Slots>;
 
 impl Service {
-    pub(super) fn sync_event(&mut self, event: Event<Result<SyncQuestion, Malformed>, SyncAnswer>) {
+    pub(super) fn sync_event(&mut self, event: ExchangeEvent<SyncQuestion, SyncAnswer>) {
         match event {
             Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => match request {
                 Ok(question) => self.questioned(peer, request_id, question, channel),
@@ -45,7 +46,7 @@ impl Service {
             },
             Event::Message { message: Message::Response { request_id, response }, .. } => {
                 if let Some((_, request)) = self.asked.remove(&request_id) {
-                    self.tell(SyncEvent::Answer { request, answer: response });
+                    self.tell(Input::Answer { request, answer: response });
                 }
             }
             Event::OutboundFailure { request_id, error, .. } => {
@@ -53,7 +54,7 @@ impl Service {
                 if matches!(&error, OutboundFailure::Io(error) if is_malformed(error)) {
                     self.tell(SyncEvent::Misbehaved { peer, fault: Fault::Malformed });
                 }
-                self.tell(SyncEvent::Unanswered { request });
+                self.tell(Input::Unanswered { request });
             }
             Event::InboundFailure { request_id, .. } => drop(self.sending.remove(&request_id)),
             Event::ResponseSent { request_id, .. } => drop(self.sending.remove(&request_id)),

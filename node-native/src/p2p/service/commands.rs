@@ -7,6 +7,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
+use qbtc_core::sync::Input;
 
 use super::Service;
 use super::meeting::Refusal;
@@ -14,7 +15,7 @@ use crate::p2p::address::{NodeAddress, peer_id};
 use crate::p2p::answers::hello;
 use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
 use crate::p2p::peers::Peer;
-use crate::p2p::sync_link::{SyncCommand, SyncEvent};
+use crate::p2p::sync_link::SyncCommand;
 
 /// How often peers are pinged by hand: well below the hellos that they bear.
 const PING_INTERVAL_MIN: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ impl Service {
                     let asked = self.swarm.behaviour_mut().sync.send_request(&id, Ok(question));
                     self.asked.insert(asked, (peer, request));
                 }
-                None => self.tell(SyncEvent::Unanswered { request }),
+                None => self.tell(Input::Unanswered { request }),
             },
             SyncCommand::Verdict { announcement, verdict } => {
                 self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);

@@ -19,7 +19,7 @@ use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
 use crate::p2p::gate::ip_of;
-use crate::p2p::wire::{Malformed, is_malformed};
+use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 
 /// A tip is stale when it is older than so many times the spacing of blocks.
 const STALE_SPACINGS: u64 = 3;
@@ -132,7 +132,7 @@ impl Service {
         }
     }
 
-    pub(super) fn addresses_event(&mut self, event: Event<Result<AddressesQuestion, Malformed>, AddressesAnswer>) {
+    pub(super) fn addresses_event(&mut self, event: ExchangeEvent<AddressesQuestion, AddressesAnswer>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => match request {
                 Ok(question) => {

@@ -18,7 +18,7 @@ use super::Service;
 use super::meeting::Refusal;
 use crate::node::{Node, TxRefusal};
 use crate::p2p::light::{answer, cost_bytes, tip};
-use crate::p2p::wire::Malformed;
+use crate::p2p::wire::{ExchangeEvent, Malformed};
 
 /// How long a client waits for the next tip before it hears the same one again.
 const NEXT_TIP_TIME_MAX: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub(super) struct Lit {
 pub(super) type LightSending = HashMap<InboundRequestId, OwnedSemaphorePermit>;
 
 impl Service {
-    pub(super) fn light_event(&mut self, event: Event<Result<LightQuestion, Malformed>, LightAnswer>) {
+    pub(super) fn light_event(&mut self, event: ExchangeEvent<LightQuestion, LightAnswer>) {
         match event {
             Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => match request {
                 Ok(question) => self.light_questioned(peer, request_id, question, channel),

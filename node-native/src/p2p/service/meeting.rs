@@ -8,6 +8,7 @@ use libp2p::ping;
 use libp2p::request_response::{Event, Message};
 use libp2p::swarm::{ConnectionId, DialError};
 use qbtc_core::net::{Fault, Hello, PROTOCOL_VERSION};
+use qbtc_core::sync::Input;
 
 use super::{REFUSED_MAX, Service};
 use crate::metrics::Direction;
@@ -15,8 +16,7 @@ use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
 use crate::p2p::peers::Connection;
 use crate::p2p::relay::RelayEvent;
-use crate::p2p::sync_link::SyncEvent;
-use crate::p2p::wire::Malformed;
+use crate::p2p::wire::{ExchangeEvent, Malformed};
 
 /// The lowest version of the protocol that is understood here.
 const VERSION_MIN: u32 = PROTOCOL_VERSION;
@@ -96,7 +96,7 @@ impl Service {
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
             self.tell_relay(RelayEvent::Down { peer: peer.key });
             self.gone(&id, peer.key);
-            self.tell(SyncEvent::Down { peer: peer.key });
+            self.tell(Input::PeerDown { peer: peer.key });
             self.count_peers();
         }
     }
@@ -111,7 +111,7 @@ impl Service {
         tracing::debug!("a peer cannot be reached: {error}");
     }
 
-    pub(super) fn hello_event(&mut self, event: Event<Result<Hello, Malformed>, Hello>) {
+    pub(super) fn hello_event(&mut self, event: ExchangeEvent<Hello, Hello>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let now = Instant::now();
@@ -159,7 +159,7 @@ impl Service {
             let peer = peer.key;
             // Both say hello, and both answer: the second one says nothing new.
             if before.tip != hello.tip {
-                self.tell(SyncEvent::Told { peer, hello });
+                self.tell(Input::Told { peer, hello });
             }
             return;
         }
@@ -180,7 +180,7 @@ impl Service {
         self.count_peers();
         self.tell_relay(RelayEvent::Up { peer: key, is_outbound });
         self.met(id, hello.services);
-        self.tell(SyncEvent::Up { peer: key, hello, is_outbound });
+        self.tell(Input::PeerUp { peer: key, hello, is_outbound });
     }
 
     /// Tells all peers of a new tip, now and then: those that are new to them come as compact blocks, but not those that this node has caught

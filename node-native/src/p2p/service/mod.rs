@@ -327,9 +327,9 @@ impl Service {
     }
 
     /// What waits for the synchronisation comes in order.
-    fn tell(&mut self, event: SyncEvent) {
+    fn tell(&mut self, event: impl Into<SyncEvent>) {
         if !self.sync_events.is_closed() {
-            self.events.push_back(event);
+            self.events.push_back(event.into());
         }
     }
 

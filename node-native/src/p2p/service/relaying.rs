@@ -6,7 +6,7 @@ use libp2p::request_response::{self, Message};
 use qbtc_core::codec;
 use qbtc_core::net::{CompactBlock, Fault};
 use qbtc_core::relay::StemMessage;
-use qbtc_core::sync::{Announcement, PeerKey, Verdict};
+use qbtc_core::sync::{Announcement, Input, PeerKey, Verdict};
 use qbtc_core::tx::Transaction;
 
 use super::Service;
@@ -14,7 +14,7 @@ use super::meeting::Refusal;
 use crate::p2p::gossip::{Topic, message_bytes_max, report};
 use crate::p2p::relay::{MessageKey, RelayCommand, RelayEvent};
 use crate::p2p::sync_link::SyncEvent;
-use crate::p2p::wire::Malformed;
+use crate::p2p::wire::{ExchangeEvent, Malformed};
 
 /// So much room is left for the coming and going of peers when transactions come faster than they are verified.
 const ROOM_FOR_PEERS: usize = 256;
@@ -59,7 +59,7 @@ impl Service {
                 }
                 Ok(block) => {
                     let announcement = Announcement(self.undecided.add(id.clone(), from));
-                    self.tell(SyncEvent::Announced { peer, block, announcement });
+                    self.tell(Input::Announced { peer, block, announcement });
                     None
                 }
                 Err(_) => self.malformed(peer),
@@ -83,7 +83,7 @@ impl Service {
         Some(Verdict::Reject)
     }
 
-    pub(super) fn stem_event(&mut self, event: request_response::Event<Result<StemMessage, Malformed>, ()>) {
+    pub(super) fn stem_event(&mut self, event: ExchangeEvent<StemMessage, ()>) {
         let request_response::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } = event
         else {
             return;

@@ -8,6 +8,7 @@ use libp2p::request_response::{self, Codec, Event, Message, OutboundFailure, Pro
 use libp2p::swarm::NetworkBehaviour;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::{BlockBytes, Fault, Hello, SyncAnswer, SyncQuestion};
+use qbtc_core::sync::Input;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -98,34 +99,37 @@ async fn nodes_meet_and_ask_each_other() {
             assert_eq!(peer.hello.as_ref().unwrap().height.0, 14);
             assert!(peer.received > 0 && peer.sent > 0 && peer.socket.unwrap().ip().is_loopback());
         }
-        let SyncEvent::Up { peer, hello, is_outbound: true } = dialler.event().await else { panic!() };
+        let SyncEvent::Input(Input::PeerUp { peer, hello, is_outbound: true }) = dialler.event().await else {
+            panic!()
+        };
         assert_eq!((peer, hello.tip), (seen.key, listener.node.node.chain().state().tip()));
-        assert!(matches!(listener.event().await, SyncEvent::Up { is_outbound: false, .. }));
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::PeerUp { is_outbound: false, .. })));
         // Questions both ways over one connection.
         let tip = listener.node.node.chain().state().tip();
         dialler.ask(peer, 7, SyncQuestion::Headers { locator: Vec::new() }).await;
-        let SyncEvent::Answer { request: RequestId(7), answer: SyncAnswer::Headers(headers) } = dialler.event().await
+        let SyncEvent::Input(Input::Answer { request: RequestId(7), answer: SyncAnswer::Headers(headers) }) =
+            dialler.event().await
         else {
             panic!()
         };
         assert_eq!((headers.len(), headers.last().unwrap().id()), (14, tip));
         dialler.ask(peer, 8, SyncQuestion::Blocks { ids: vec![tip] }).await;
         let block = BlockBytes(listener.node.node.chain().block_bytes(&tip).unwrap().unwrap().into());
-        let SyncEvent::Answer { request: RequestId(8), answer } = dialler.event().await else { panic!() };
+        let SyncEvent::Input(Input::Answer { request: RequestId(8), answer }) = dialler.event().await else { panic!() };
         assert_eq!(answer, SyncAnswer::Blocks(vec![block]));
         listener.ask(known.key, 9, SyncQuestion::Transactions { wtxids: Vec::new() }).await;
-        assert!(matches!(listener.event().await, SyncEvent::Answer { request: RequestId(9), .. }));
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::Answer { request: RequestId(9), .. })));
         listener.ask(PeerKey(999), 10, SyncQuestion::Transactions { wtxids: Vec::new() }).await;
-        assert!(matches!(listener.event().await, SyncEvent::Unanswered { request: RequestId(10) }));
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::Unanswered { request: RequestId(10) })));
         // Who is wanted comes back.
         assert!(listener.p2p.disconnect(PeerName::Text(known.id.clone())).await.unwrap());
-        assert!(matches!(listener.event().await, SyncEvent::Down { peer } if peer == known.key));
-        assert!(matches!(dialler.event().await, SyncEvent::Down { peer } if peer == seen.key));
-        let SyncEvent::Up { peer, .. } = dialler.event().await else { panic!() };
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::PeerDown { peer }) if peer == known.key));
+        assert!(matches!(dialler.event().await, SyncEvent::Input(Input::PeerDown { peer }) if peer == seen.key));
+        let SyncEvent::Input(Input::PeerUp { peer, .. }) = dialler.event().await else { panic!() };
         assert_ne!(peer, seen.key, "a number is used once");
-        assert!(matches!(listener.event().await, SyncEvent::Up { .. }));
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::PeerUp { .. })));
         dialler.stop().await;
-        assert!(matches!(listener.event().await, SyncEvent::Down { .. }), "who stops says so");
+        assert!(matches!(listener.event().await, SyncEvent::Input(Input::PeerDown { .. })), "who stops says so");
         listener.stop().await;
     }
 }
@@ -402,7 +406,7 @@ async fn an_answer_that_is_none_is_held_against_the_peer() {
     let own = framed(&hello(&net.node.node).to_bytes());
     swarm.behaviour_mut().hello.send_request(&node, own);
     until(&mut swarm, greeted).await;
-    let SyncEvent::Up { peer, .. } = net.event().await else { panic!() };
+    let SyncEvent::Input(Input::PeerUp { peer, .. }) = net.event().await else { panic!() };
     for (number, said) in [(1, framed(&[0xff; 40])), (2, vec![0xff; 40])] {
         net.ask(peer, number, SyncQuestion::Headers { locator: Vec::new() }).await;
         let event = {
@@ -420,7 +424,9 @@ async fn an_answer_that_is_none_is_held_against_the_peer() {
             }
         };
         assert!(matches!(event, SyncEvent::Misbehaved { peer: who, fault: Fault::Malformed } if who == peer));
-        assert!(matches!(net.event().await, SyncEvent::Unanswered { request } if request == RequestId(number)));
+        assert!(
+            matches!(net.event().await, SyncEvent::Input(Input::Unanswered { request }) if request == RequestId(number))
+        );
     }
     // What becomes of it, others decide.
     net.link.commands.send(SyncCommand::Disconnect { peer, fault: Fault::Malformed, is_banned: true }).await.unwrap();

@@ -93,31 +93,20 @@ impl Syncing {
             tokio::select! {
                 biased;
                 () = self.node.stopping().cancelled() => None,
-                outcome = self.outcomes.recv() => outcome.map(Next::Input),
-                event = self.link.events.recv() => event.map(Next::Event),
-                () = tokio::time::sleep(wait) => Some(Next::Input(Input::Tick)),
+                outcome = self.outcomes.recv() => outcome.map(SyncEvent::Input),
+                event = self.link.events.recv() => event,
+                () = tokio::time::sleep(wait) => Some(SyncEvent::Input(Input::Tick)),
             }
         });
         match event? {
-            Next::Input(input) => Some(Some(input)),
-            Next::Event(event) => self.hear(event),
-        }
-    }
-
-    /// What the machine is told of an event; `None`, if nobody is interested any more.
-    fn hear(&mut self, event: SyncEvent) -> Option<Option<Input>> {
-        Some(Some(match event {
-            SyncEvent::Up { peer, hello, is_outbound } => Input::PeerUp { peer, hello, is_outbound },
-            SyncEvent::Told { peer, hello } => Input::Told { peer, hello },
-            SyncEvent::Down { peer } => {
-                self.scores.forget(peer);
-                Input::PeerDown { peer }
+            SyncEvent::Input(input) => {
+                if let Input::PeerDown { peer } = &input {
+                    self.scores.forget(*peer);
+                }
+                Some(Some(input))
             }
-            SyncEvent::Answer { request, answer } => Input::Answer { request, answer },
-            SyncEvent::Unanswered { request } => Input::Unanswered { request },
-            SyncEvent::Announced { peer, block, announcement } => Input::Announced { peer, block, announcement },
-            SyncEvent::Misbehaved { peer, fault } => return self.hold(peer, fault).then_some(None),
-        }))
+            SyncEvent::Misbehaved { peer, fault } => self.hold(peer, fault).then_some(None),
+        }
     }
 
     fn handle(&mut self, input: Input) {
@@ -176,12 +165,6 @@ impl Syncing {
     fn now(&self) -> Moment {
         Moment(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
-}
-
-/// What can happen next.
-enum Next {
-    Input(Input),
-    Event(SyncEvent),
 }
 
 async fn take_headers(node: Node, ticket: Ticket, headers: Vec<Header>, to_machine: mpsc::Sender<Input>) {

@@ -53,7 +53,10 @@ impl Scene {
             time: tip.header.time,
             user_agent: UserAgent::new("test").unwrap(),
         };
-        self.events.send(SyncEvent::Up { peer: PeerKey(peer), hello, is_outbound: true }).await.unwrap();
+        self.events
+            .send(SyncEvent::Input(Input::PeerUp { peer: PeerKey(peer), hello, is_outbound: true }))
+            .await
+            .unwrap();
     }
 
     async fn command(&mut self) -> SyncCommand {
@@ -77,7 +80,7 @@ impl Scene {
     }
 
     async fn answer(&self, request: RequestId, answer: SyncAnswer) {
-        self.events.send(SyncEvent::Answer { request, answer }).await.unwrap();
+        self.events.send(SyncEvent::Input(Input::Answer { request, answer })).await.unwrap();
     }
 
     /// Answers honestly until the node has the chain.
@@ -140,7 +143,7 @@ async fn a_wrong_body_costs_a_peer_the_connection_and_not_the_block() {
             SyncCommand::Ask { .. } | SyncCommand::Verdict { .. } => {}
         }
     }
-    scene.events.send(SyncEvent::Down { peer: PeerKey(1) }).await.unwrap();
+    scene.events.send(SyncEvent::Input(Input::PeerDown { peer: PeerKey(1) })).await.unwrap();
     scene.up(2).await;
     scene.serve().await;
     scene.stop().await;
