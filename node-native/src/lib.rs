@@ -12,7 +12,6 @@ pub mod paths;
 pub mod data_dir;
 pub(crate) mod slots;
 pub mod blocks_file;
-pub mod tx_out_proof;
 pub mod json;
 pub mod metrics;
 pub mod store;

@@ -2,4 +2,17 @@
 //!
 //! This crate decides nothing about validity: whatever a page is told was checked by core, the same code as a node's. It is built twice for
 //! npm, with the light client and without, and is a library of the web app.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`amount`] | amounts as people type them |
+//! | [`effect`] | what a transaction will do, as a person should see it before signing |
+//! | [`failure`] | errors with stable codes |
+//! | `npm` | the exports for JavaScript, with the feature of that name |
 #![forbid(unsafe_code)]
+
+pub mod amount;
+pub mod effect;
+pub mod failure;
+#[cfg(feature = "npm")]
+mod npm;

@@ -22,6 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::mnemonic::WalletSeed;
 use crate::crypto::{SEED_BYTES, Scheme, SecretKey};
+use crate::spec::ChainSpec;
 
 /// Separates these keys from those that other chains derive from the same words.
 const DOMAIN: &[u8] = b"qbtc seed";
@@ -161,6 +162,12 @@ impl CoinType {
     #[must_use]
     pub const fn new(index: ChildIndex) -> Self {
         Self(index)
+    }
+
+    /// That of a chain: [`CoinType::MAIN`] where the money is real, else [`CoinType::TEST`].
+    #[must_use]
+    pub fn of_chain(spec: &ChainSpec) -> Self {
+        if spec.chain_id() == ChainSpec::main().chain_id() { Self::MAIN } else { Self::TEST }
     }
 }
 

@@ -346,7 +346,7 @@ fn account_key(content: &KeystoreContent, spec: &ChainSpec) -> AccountKey {
 }
 
 fn coin_type(spec: &ChainSpec) -> CoinType {
-    if spec.chain_id() == ChainSpec::main().chain_id() { CoinType::MAIN } else { CoinType::TEST }
+    CoinType::of_chain(spec)
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use qbtc_core::commit::TxOutProof;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::units::Height;
 use serde::Serialize;
 use serde_json::json;
 
 use super::context::Context;
-use crate::tx_out_proof::TxOutProof;
 
 const EXAMPLES: &str = "\
 The proof holds the block's header, the transaction without signatures, and its way up the block's merkle tree. It is checked here

@@ -1,6 +1,7 @@
 //! Proofs that transactions are in a block.
 
 use data_encoding::HEXLOWER;
+use qbtc_core::commit::{TxOutProof, TxOutProofError};
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::utxo::CoinView as _;
@@ -15,7 +16,6 @@ use super::super::protocol::Outcome;
 use super::super::{Rpc, json};
 use super::{block_or_none, not_available};
 use crate::store::ChainView;
-use crate::tx_out_proof::{TxOutProof, TxOutProofError};
 
 /// The most transactions of one proof.
 const LEAVES_MAX: usize = TxOutProof::LEAVES_MAX;

@@ -6,13 +6,17 @@
 //! A proof that holds shows no more than that a block with this header holds the transactions: that the header is in the chain is for
 //! the reader to know.
 
-use qbtc_core::block::{Block, Coinbase};
-use qbtc_core::codec::{self, CodecError};
-use qbtc_core::commit::merkle::{MerkleError, MerkleProof};
-use qbtc_core::hash::Txid;
-use qbtc_core::header::Header;
-use qbtc_core::tx::TxBody;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
+
+use super::merkle::{MerkleError, MerkleProof};
+use crate::block::{Block, Coinbase, CoinbaseError};
+use crate::codec::{self, CodecError};
+use crate::hash::Txid;
+use crate::header::Header;
+use crate::tx::TxBody;
 
 /// A proof that transactions are in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +57,7 @@ pub enum TxOutProofError {
     Codec(#[from] CodecError),
     /// A coinbase that is none.
     #[error(transparent)]
-    Coinbase(#[from] qbtc_core::block::CoinbaseError),
+    Coinbase(#[from] CoinbaseError),
     /// A branch that does not lead to the header's root.
     #[error(transparent)]
     Merkle(#[from] MerkleError),
@@ -131,9 +135,10 @@ impl Leaf {
 
 #[cfg(test)]
 mod tests {
-    use qbtc_core::spec::ChainSpec;
-
     use super::*;
+    use crate::spec::ChainSpec;
+    use crate::testing::test;
+    use alloc::vec;
 
     #[test]
     fn a_proof_survives_its_encoding_and_no_change() {

@@ -1,0 +1,175 @@
+//! What a transaction will do, as a person should see it before signing.
+//!
+//! Made from the very bytes that are signed, never from what was asked for. Which addresses are the reader's own is for the caller to
+//! say; without that, everything is shown as somebody else's.
+
+use std::fmt;
+
+use qbtc_core::lock::{Address, Lock};
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::TxOut;
+use qbtc_core::units::{Amount, FeeRate, Height};
+use qbtc_core::wallet::partial::PartialTx;
+
+/// What a transaction will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Every output, in the transaction's order.
+    pub outputs: Vec<EffectOutput>,
+    /// What the miner gets.
+    pub fee: Amount,
+    /// The size once it is complete, in bytes; `None` while that is not known.
+    pub size_bytes: Option<u64>,
+    /// How many coins are spent.
+    pub inputs: usize,
+    /// How many of them are the reader's.
+    pub own_inputs: usize,
+    /// What the reader has less afterwards; zero where it is more.
+    pub leaves: Amount,
+    /// What the reader has more afterwards; zero where it is less.
+    pub arrives: Amount,
+    /// The lowest height of a block that may hold it.
+    pub lock_height: Height,
+    /// The greatest height of a block that may hold it; 0 for none.
+    pub expiry_height: Height,
+}
+
+/// Where money goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectOutput {
+    /// The address as text, or the data.
+    pub to: Recipient,
+    /// How much.
+    pub amount: Amount,
+    /// Whether it is the reader's.
+    pub is_own: bool,
+}
+
+/// Who or what gets an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// An address, as the chain writes it.
+    Address(String),
+    /// Bytes to be read by anybody.
+    Data(Box<[u8]>),
+}
+
+impl Effect {
+    /// The effect of a transaction on a chain, for whoever owns the addresses that `is_own` says.
+    #[must_use]
+    pub fn of(partial: &PartialTx, spec: &ChainSpec, is_own: impl Fn(&Address) -> bool) -> Self {
+        let owns = |output: &&TxOut| output.lock.address().is_some_and(|address| is_own(&address));
+        let sum = |outputs: &[TxOut]| {
+            Amount::checked_sum(outputs.iter().filter(owns).map(|output| output.amount)).unwrap_or(Amount::MAX)
+        };
+        let body = partial.body();
+        let (spent, received) = (sum(partial.spent()), sum(&body.outputs));
+        let output = |output: &TxOut| EffectOutput {
+            to: match &output.lock {
+                Lock::Address(address) => Recipient::Address(address.to_text(&spec.network().address_prefix)),
+                Lock::Data(data) => Recipient::Data(data.clone()),
+            },
+            amount: output.amount,
+            is_own: owns(&output),
+        };
+        Self {
+            outputs: body.outputs.iter().map(output).collect(),
+            fee: partial.fee(),
+            size_bytes: partial.size_bytes(0),
+            inputs: body.inputs.len(),
+            own_inputs: partial.spent().iter().filter(owns).count(),
+            leaves: spent.saturating_sub(received),
+            arrives: received.saturating_sub(spent),
+            lock_height: body.lock_height,
+            expiry_height: body.expiry_height,
+        }
+    }
+
+    /// What it pays for its size, where that is known.
+    #[must_use]
+    pub fn fee_rate(&self) -> Option<FeeRate> {
+        FeeRate::reached_by(self.fee, self.size_bytes?)
+    }
+}
+
+/// One line for each thing that happens, in English.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for EffectOutput { to, amount, is_own } in &self.outputs {
+            match to {
+                Recipient::Address(address) if *is_own => writeln!(f, "keeps {amount} QBTC at {address} (your own)")?,
+                Recipient::Address(address) => writeln!(f, "pays {amount} QBTC to {address}")?,
+                Recipient::Data(data) => writeln!(f, "writes {} bytes of data for everybody to read", data.len())?,
+            }
+        }
+        write!(f, "fee {} QBTC", self.fee)?;
+        if let (Some(size), Some(rate)) = (self.size_bytes, self.fee_rate()) {
+            write!(f, ", for {size} bytes: {rate}")?;
+        }
+        writeln!(f)?;
+        if self.own_inputs < self.inputs {
+            let others = self.inputs - self.own_inputs;
+            writeln!(f, "{others} of the {} coins spent are not yours", self.inputs)?;
+        }
+        match self.arrives {
+            Amount::ZERO => writeln!(f, "{} QBTC leave your wallet in all", self.leaves)?,
+            arrives => writeln!(f, "{arrives} QBTC arrive in your wallet in all")?,
+        }
+        match self.expiry_height {
+            Height::GENESIS => write!(f, "never expires"),
+            height => write!(f, "expires if no block up to height {height} holds it"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qbtc_core::hash::Txid;
+    use qbtc_core::tx::{OutPoint, TxBody};
+
+    fn out(coins: u32, byte: u8) -> TxOut {
+        TxOut { amount: Amount::from_coins(coins), lock: Lock::Address(Address::from_bytes([byte; 32])) }
+    }
+
+    fn partial(outputs: Vec<TxOut>, spent: Vec<TxOut>) -> PartialTx {
+        let outpoint = |index| OutPoint { txid: Txid::ZERO, index };
+        let inputs = (0..).take(spent.len()).map(outpoint).collect();
+        let (lock_height, expiry_height) = (Height(7), Height(9));
+        let body = TxBody { version: TxBody::VERSION, inputs, outputs, lock_height, expiry_height };
+        PartialTx::new(ChainSpec::dev().chain_id(), body, spent).unwrap()
+    }
+
+    #[test]
+    fn own_money_is_told_from_that_of_others() {
+        let data = TxOut { amount: Amount::ZERO, lock: Lock::Data(Box::from(*b"hello")) };
+        let partial = partial(vec![data, out(3, 1), out(5, 2)], vec![out(4, 1), out(6, 3)]);
+        let effect = Effect::of(&partial, &ChainSpec::dev(), |address| address.as_bytes() == &[1; 32]);
+        assert_eq!((effect.inputs, effect.own_inputs), (2, 1));
+        assert_eq!(
+            (effect.fee, effect.leaves, effect.arrives),
+            (Amount::from_coins(2), Amount::from_coins(1), Amount::ZERO)
+        );
+        let text = effect.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "writes 5 bytes of data for everybody to read");
+        assert!(lines[1].starts_with("keeps 3 QBTC at dbqs1") && lines[1].ends_with("(your own)"));
+        assert!(lines[2].starts_with("pays 5 QBTC to dbqs1"));
+        assert_eq!(
+            lines[3..],
+            [
+                "fee 2 QBTC",
+                "1 of the 2 coins spent are not yours",
+                "1 QBTC leave your wallet in all",
+                "expires if no block up to height 9 holds it"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_arrives_is_said() {
+        let partial = partial(vec![out(9, 1)], vec![out(10, 3)]);
+        let effect = Effect::of(&partial, &ChainSpec::dev(), |address| address.as_bytes() == &[1; 32]);
+        assert!(effect.to_string().contains("9 QBTC arrive in your wallet in all"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Words, and the seed that they stand for.
+
+use qbtc_core::wallet::derivation::{AccountKey, AccountPath, ChildIndex, CoinType};
+use qbtc_core::wallet::mnemonic::{Mnemonic as Words, WalletSeed};
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+use super::account::Account;
+use super::chain::Chain;
+use super::entropy;
+use super::value::exactly;
+use crate::failure::Failure;
+
+/// Words to write down.
+#[wasm_bindgen]
+pub struct Mnemonic {
+    words: Words,
+}
+
+/// The root of all keys.
+#[wasm_bindgen]
+pub struct Seed {
+    seed: WalletSeed,
+}
+
+#[wasm_bindgen]
+impl Mnemonic {
+    /// Words of fresh entropy: 12, 15, 18, 21 or 24 of them.
+    pub fn generate(words: Option<usize>) -> Result<Self, Failure> {
+        let count = words.unwrap_or(Words::WORDS_DEFAULT);
+        let length = match count {
+            12 | 15 | 18 | 21 | 24 => count / 3 * 4,
+            _ => {
+                let message = format!("{count} words: expected 12, 15, 18, 21 or 24");
+                return Err(Failure::new("mnemonic-word-count", message).found(count).expected("12, 15, 18, 21 or 24"));
+            }
+        };
+        let entropy = Zeroizing::new(entropy()?);
+        Self::from_entropy(&entropy[..length])
+    }
+
+    /// Words typed by somebody.
+    pub fn parse(text: String) -> Result<Self, Failure> {
+        let text = Zeroizing::new(text);
+        Ok(Self { words: Words::parse(&text)? })
+    }
+
+    /// The words of given entropy.
+    #[wasm_bindgen(js_name = fromEntropy)]
+    pub fn from_entropy(entropy: &[u8]) -> Result<Self, Failure> {
+        Ok(Self { words: Words::from_entropy(entropy)? })
+    }
+
+    /// The words, with a space between each two.
+    #[must_use]
+    pub fn phrase(&self) -> String {
+        self.words.phrase().as_str().into()
+    }
+
+    /// The entropy.
+    #[must_use]
+    pub fn entropy(&self) -> Vec<u8> {
+        self.words.entropy().to_vec()
+    }
+
+    /// The seed of the words and a passphrase.
+    #[wasm_bindgen(js_name = toSeed)]
+    #[must_use]
+    pub fn to_seed(&self, passphrase: Option<String>) -> Seed {
+        let passphrase = Zeroizing::new(passphrase.unwrap_or_default());
+        Seed { seed: self.words.to_seed(&passphrase) }
+    }
+}
+
+impl Mnemonic {
+    pub(super) const fn of(words: Words) -> Self {
+        Self { words }
+    }
+
+    /// The same words once more.
+    pub(super) fn words(&self) -> Words {
+        Words::from_entropy(&self.words.entropy()).expect("the entropy of words has the length of words' entropy")
+    }
+}
+
+#[wasm_bindgen]
+impl Seed {
+    /// The seed of 64 bytes.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        Ok(Self { seed: WalletSeed::from_bytes(exactly(bytes, "seed")?) })
+    }
+
+    /// An account of a chain.
+    pub fn account(&self, chain: &Chain, index: Option<u32>) -> Result<Account, Failure> {
+        let coin = CoinType::of_chain(chain.spec());
+        let path = AccountPath { coin, account: ChildIndex::new(index.unwrap_or_default())? };
+        Ok(Account::of(AccountKey::derive(&self.seed, path), chain.spec().clone()))
+    }
+}

@@ -1,0 +1,174 @@
+//! Transactions on their way through several signers.
+
+use std::rc::Rc;
+
+use qbtc_core::crypto::{PublicKey, Scheme, Signature};
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::TxBody;
+use qbtc_core::units::Height;
+use qbtc_core::wallet::derivation::AddressPath;
+use qbtc_core::wallet::partial::{Missing, PartialTx};
+use wasm_bindgen::prelude::*;
+
+use super::account::{Account, SecretKey};
+use super::book::AddressBook;
+use super::chain::{Chain, shown_address};
+use super::coins::{Coin, coins, outputs};
+use super::transaction::{shown_effect, shown_signed};
+use super::tree::AddressTree;
+use super::value::{self, Object, field, height, list, object, optional};
+use super::{entropy, shown_key};
+use crate::failure::Failure;
+
+/// A transaction that may still lack proofs.
+#[wasm_bindgen]
+pub struct Partial {
+    partial: PartialTx,
+    spec: Rc<ChainSpec>,
+}
+
+#[wasm_bindgen]
+impl Partial {
+    /// A transaction of given coins and outputs.
+    pub fn create(chain: &Chain, order: &JsValue) -> Result<Self, Failure> {
+        let order = object(order, "order")?;
+        let spec = chain.spec();
+        let coins = coins(&field(order, "coins"), "coins", spec)?;
+        let at = |key: &str| optional(order, key).map_or(Ok(Height::GENESIS), |value| height(&value, key));
+        let body = TxBody {
+            version: TxBody::VERSION,
+            inputs: coins.iter().map(|coin| coin.outpoint).collect(),
+            outputs: outputs(&field(order, "outputs"), spec)?,
+            lock_height: at("lockHeight")?,
+            expiry_height: at("expiryHeight")?,
+        };
+        let partial = PartialTx::new(spec.chain_id(), body, coins.iter().map(Coin::output).collect())?;
+        Ok(Self { partial, spec: spec.clone() })
+    }
+
+    /// What [`Partial::to_bytes`] wrote, from anybody.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(chain: &Chain, bytes: &[u8]) -> Result<Self, Failure> {
+        let partial = PartialTx::from_bytes(bytes)?;
+        let (found, expected) = (partial.chain(), chain.spec().chain_id());
+        if *found != expected {
+            let message = format!("the transaction is for chain {found}: expected {expected}");
+            return Err(Failure::new("partial-other-chain", message).found(found).expected(expected));
+        }
+        Ok(Self { partial, spec: chain.spec().clone() })
+    }
+
+    /// What signers pass around.
+    #[wasm_bindgen(js_name = toBytes)]
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.partial.to_bytes()
+    }
+
+    /// The transaction's id, which no signature changes.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn txid(&self) -> String {
+        self.partial.txid().to_string()
+    }
+
+    /// What it will do, seen by whoever has this book, or by a stranger.
+    #[must_use]
+    pub fn effect(&self) -> JsValue {
+        shown_effect(&self.partial, &self.spec, |_| false)
+    }
+
+    /// What it will do, seen by whoever has this book.
+    #[wasm_bindgen(js_name = effectFor)]
+    #[must_use]
+    pub fn effect_for(&self, book: &AddressBook) -> JsValue {
+        shown_effect(&self.partial, &self.spec, |address| book.book().path_of(address).is_some())
+    }
+
+    /// Chooses an alternative of an address.
+    pub fn choose(&mut self, tree: &AddressTree, alternative: u32) -> Result<(), Failure> {
+        Ok(self.partial.choose_of_tree(tree.tree(), alternative as usize)?)
+    }
+
+    /// Signs wherever this key is wanted; how many places that filled.
+    pub fn sign(&mut self, key: &SecretKey) -> Result<usize, Failure> {
+        Ok(self.partial.sign(key.key(), &entropy()?))
+    }
+
+    /// Signs wherever one of the account's keys is wanted; how many places that filled.
+    #[wasm_bindgen(js_name = signFor)]
+    pub fn sign_for(&mut self, account: &Account, book: &AddressBook) -> Result<usize, Failure> {
+        let mut signed = 0;
+        for (scheme, path) in wanted_of(&self.partial, book) {
+            signed += self.partial.sign(&account.key().secret_key(scheme, path), &entropy()?);
+        }
+        Ok(signed)
+    }
+
+    /// Takes in a signature made elsewhere; how many places that filled.
+    #[wasm_bindgen(js_name = addSignature)]
+    pub fn add_signature(&mut self, public_key: &JsValue, signature: &[u8]) -> Result<usize, Failure> {
+        let key = value::public_key(public_key, "publicKey")?;
+        Ok(self.partial.add_signature(&key, &Signature::new(signature)?)?)
+    }
+
+    /// Takes in a preimage; how many places that filled.
+    #[wasm_bindgen(js_name = addPreimage)]
+    pub fn add_preimage(&mut self, bytes: &[u8]) -> usize {
+        self.partial.add_preimage(bytes)
+    }
+
+    /// What is still missing.
+    #[must_use]
+    pub fn missing(&self) -> JsValue {
+        let address = |address| shown_address(&self.spec, address);
+        list(self.partial.missing().iter().map(|missing| {
+            match missing {
+                Missing::Alternative { address: of } => {
+                    Object::new().text("kind", "alternative").text("address", &address(of))
+                }
+                Missing::Signatures { address: of, count, keys } => Object::new()
+                    .text("kind", "signatures")
+                    .text("address", &address(of))
+                    .set("count", u32::try_from(*count).unwrap_or(u32::MAX))
+                    .set("keys", list(keys.iter().map(shown_key))),
+                Missing::Preimage { address: of, digest } => {
+                    Object::new().text("kind", "preimage").text("address", &address(of)).bytes("sha256", digest)
+                }
+            }
+        }))
+    }
+
+    /// Takes over what another copy has.
+    pub fn combine(&mut self, other: &Self) -> Result<(), Failure> {
+        Ok(self.partial.combine(&other.partial)?)
+    }
+
+    /// The complete transaction.
+    pub fn finalize(&self) -> Result<JsValue, Failure> {
+        Ok(shown_signed(&self.partial.finalize()?))
+    }
+}
+
+impl Partial {
+    pub(super) const fn of(partial: PartialTx, spec: Rc<ChainSpec>) -> Self {
+        Self { partial, spec }
+    }
+}
+
+/// Where the book's keys are that a transaction still wants.
+fn wanted_of(partial: &PartialTx, book: &AddressBook) -> Vec<(Scheme, AddressPath)> {
+    let missing = partial.missing();
+    let wanted: Vec<&PublicKey> = missing
+        .iter()
+        .flat_map(|missing| match missing {
+            Missing::Signatures { keys, .. } => keys.as_slice(),
+            Missing::Alternative { .. } | Missing::Preimage { .. } => &[],
+        })
+        .collect();
+    let book = book.book();
+    let places = book.addresses().filter_map(|address| book.path_of(&address));
+    let keys = places.filter_map(|path| Some((path, book.entry(path)?.keys.as_ref()?)));
+    let keys = keys.flat_map(|(path, keys)| [Some(&keys.signing), keys.fallback.as_ref()].map(|key| (path, key)));
+    keys.filter_map(|(path, key)| key.filter(|key| wanted.contains(key)).map(|key| (key.scheme(), path))).collect()
+}
