@@ -4,6 +4,7 @@
 mod bench;
 mod counts;
 mod debian;
+mod demo;
 mod figures;
 mod fuzz;
 mod process;
@@ -34,6 +35,8 @@ Environment:
 enum Cli {
     /// Finds or installs what the other commands need; does nothing where all is there
     Setup,
+    /// Builds everything, starts a network on this machine, and prints what to open and to try
+    Demo(demo::Options),
     /// Runs every check: format, lints, tests natively and on wasm32, documentation, short fuzzing
     Test(test::Options),
     /// Measures the criterion benches, natively
@@ -62,6 +65,7 @@ fn run() -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match cli {
         Cli::Setup => setup::run(&workspace)?,
+        Cli::Demo(options) => demo::run(&workspace, &options)?,
         Cli::Test(options) => return test::run(&workspace, &options),
         Cli::Bench(options) => bench::run(&workspace, &options)?,
         Cli::Wasm => wasm::run(&workspace)?,

@@ -1,55 +1,156 @@
-//! Runs child processes: quietly into a log, or on the user's terminal; never longer than a limit, never left behind.
+//! Runs child processes: quietly into a log, on the user's terminal, or beside `xtask`; never longer than a limit, never left behind.
 //!
 //! Every child leads a process group of its own, so that a signal to `xtask` or an expired limit ends the whole tree below it
 //! (cargo, rustc, test programs, Node) and not only its root.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-/// The process group of the running child; 0 while there is none. `xtask` runs one child at a time.
-static RUNNING: AtomicI32 = AtomicI32::new(0);
+/// The process groups of the running children.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// How long a child may run before it is taken for hung. A cold build of everything on two cores stays far below it.
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
-/// How long a child that was asked to stop may take before it is killed.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a child that was asked to stop may take before it is killed: a node writes everything first.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The status with which a shell reports a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// Makes SIGINT, SIGTERM and SIGHUP end the running child's whole group, then `xtask` itself.
+/// Makes SIGINT, SIGTERM and SIGHUP end the running children's whole groups, then `xtask` itself.
 pub(crate) fn install_signal_handler() -> Result<()> {
     ctrlc::set_handler(|| {
-        end_group(RUNNING.load(Ordering::SeqCst));
+        // Held to the end: no child is started any more.
+        let running = running();
+        for group in running.iter() {
+            // An error means that no process of the group is left.
+            let _ = killpg(*group, Signal::SIGTERM);
+        }
+        running.iter().for_each(|group| end_group(*group));
+        scratch_folders().iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
         std::process::exit(INTERRUPTED);
     })
     .context("cannot install the signal handler")
 }
 
-/// Asks a process group to stop, and kills what is left of it after a grace period.
-fn end_group(group: i32) {
-    if group == 0 {
-        return;
+fn running() -> std::sync::MutexGuard<'static, Vec<Pid>> {
+    // Whoever panicked meanwhile has left a list that is whole.
+    RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The folders that go when `xtask` ends.
+static SCRATCH: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn scratch_folders() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    SCRATCH.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A folder that is removed when this is dropped, and when `xtask` is interrupted.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) fn new(path: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        scratch_folders().push(path.clone());
+        Ok(Self(path))
     }
-    let group = Pid::from_raw(group);
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed stays: it lies in the target folder.
+        let _ = fs::remove_dir_all(&self.0);
+        scratch_folders().retain(|folder| *folder != self.0);
+    }
+}
+
+/// Asks a process group to stop, once, and kills what is left of it after a grace period.
+fn end_group(group: Pid) {
     let asked = Instant::now();
-    // An error means that no process of the group is left.
-    while killpg(group, Signal::SIGTERM).is_ok() {
+    // Every error below means that no process of the group is left, or that its leader has been collected.
+    let mut is_there = killpg(group, Signal::SIGTERM).is_ok();
+    while is_there {
         if asked.elapsed() > GRACE {
-            // What remains now is stuck, or dead and not yet collected by its parent: more waiting helps neither.
+            // What remains now is stuck: more waiting does not help.
             let _ = killpg(group, Signal::SIGKILL);
             return;
         }
         thread::sleep(Duration::from_millis(20));
+        // A dead leader would count as there until it is collected.
+        let _ = waitpid(group, Some(WaitPidFlag::WNOHANG));
+        is_there = killpg(group, None).is_ok();
+    }
+}
+
+/// A child that runs beside `xtask`. It is asked to stop when this is dropped, and when `xtask` is interrupted.
+pub(crate) struct Beside {
+    child: Child,
+    group: Pid,
+}
+
+impl Beside {
+    /// Starts `command` with stdout and stderr in the file `log`.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdout(file.try_clone()?).stderr(file);
+        let (child, group) = spawn(command)?;
+        Ok(Self { child, group })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub(crate) fn is_running(&mut self) -> io::Result<bool> {
+        // When `xtask` is interrupted, this waits for its end: that the child stops then is no news.
+        let _running = running();
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Ends it at once, as a power cut would.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn kill(mut self) -> io::Result<()> {
+        // Dead already is as good.
+        let _ = killpg(self.group, Signal::SIGKILL);
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        end_group(self.group);
+        // It is dead by now, and may have been collected.
+        let _ = self.child.wait();
+        forget(self.group);
     }
 }
 
@@ -97,19 +198,30 @@ pub(crate) fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-fn run(command: &mut Command) -> Result<ExitStatus> {
+/// Starts a child in a group of its own.
+fn spawn(command: &mut Command) -> Result<(Child, Pid)> {
     use std::os::unix::process::CommandExt as _;
-    let mut child = command
+    let mut running = running();
+    let child = command
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start `{}`: is it installed and on PATH?", shown(command)))?;
-    let group = i32::try_from(child.id()).context("a process id fits an i32")?;
-    RUNNING.store(group, Ordering::SeqCst);
+    let group = Pid::from_raw(i32::try_from(child.id()).context("a process id fits an i32")?);
+    running.push(group);
+    Ok((child, group))
+}
+
+fn forget(group: Pid) {
+    running().retain(|running| *running != group);
+}
+
+fn run(command: &mut Command) -> Result<ExitStatus> {
+    let (mut child, group) = spawn(command)?;
     let status = wait(&mut child, LIMIT);
     // What the child left running (a server of a test, a compiler whose cargo died) ends with it.
     end_group(group);
-    RUNNING.store(0, Ordering::SeqCst);
+    forget(group);
     match status? {
         Some(status) => Ok(status),
         None => bail!("`{}` was ended: it ran for more than {} minutes", shown(command), LIMIT.as_secs() / 60),

@@ -1,0 +1,66 @@
+//! The story that `cargo xtask demo --check` plays: what a newcomer does, and what must come of it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::PATIENCE;
+use super::network::Network;
+use super::wallet::Wallet;
+
+/// Plays it, one line a part.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub(super) fn play(wallet: &Wallet, network: &mut Network) -> Result<()> {
+    network.wait_for_money(wallet)?;
+    holds("coins are mined to a wallet, and can be spent");
+
+    let friend = wallet.create("friend")?;
+    let txid = wallet.send(&friend, "1.5")?;
+    let mined = wait_until(network, |network| {
+        let entry = network.last().call(&["getrawtransaction", &txid, "true"]);
+        Ok(entry.is_ok_and(|entry| entry["confirmations"].as_u64() > Some(0)))
+    })?;
+    ensure!(mined, "the payment {txid} was not mined");
+    ensure!(wallet.balance_of("friend")? == "1.5", "the friend was not paid");
+    holds("a payment is sent, and mined, and known to a node that it was not handed to");
+
+    let proof = network.last().call(&["gettxoutproof", &format!("[\"{txid}\"]")])?;
+    let proof = proof.as_str().unwrap_or_default();
+    let proven = network.first().call(&["verifytxoutproof", proof])?;
+    ensure!(proven == Value::from(vec![txid]), "the proof of one node does not hold at another: {proven}");
+    holds("its merkle proof, made by one node, holds at another");
+
+    let links = network.last().call(&["getpeerinfo"])?;
+    let links = links.as_array().map_or(&[][..], Vec::as_slice);
+    ensure!(links.len() >= 2, "a node has {} peers", links.len());
+    let is_post_quantum = |link: &Value| link["key_exchange"] == "X25519MLKEM768";
+    ensure!(links.iter().all(is_post_quantum), "not every link is safe from quantum computers");
+    holds("every link has a post-quantum key exchange");
+
+    network.kill_and_restart_last()?;
+    network.wait_for_agreement()?;
+    ensure!(wallet.balance_of("friend")? == "1.5", "money is lost");
+    holds("a node is killed, starts again, and catches up");
+    Ok(())
+}
+
+fn holds(what: &str) {
+    println!("ok  {what}");
+}
+
+/// Whether something becomes so.
+fn wait_until(network: &mut Network, mut is_so: impl FnMut(&Network) -> Result<bool>) -> Result<bool> {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        network.check()?;
+        if is_so(network)? {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(false)
+}
