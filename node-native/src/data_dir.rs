@@ -1,9 +1,10 @@
 //! The folder of a chain while a node runs on it: one node at a time, and others find out where it listens.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::write_whole;
 use crate::paths::{NodeAddresses, node_file};
 
 /// The folder, which is this process's as long as this lives.
@@ -103,15 +104,6 @@ fn forget_killed(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Writes a file so that readers see the old or the new one, never a part.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(draft, path)
 }
 
 #[cfg(test)]

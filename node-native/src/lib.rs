@@ -9,6 +9,7 @@
 
 pub mod cpu;
 pub mod paths;
+pub(crate) mod files;
 pub mod data_dir;
 pub(crate) mod slots;
 pub mod blocks_file;

@@ -3,13 +3,15 @@
 //! The key only says that a peer is the same one as before. It is no secret of the money kind, but whoever has it can pass for this node.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use libp2p::PeerId;
 use libp2p::identity::{KeyType, Keypair};
 use zeroize::Zeroizing;
+
+use crate::files::write_private;
 
 /// The key of a node. Shown as its peer id.
 #[derive(Clone)]
@@ -83,22 +85,8 @@ impl Identity {
         &self.0
     }
 
-    /// Written beside and moved: whoever is interrupted here leaves no half of a key.
     fn write(&self, path: &Path) -> io::Result<()> {
-        let bytes = Zeroizing::new(self.0.to_protobuf_encoding().map_err(io::Error::other)?);
-        let beside = path.with_extension("new");
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(beside, path)
+        write_private(path, &Zeroizing::new(self.0.to_protobuf_encoding().map_err(io::Error::other)?))
     }
 }
 
@@ -110,6 +98,8 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@
 //!
 //! On Unix only the owner can read any of them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,13 @@ use qbtc_core::wallet::keystore::Keystore;
 use super::labels::Labels;
 use super::state::WalletState;
 use super::watched::Watched;
+use crate::files::{private_options, sync_folder, write_private};
 
 const KEYSTORE: &str = "keystore";
 const WATCHED: &str = "watch";
 const STATE: &str = "account";
 const LABELS: &str = "labels";
 const LOCK: &str = "lock";
-/// Stands before the name of a file that is being written.
-const HALF_WRITTEN: &str = ".new-";
 
 /// A wallet's folder, locked for as long as this lives.
 #[derive(Debug)]
@@ -120,7 +119,7 @@ impl WalletFolder {
         }
         folder.write_state(state)?;
         folder.write_keys(keys)?;
-        sync_folder(wallets)?;
+        sync_folder(wallets).map_err(failed("write", wallets))?;
         Ok(folder)
     }
 
@@ -273,18 +272,9 @@ fn make_folder(path: &Path) -> Result<(), FolderError> {
     builder.create(path).map_err(failed("make the folder", path))
 }
 
-/// Options by which nobody but the owner reads a new file.
-fn private_options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 fn lock(folder: &Path, name: &str) -> Result<File, FolderError> {
     let path = folder.join(LOCK);
-    let file = private_options().open(&path).map_err(failed("open", &path))?;
+    let file = private_options().create(true).truncate(true).open(&path).map_err(failed("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(FolderError::InUse { name: name.to_owned() }),
@@ -304,25 +294,10 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FolderError> {
     Ok(bytes)
 }
 
-/// Writes a file beside the old one, makes sure that it is on the disk, and puts it in the old one's place: a crash leaves the old
-/// file or the new one. The folder's lock keeps others away from the half-written file.
+/// Writes a file in the place of the old one. The folder's lock keeps others away meanwhile.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-    let (path, half) = (folder.join(name), folder.join(format!("{HALF_WRITTEN}{name}")));
-    let failed = failed("write", &path);
-    let written = private_options().open(&half).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&half, &path)).map_err(&failed)?;
-    sync_folder(folder)
-}
-
-/// Makes sure that a folder's names are on the disk. Other systems than Unix keep no such promise to be asked for.
-fn sync_folder(path: &Path) -> Result<(), FolderError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("write", path))?;
-    }
-    Ok(())
+    let path = folder.join(name);
+    write_private(&path, bytes).map_err(failed("write", &path))
 }
 
 #[cfg(test)]

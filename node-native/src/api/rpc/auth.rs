@@ -3,8 +3,8 @@
 //! Passwords are kept as salted hashes (HMAC-SHA256, as Bitcoin's `rpcauth` lines have them) and compared in constant time, every
 //! login each time, so that an answer's delay tells nothing about which names exist.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use axum::http::HeaderValue;
@@ -13,6 +13,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
+
+use crate::files::write_private;
 
 /// The name that goes with a cookie's password.
 const COOKIE_USER: &str = "__cookie__";
@@ -170,14 +172,7 @@ impl Cookie {
         let mut bytes = Zeroizing::new([0; COOKIE_BYTES]);
         fill_random(bytes.as_mut());
         let cookie = Self { path: path.to_owned(), password: Zeroizing::new(hex::encode(*bytes)) };
-        // Written beside and moved, so that nobody reads half of it, nor an old file's wider permissions apply.
-        let beside = path.with_extension("new");
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        private_file(&beside)?.write_all(cookie.text().as_bytes())?;
-        fs::rename(&beside, path)?;
+        write_private(path, cookie.text().as_bytes())?;
         Ok(cookie)
     }
 
@@ -196,17 +191,6 @@ impl Drop for Cookie {
             drop(fs::remove_file(&self.path));
         }
     }
-}
-
-#[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]

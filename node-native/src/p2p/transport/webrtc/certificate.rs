@@ -3,8 +3,8 @@
 //! The file is the certificate and its key, both as DER, and the SHA-256 of the two. A file that is damaged is an error and not a reason to
 //! make another one: every address that others know would be wrong, and nobody would be told.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 use str0m::config::DtlsCert;
 use str0m::crypto::{CryptoProvider, from_feature_flags};
+
+use crate::files::write_private;
 
 /// SHA2-256 in the table of multihashes.
 const SHA2_256: u64 = 0x12;
@@ -165,26 +167,10 @@ fn split_der(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (tag == SEQUENCE).then(|| bytes.split_at_checked(head + length))?
 }
 
-/// Writes a file that only its owner can read, so that there is the whole of it or none.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    // What a process that was killed has left may have other permissions.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(draft, path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
