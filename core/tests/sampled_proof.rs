@@ -43,6 +43,7 @@ fn honest_chains_prove_their_work() {
                 assert_eq!(proven.tip, chain.headers[chain.headers.len() - 1]);
                 let tail = chain.headers.len().saturating_sub(100).max(1);
                 assert_eq!(proven.tail, chain.headers[tail..]);
+                assert_eq!(proven.below, chain.cut(u32::try_from(tail).unwrap()).peaks);
             }
         }
         assert!(matches!(whole.cut(1).prove(&Sampling::receipt()), Err(ProveError::Genesis)));

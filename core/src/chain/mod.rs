@@ -10,12 +10,14 @@
 
 mod change_set;
 mod header_tree;
+mod mark;
 mod path;
 mod reorg;
 mod state;
 
 pub use change_set::ChangeSet;
 pub use header_tree::{Base, BaseError, HeaderNode, HeaderTree, InsertError, Inserted, Status, TreeError};
+pub use mark::BlockMark;
 pub use path::Path;
 pub use reorg::{ChainStore, Inconsistency, ReorgError, reorg};
 pub use state::{ChainState, NoBlocks};

@@ -52,6 +52,9 @@ pub enum Fault {
     /// A transaction that is invalid whatever the chain.
     #[error("a transaction that cannot be valid")]
     Transaction,
+    /// A proof that does not show what was asked about: of work, of a place in the history, of what a block commits to or holds.
+    #[error("a proof that does not hold")]
+    FalseProof,
     /// A compact block of which no block can be made.
     #[error("a compact block that cannot be used: {0}")]
     CompactBlock(CompactBlockError),
@@ -79,6 +82,7 @@ impl Fault {
             | Self::OtherBlock
             | Self::Body
             | Self::Transaction
+            | Self::FalseProof
             | Self::CompactBlock(_) => Self::BAN_POINTS,
         }
     }

@@ -19,6 +19,7 @@
 mod announced;
 mod bodies;
 mod headers;
+pub mod light;
 mod peers;
 mod score;
 mod survey;

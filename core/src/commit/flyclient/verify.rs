@@ -26,6 +26,8 @@ pub struct ProvenChain {
     pub work: Work,
     /// The history up to and with the tip: what the next block commits to, and what it is appended to.
     pub peaks: Peaks,
+    /// The history below the last headers: whoever appends those to it has `peaks` at each of them.
+    pub below: Peaks,
     /// The last headers, the tip last.
     pub tail: Vec<Header>,
 }
@@ -196,7 +198,7 @@ impl SampledProof {
             covered.push(walk.show_sample(sample, start)?);
         }
         walk.replay.skip_to(start)?;
-        let before_tail = walk.work();
+        let below = walk.replay.peaks().clone();
         for header in &tail {
             if walk.next_height() == height {
                 walk.check_opening(header, &opening)?;
@@ -205,9 +207,9 @@ impl SampledProof {
         }
         let peaks = walk.replay.finish()?;
         let work = peaks.work();
-        let tail_work = work.checked_sub(before_tail).unwrap_or_default();
+        let tail_work = work.checked_sub(below.work()).unwrap_or_default();
         check_drawn(&covered, &sampling.points(work, tail_work, id))?;
-        Ok(ProvenChain { tip, id, height, work, peaks, tail })
+        Ok(ProvenChain { tip, id, height, work, peaks, below, tail })
     }
 }
 

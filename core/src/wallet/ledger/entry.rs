@@ -4,21 +4,13 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::BlockMark;
 use crate::codec;
-use crate::hash::{BlockHash, Txid};
+use crate::hash::Txid;
 use crate::lock::Address;
 use crate::tx::{OutPoint, TxBody, TxOut};
 use crate::units::{Amount, Height};
 use crate::wallet::derivation::AddressPath;
-
-/// A block, by height and id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockMark {
-    /// Its height.
-    pub height: Height,
-    /// Its id.
-    pub id: BlockHash,
-}
 
 /// What a transaction does to coins: all that a wallet wants to know of it.
 #[derive(Clone, Copy, Debug)]

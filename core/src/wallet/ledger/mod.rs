@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use entry::{BlockMark, OwnedCoin, TxEffects, TxEntry};
+pub use crate::chain::BlockMark;
+pub use entry::{OwnedCoin, TxEffects, TxEntry};
 
 use super::address_book::AddressBook;
 use crate::codec;
