@@ -366,12 +366,12 @@ mod tests {
     fn a_half_written_file_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let wallet = WalletFolder::create(folder.path(), "a", &keys(b"keys"), b"state").unwrap();
-        fs::write(wallet.path().join(".new-keystore"), b"half").unwrap();
+        fs::write(wallet.path().join("keystore.new"), b"half").unwrap();
         assert_eq!(wallet.read_keys().unwrap(), keys(b"keys"));
         wallet.write_keys(&keys(b"whole")).unwrap();
         assert_eq!(wallet.read_keys().unwrap(), keys(b"whole"));
         // Where the file cannot be put in its place, the old one stays.
-        fs::create_dir(wallet.path().join(".new-account")).unwrap();
+        fs::create_dir(wallet.path().join("account.new")).unwrap();
         assert!(matches!(wallet.write_state(b"other"), Err(FolderError::Io { .. })));
         assert_eq!(wallet.read_state().unwrap(), Some(b"state".to_vec()));
     }
