@@ -30,8 +30,8 @@ use prometheus_client::registry::Registry;
 use qbtc_core::mempool::RemovalReason;
 
 use labels::{
-    BlockLabels, CallLabels, InterfaceLabels, MethodLabels, OutcomeLabels, PeerLabels, ReasonLabels, RejectionLabels,
-    RequestLabels, ShareLabels,
+    BlockLabels, CallLabels, InterfaceLabels, KindLabels, MethodLabels, OutcomeLabels, PeerLabels, ReasonLabels,
+    RejectionLabels, RequestLabels, ShareLabels,
 };
 use reading::Gauges;
 
@@ -57,6 +57,7 @@ pub struct Metrics {
     peers: Peers,
     peer_connections: Family<PeerLabels, Gauge>,
     refused_peers: Family<ReasonLabels, Counter>,
+    dropped_messages: Family<KindLabels, Counter>,
     failed_dials: Counter,
     new_nodes: Count,
     tried_nodes: Count,
@@ -114,6 +115,7 @@ impl Metrics {
             peers,
             peer_connections: family(to, "peer_connections", "Connections with peers, by direction and transport"),
             refused_peers: family(to, "refused_peers", "Peers that were parted with, by reason"),
+            dropped_messages: family(to, "dropped_messages", "Messages of peers that sent too many, by kind"),
             failed_dials: counter(to, "failed_dials", "Peers that were dialled and not reached"),
             new_nodes: count(to, "new_nodes", "Nodes in the address book that were only told"),
             tried_nodes: count(to, "tried_nodes", "Nodes in the address book that were connected to"),
@@ -275,6 +277,11 @@ impl Metrics {
     /// A peer was parted with, for a reason that is one word of the program.
     pub fn peer_refused(&self, reason: &'static str) {
         self.refused_peers.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// A message of a peer that sends too much was not looked at; its kind is one word of the program.
+    pub fn message_dropped(&self, kind: &'static str) {
+        self.dropped_messages.get_or_create(&KindLabels { kind }).inc();
     }
 
     /// A share came from a Stratum miner.

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use qbtc_core::hash::{BlockHash, Wtxid};
@@ -13,6 +12,7 @@ use qbtc_core::net::{HEADERS_MAX, Hello, PROTOCOL_VERSION, Services, SyncAnswer,
 use qbtc_core::tx::Transaction;
 use qbtc_core::verify::{CheckedBlock, CheckedTx};
 
+use super::allowance::Rate;
 use crate::node::Node;
 use crate::store::StoreError;
 
@@ -143,46 +143,8 @@ fn pick(places: &[u32], find: impl Fn(usize) -> Option<Transaction>) -> Option<V
     places.iter().map(|place| find(*place as usize)).collect()
 }
 
-/// How much a peer may be told: so much at once, and so much each second.
-#[derive(Debug)]
-pub(super) struct Budget {
-    /// Bytes; below zero is debt.
-    balance: i64,
-    at: Instant,
-}
-
-impl Budget {
-    /// What a peer may be told each second, in bytes.
-    const PER_SECOND: i64 = 32 << 20;
-    /// What it may be told at once.
-    const MOST: i64 = 128 << 20;
-
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { balance: Self::MOST, at: now }
-    }
-
-    /// Takes the cost of an answer.
-    pub(super) fn spend(&mut self, bytes: usize, now: Instant) {
-        self.refill(now);
-        self.balance = self.balance.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-
-    /// How long the peer has to wait for its next answer.
-    pub(super) fn wait(&mut self, now: Instant) -> Duration {
-        self.refill(now);
-        let debt = self.balance.min(0).unsigned_abs();
-        Duration::from_millis(debt.saturating_mul(1_000) / Self::PER_SECOND.unsigned_abs())
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.at);
-        let earned = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX).saturating_mul(Self::PER_SECOND / 1_000);
-        if earned > 0 {
-            self.balance = self.balance.saturating_add(earned).min(Self::MOST);
-            self.at = now;
-        }
-    }
-}
+/// How many bytes of answers a peer may be told.
+pub(super) const TOLD: Rate = Rate { per_minute: 60 * (32 << 20), at_once: 128 << 20 };
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
 use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
+use super::service::P2pOptions;
 use super::wire::{Exchange, Message, MessageCodec, protocol};
 use crate::node::Node;
 
@@ -36,7 +37,7 @@ impl Default for ConnectionsMax {
 }
 
 /// The most connections with one peer: two nodes may dial each other at the same time.
-const CONNECTIONS_PER_PEER_MAX: u32 = 2;
+pub(super) const CONNECTIONS_PER_PEER_MAX: u32 = 2;
 /// The most connections whose handshake is not over, for each direction.
 const HANDSHAKES_MAX: u32 = 64;
 /// The part of the machine's memory from which on the process takes no more connections.
@@ -46,10 +47,14 @@ pub(super) const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a question may take, there and back: the largest answer over a slow line.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// The most questions of both sides on a connection, and more than either side has under way.
-const QUESTIONS_MAX: usize = 8 * ANSWERS_PER_PEER_MAX;
+pub(super) const QUESTIONS_MAX: usize = 2 * ANSWERS_PER_PEER_MAX;
 /// How long it may take to pass a transaction on along the stem, and how many of them may be under way on a connection.
 const STEM_TIME_MAX: Duration = Duration::from_secs(10);
-const STEM_MAX: usize = 16;
+pub(super) const STEM_MAX: usize = 8;
+/// How many hellos may be under way on a connection, and how many questions for addresses.
+pub(super) const SMALL_MAX: usize = 4;
+/// So many more connections than there may be are let in, for as long as it takes to see who makes room.
+const NEWCOMERS_MAX: u32 = 4;
 /// How often a peer is asked whether it is there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIME_MAX: Duration = Duration::from_secs(20);
@@ -71,12 +76,14 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(super) fn new(node: &Node, identity: &Identity, connections: ConnectionsMax, bans: Bans) -> Self {
+    pub(super) fn new(node: &Node, identity: &Identity, options: &P2pOptions, bans: Bans) -> Self {
         let chain = node.spec().chain_id();
+        let connections = options.connections;
+        let inbound = if connections.inbound == 0 { 0 } else { connections.inbound.saturating_add(NEWCOMERS_MAX) };
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(HANDSHAKES_MAX))
             .with_max_pending_outgoing(Some(HANDSHAKES_MAX))
-            .with_max_established_incoming(Some(connections.inbound))
+            .with_max_established_incoming(Some(inbound))
             .with_max_established_outgoing(Some(connections.outbound))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
         let family = protocol(&chain, "node", 1).to_string();
@@ -85,16 +92,16 @@ impl Behaviour {
             .with_cache_size(0);
         let exchanges = Exchanges(node.spec());
         Self {
-            gate: Gate::new(node, bans),
+            gate: Gate::new(node, bans, options.inbound),
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_PART_MAX),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
-            hello: exchanges.both("hello", HELLO_TIME_MAX, 4),
+            hello: exchanges.both("hello", HELLO_TIME_MAX, SMALL_MAX),
             sync: exchanges.both("sync", ANSWER_TIME_MAX, QUESTIONS_MAX),
             stem: exchanges.both("stem", STEM_TIME_MAX, STEM_MAX),
             light: exchanges.answering("light", ANSWER_TIME_MAX, QUESTIONS_MAX),
-            addresses: exchanges.both("addresses", HELLO_TIME_MAX, 4),
+            addresses: exchanges.both("addresses", HELLO_TIME_MAX, SMALL_MAX),
             gossip: gossip::behaviour(node.spec()),
         }
     }

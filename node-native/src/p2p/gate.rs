@@ -1,4 +1,4 @@
-//! Who is banned gets no connection, neither in nor out.
+//! Who is banned gets no connection, neither in nor out; and from one place come only so many.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use libp2p::{Multiaddr, PeerId};
 use parking_lot::RwLock;
 use qbtc_core::net::BanList;
 
+use super::inbound::{Inbound, InboundMax};
 use crate::node::Node;
 
 /// The bans of a running node. Clones are the same.
@@ -24,7 +25,13 @@ pub(super) type Bans = Arc<RwLock<BanList>>;
 pub(super) struct Gate {
     node: Node,
     bans: Bans,
+    inbound: Inbound,
 }
+
+/// Too many connections come from one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("enough connections come from {0} and its network")]
+pub(super) struct Crowded(IpAddr);
 
 /// An address is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +39,8 @@ pub(super) struct Gate {
 pub(super) struct Banned(IpAddr);
 
 impl Gate {
-    pub(super) fn new(node: &Node, bans: Bans) -> Self {
-        Self { node: node.clone(), bans }
+    pub(super) fn new(node: &Node, bans: Bans, inbound: InboundMax) -> Self {
+        Self { node: node.clone(), bans, inbound: Inbound::new(inbound) }
     }
 
     fn check(&self, address: &Multiaddr) -> Result<(), ConnectionDenied> {
@@ -61,11 +68,18 @@ impl NetworkBehaviour for Gate {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.check(remote)
+        self.check(remote)?;
+        match ip_of(remote) {
+            Some(ip) if !self.inbound.begin(connection, ip) => {
+                self.node.metrics().peer_refused("crowded");
+                Err(ConnectionDenied::new(Crowded(ip)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn handle_established_inbound_connection(
@@ -100,7 +114,13 @@ impl NetworkBehaviour for Gate {
         self.check(address).map(|()| dummy::ConnectionHandler)
     }
 
-    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ListenFailure(failure) => self.inbound.end(failure.connection_id),
+            FromSwarm::ConnectionClosed(closed) => self.inbound.end(closed.connection_id),
+            _ => {}
+        }
+    }
 
     fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {}

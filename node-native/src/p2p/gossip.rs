@@ -20,6 +20,8 @@ use super::wire::protocol;
 
 /// The most bytes of a compact block that goes to everybody: the short ids of 170,000 transactions.
 const COMPACT_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// The most bytes of a transaction that goes to everybody: no mempool takes longer ones (`Policy::tx_bytes_max`).
+const TRANSACTION_BYTES_MAX: usize = 262_144;
 /// What gossipsub writes around a message.
 const AROUND_MESSAGE_BYTES: usize = 1 << 10;
 /// How often the mesh is looked after.
@@ -27,7 +29,9 @@ const HEARTBEAT: Duration = Duration::from_millis(700);
 /// How long a message is remembered, so as not to look at it twice.
 const REMEMBERED_FOR: Duration = Duration::from_secs(120);
 /// The most messages that wait to be sent to one peer.
-const QUEUE_MAX: usize = 128;
+const QUEUE_MAX: usize = 64;
+/// The most of them that are blocks: each has cost the work of one.
+const QUEUED_BLOCKS_MAX: usize = 4;
 /// The most messages that wait for a verdict; the oldest is then of no use any more.
 const UNDECIDED_MAX: usize = 512;
 
@@ -67,6 +71,17 @@ pub(super) const fn message_bytes_max(spec: &ChainSpec) -> usize {
     if transaction > COMPACT_BLOCK_BYTES_MAX { transaction } else { COMPACT_BLOCK_BYTES_MAX }
 }
 
+/// The most bytes of a transaction: what the mempool takes.
+pub(super) const fn transaction_bytes_max(spec: &ChainSpec) -> usize {
+    let (rule, policy) = (spec.consensus().limits.tx_bytes as usize, TRANSACTION_BYTES_MAX);
+    if rule < policy { rule } else { policy }
+}
+
+/// The most bytes that wait to be sent to one peer.
+pub(super) const fn queue_bytes_max(spec: &ChainSpec) -> usize {
+    (QUEUE_MAX - QUEUED_BLOCKS_MAX) * transaction_bytes_max(spec) + QUEUED_BLOCKS_MAX * message_bytes_max(spec)
+}
+
 /// Gossip about a chain, subscribed to its topics.
 pub(super) fn behaviour(spec: &ChainSpec) -> Behaviour {
     let chain = spec.chain_id();
@@ -79,6 +94,7 @@ pub(super) fn behaviour(spec: &ChainSpec) -> Behaviour {
         .validate_messages()
         .message_id_fn(message_id)
         .max_transmit_size(message_bytes_max(spec) + AROUND_MESSAGE_BYTES)
+        .max_transmit_size_for_topic(transaction_bytes_max(spec) + AROUND_MESSAGE_BYTES, topics.transactions.hash())
         .duplicate_cache_time(REMEMBERED_FOR)
         .connection_handler_queue_len(QUEUE_MAX)
         .build()
@@ -137,10 +153,13 @@ impl Undecided {
     }
 
     /// Passes a message on, or not, as the verdict is.
-    pub(super) fn decide(&mut self, number: u64, verdict: Verdict, gossip: &mut Behaviour) {
-        let Some((message, from)) = self.waiting.remove(&number) else { return };
+    ///
+    /// Returns who gave it, if it was new and good.
+    pub(super) fn decide(&mut self, number: u64, verdict: Verdict, gossip: &mut Behaviour) -> Option<PeerId> {
+        let (message, from) = self.waiting.remove(&number)?;
         self.order.retain(|waiting| *waiting != number);
         report(&message, &from, verdict, gossip);
+        (verdict == Verdict::Accept).then_some(from)
     }
 }
 
@@ -157,6 +176,8 @@ pub(super) fn report(message: &MessageId, from: &PeerId, verdict: Verdict, gossi
 
 #[cfg(test)]
 mod tests {
+    use qbtc_core::mempool::Policy;
+
     use super::*;
 
     #[test]
@@ -179,6 +200,7 @@ mod tests {
         for number in 0..2 * UNDECIDED_MAX {
             undecided.add(MessageId::from(number.to_le_bytes().to_vec()), PeerId::random());
         }
+        assert_eq!(TRANSACTION_BYTES_MAX, Policy::default().tx_bytes_max as usize);
         assert_eq!((undecided.waiting.len(), undecided.order.len()), (UNDECIDED_MAX, UNDECIDED_MAX));
     }
 }

@@ -3,13 +3,17 @@
 //! Invariant: what comes from a peer is bounded before it is held, and decided by `qbtc_core`; here it only travels.
 
 pub mod address;
+mod allowance;
 mod answers;
 mod behaviour;
 pub mod discovery;
+mod eviction;
 mod gossip;
 mod gate;
 mod handle;
+mod held;
 pub mod identity;
+mod inbound;
 mod launch;
 mod light;
 mod peers;
@@ -24,6 +28,8 @@ mod wire;
 pub use answers::{BlocksAtHand, hello};
 pub use behaviour::ConnectionsMax;
 pub use handle::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
+pub use held::held_bytes_max;
+pub use inbound::InboundMax;
 pub use launch::{LaunchError, launch};
 pub use service::{P2pError, P2pOptions, Service, Started, start};
 pub use sync_link::{SyncCommand, SyncEvent, SyncLink};

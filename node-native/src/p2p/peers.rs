@@ -11,7 +11,8 @@ use qbtc_core::net::Hello;
 use qbtc_core::sync::PeerKey;
 use tokio::sync::Semaphore;
 
-use super::answers::{ANSWERS_PER_PEER_MAX, Budget};
+use super::allowance::{Allowance, Budget};
+use super::answers::{ANSWERS_PER_PEER_MAX, TOLD};
 use super::transport::link::Link;
 
 /// A peer with at least one connection.
@@ -26,13 +27,20 @@ pub(super) struct Peer {
     pub(super) hello: Option<Hello>,
     /// How far its clock was ahead then, in seconds.
     pub(super) time_offset: i64,
-    /// How many times it said it since then.
-    pub(super) hellos: (Instant, u32),
     pub(super) ping: Option<Duration>,
     pub(super) ping_least: Option<Duration>,
     /// A permit for each answer that is on its way to it.
     pub(super) answers: Arc<Semaphore>,
     pub(super) budget: Budget,
+    /// What it may send.
+    pub(super) allowance: Allowance,
+    /// When it last gave a transaction, or a block, that was new here.
+    pub(super) last_transaction: Option<Instant>,
+    pub(super) last_block: Option<Instant>,
+    /// Since when gossip for it has found no room.
+    pub(super) slow_since: Option<Instant>,
+    /// When that was noted last.
+    pub(super) slow_at: Option<Instant>,
     /// Whether an end was put to it, and it only has to go.
     pub(super) is_leaving: bool,
 }
@@ -57,15 +65,6 @@ impl Peer {
     pub(super) fn is_outbound(&self) -> bool {
         self.connections.first().is_some_and(|connection| connection.point.is_dialer())
     }
-
-    /// Whether it may say hello once more: thirty times a minute.
-    pub(super) fn may_say_hello(&mut self, now: Instant) -> bool {
-        const SAID_MAX: u32 = 30;
-        const WITHIN: Duration = Duration::from_secs(60);
-        let (since, said) = self.hellos;
-        self.hellos = if now.duration_since(since) > WITHIN { (now, 1) } else { (since, said + 1) };
-        self.hellos.1 <= SAID_MAX
-    }
 }
 
 impl Peers {
@@ -85,11 +84,15 @@ impl Peers {
             since_clock: SystemTime::now(),
             hello: None,
             time_offset: 0,
-            hellos: (now, 0),
             ping: None,
             ping_least: None,
             answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER_MAX)),
-            budget: Budget::new(now),
+            budget: Budget::new(TOLD, now),
+            allowance: Allowance::new(now),
+            last_transaction: None,
+            last_block: None,
+            slow_since: None,
+            slow_at: None,
             is_leaving: false,
         };
         self.ids.insert(key, id);

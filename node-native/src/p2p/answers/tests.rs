@@ -85,17 +85,3 @@ async fn the_node_says_what_it_has() {
     assert!(hello.services.has(Services::NODE.and(Services::ALL_BODIES).and(Services::ALL_WITNESSES)));
     assert!(hello.services.has(Services::LIGHT));
 }
-
-#[test]
-fn who_takes_much_waits() {
-    let start = Instant::now();
-    let mut budget = Budget::new(start);
-    budget.spend(usize::try_from(Budget::MOST).unwrap(), start);
-    assert_eq!(budget.wait(start), Duration::ZERO);
-    budget.spend(usize::try_from(Budget::PER_SECOND).unwrap(), start);
-    assert_eq!(budget.wait(start), Duration::from_secs(1));
-    assert_eq!(budget.wait(start + Duration::from_millis(600)).as_millis() / 10, 40);
-    let later = start + Duration::from_secs(3_600);
-    assert_eq!(budget.wait(later), Duration::ZERO);
-    assert_eq!(budget.balance, Budget::MOST, "no more than at once is saved");
-}

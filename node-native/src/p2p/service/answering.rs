@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
 use super::meeting::Refusal;
+use crate::p2p::allowance::Kind;
 use crate::p2p::answers::answer;
 use crate::p2p::sync_link::SyncEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
@@ -69,6 +70,9 @@ impl Service {
         question: SyncQuestion,
         channel: ResponseChannel<SyncAnswer>,
     ) {
+        if !self.admits(&id, Kind::Sync, codec::encoded_len(&question)) {
+            return;
+        }
         let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
         let Ok(own) = peer.answers.clone().try_acquire_owned() else { return };
         let wait = peer.budget.wait(Instant::now());

@@ -77,7 +77,10 @@ impl Service {
                 None => self.tell(Input::Unanswered { request }),
             },
             SyncCommand::Verdict { announcement, verdict } => {
-                self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                let giver = self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                if let Some(peer) = giver.and_then(|id| self.peers.by_id(&id)) {
+                    peer.last_block = Some(Instant::now());
+                }
             }
             SyncCommand::Disconnect { peer, fault, is_banned } => {
                 if let Some(id) = self.peers.by_key(peer) {

@@ -15,6 +15,7 @@ use super::Service;
 use super::commands::{dial_options, remote_address, socket};
 use super::meeting::Refusal;
 use crate::p2p::address::NodeAddress;
+use crate::p2p::allowance::Kind;
 use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
@@ -155,6 +156,9 @@ impl Service {
 
     /// What a peer is told. It is also heard, where it says it can be reached.
     fn addresses_for(&mut self, id: PeerId, question: AddressesQuestion) -> Option<AddressesAnswer> {
+        if !self.admits(&id, Kind::Addresses, 0) {
+            return None;
+        }
         let (now, clock) = (Instant::now(), self.node.now());
         let peer = self.peers.by_id(&id)?;
         let services = peer.hello.as_ref()?.services;

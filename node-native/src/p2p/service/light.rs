@@ -17,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Service;
 use super::meeting::Refusal;
 use crate::node::{Node, TxRefusal};
+use crate::p2p::allowance::Kind;
 use crate::p2p::light::{answer, cost_bytes, tip};
 use crate::p2p::wire::{ExchangeEvent, Malformed};
 
@@ -60,8 +61,9 @@ impl Service {
         question: LightQuestion,
         channel: ResponseChannel<LightAnswer>,
     ) {
+        let is_admitted = self.admits(&id, Kind::Light, codec::encoded_len(&question));
         let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
-        let Ok(slot) = peer.answers.clone().try_acquire_owned() else {
+        let Some(slot) = peer.answers.clone().try_acquire_owned().ok().filter(|_| is_admitted) else {
             // The peer may be gone by now.
             let _ =
                 self.swarm.behaviour_mut().light.send_response(channel, LightAnswer::Unavailable(Unavailable::Busy));

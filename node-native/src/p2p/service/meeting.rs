@@ -12,6 +12,7 @@ use qbtc_core::sync::Input;
 
 use super::{REFUSED_MAX, Service};
 use crate::metrics::Direction;
+use crate::p2p::allowance::Kind;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
 use crate::p2p::peers::Connection;
@@ -35,6 +36,14 @@ pub(super) enum Refusal {
     NoHello,
     #[error("it says hello all the time")]
     TooManyHellos,
+    #[error("it sends more {kind} messages than anybody has to say")]
+    TooMuch { kind: &'static str },
+    #[error("it does not take what it is sent")]
+    Slow,
+    #[error("another peer is in greater need of its place")]
+    Evicted,
+    #[error("all places are taken")]
+    Full,
     #[error("it sent what is no message")]
     Malformed,
     #[error("{fault}")]
@@ -45,9 +54,14 @@ impl Refusal {
     /// Whether its address may not come back for a while. Of faults, the scores say so.
     const fn earns_ban(&self) -> bool {
         match self {
-            Self::TooManyHellos | Self::Malformed => true,
+            Self::TooManyHellos | Self::TooMuch { .. } | Self::Malformed => true,
             Self::Fault { is_banned, .. } => *is_banned,
-            Self::OtherChain { .. } | Self::OldVersion { .. } | Self::NoHello => false,
+            Self::OtherChain { .. }
+            | Self::OldVersion { .. }
+            | Self::NoHello
+            | Self::Slow
+            | Self::Evicted
+            | Self::Full => false,
         }
     }
 
@@ -58,6 +72,10 @@ impl Refusal {
             Self::OldVersion { .. } => "version",
             Self::NoHello => "no_hello",
             Self::TooManyHellos => "hellos",
+            Self::TooMuch { .. } => "too_much",
+            Self::Slow => "slow",
+            Self::Evicted => "evicted",
+            Self::Full => "full",
             Self::Malformed => "malformed",
             Self::Fault { .. } => "fault",
         }
@@ -74,12 +92,16 @@ impl Service {
             .peers
             .by_id(&id)
             .is_some_and(|peer| peer.connections.iter().any(|known| known.point.is_dialer() == point.is_dialer()));
+        let is_inbound = point.is_listener();
         let is_first = self.peers.connect(id, Connection { id: connection, point, link }, Instant::now());
         if is_again {
             self.swarm.close_connection(connection);
         } else if is_first {
             let own = hello(&self.node);
             self.swarm.behaviour_mut().hello.send_request(&id, Ok(own));
+            if is_inbound {
+                self.make_room(&id);
+            }
         }
     }
 
@@ -114,8 +136,7 @@ impl Service {
     pub(super) fn hello_event(&mut self, event: ExchangeEvent<Hello, Hello>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                let now = Instant::now();
-                if self.peers.by_id(&peer).is_none_or(|known| !known.may_say_hello(now)) {
+                if !self.admits(&peer, Kind::Hello, 0) {
                     self.refuse(&peer, &Refusal::TooManyHellos);
                     return;
                 }

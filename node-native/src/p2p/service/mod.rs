@@ -13,8 +13,10 @@ mod discovering;
 mod light;
 mod meeting;
 mod relaying;
+mod room;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::RandomState;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +42,7 @@ use super::discovery::{Discovery, DiscoveryOptions};
 use super::gossip::{Topics, Undecided};
 use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
+use super::inbound::InboundMax;
 use super::peers::Peers;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
@@ -63,6 +66,8 @@ pub struct P2pOptions {
     pub wanted: Vec<NodeAddress>,
     /// How many connections there may be.
     pub connections: ConnectionsMax,
+    /// How many of those that others make may come from one place.
+    pub inbound: InboundMax,
     /// Blocks that are not stored yet.
     pub at_hand: BlocksAtHand,
     /// What browsers know the node by, if they are to reach it by WebRTC.
@@ -107,6 +112,9 @@ pub struct Service {
     swarm: Swarm<Behaviour>,
     links: Links,
     peers: Peers,
+    connections: ConnectionsMax,
+    /// Chooses which networks are kept when there is no room for all.
+    secret: RandomState,
     wanted: Wanted,
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
@@ -165,7 +173,7 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
-    let behaviour = Behaviour::new(node, identity, options.connections, Arc::clone(&bans));
+    let behaviour = Behaviour::new(node, identity, &options, Arc::clone(&bans));
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
     let transport = match options.webrtc {
         Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), &links)?,
@@ -194,6 +202,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         swarm,
         links,
         peers: Peers::default(),
+        connections: options.connections,
+        secret: RandomState::new(),
         wanted: Wanted::default(),
         shared: Arc::clone(&shared),
         commands,
@@ -294,7 +304,7 @@ impl Service {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Addresses(event)) => self.addresses_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(_)) => {}
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.identified(&event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.connected(peer_id, connection_id, endpoint);
             }
@@ -365,5 +375,7 @@ impl Service {
 
 #[cfg(test)]
 mod discovery_tests;
+#[cfg(test)]
+mod room_tests;
 #[cfg(test)]
 mod tests;

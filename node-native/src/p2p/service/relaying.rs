@@ -1,5 +1,7 @@
 //! What goes to everybody, and what goes along the stem.
 
+use std::time::Instant;
+
 use libp2p::PeerId;
 use libp2p::gossipsub::{self, MessageId, PublishError};
 use libp2p::request_response::{self, Message};
@@ -11,6 +13,7 @@ use qbtc_core::tx::Transaction;
 
 use super::Service;
 use super::meeting::Refusal;
+use crate::p2p::allowance::Kind;
 use crate::p2p::gossip::{Topic, message_bytes_max, report};
 use crate::p2p::relay::{MessageKey, RelayCommand, RelayEvent};
 use crate::p2p::sync_link::SyncEvent;
@@ -34,6 +37,7 @@ impl Service {
             }
             gossipsub::Event::SlowPeer { peer_id, .. } => {
                 tracing::debug!(id = %peer_id, "a peer takes gossip more slowly than it comes");
+                self.is_slow(&peer_id);
             }
             gossipsub::Event::Subscribed { .. }
             | gossipsub::Event::Unsubscribed { .. }
@@ -49,8 +53,16 @@ impl Service {
         id: &MessageId,
         message: &gossipsub::Message,
     ) -> Option<Verdict> {
+        let topic = self.topics.of(&message.topic)?;
+        let kind = match topic {
+            Topic::Blocks => Kind::Block,
+            Topic::Transactions => Kind::Transaction,
+        };
+        if !self.admits(&from, kind, message.data.len()) {
+            return Some(Verdict::Ignore);
+        }
         let spec = self.node.spec();
-        match self.topics.of(&message.topic)? {
+        match topic {
             Topic::Blocks => match CompactBlock::from_bytes(&message.data, message_bytes_max(spec)) {
                 // Whatever waits here has cost work.
                 Ok(block) if spec.consensus().pow.check_work(&block.header).is_err() => {
@@ -90,13 +102,14 @@ impl Service {
         };
         let Some(key) = self.greeted_key(&peer) else { return };
         match request {
-            Ok(StemMessage(transaction)) => {
+            Ok(StemMessage(transaction)) if self.admits(&peer, Kind::Stem, codec::encoded_len(&transaction)) => {
                 // The peer may be gone by now.
                 let _ = self.swarm.behaviour_mut().stem.send_response(channel, ());
                 if self.relay_events.capacity() >= ROOM_FOR_PEERS {
                     self.tell_relay(RelayEvent::Stemmed { peer: key, transaction });
                 }
             }
+            Ok(_) => {}
             Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
         }
     }
@@ -104,7 +117,10 @@ impl Service {
     pub(super) fn obey_relay(&mut self, command: RelayCommand) {
         match command {
             RelayCommand::Verdict { message, verdict } => {
-                self.undecided.decide(message.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                let giver = self.undecided.decide(message.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                if let Some(peer) = giver.and_then(|id| self.peers.by_id(&id)) {
+                    peer.last_transaction = Some(Instant::now());
+                }
             }
             RelayCommand::Publish(transaction) => {
                 self.publish(Topic::Transactions, codec::encode(&transaction));

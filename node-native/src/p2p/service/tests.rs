@@ -187,7 +187,7 @@ async fn a_port_in_use_is_told() {
 
 /// Writes what it is given, without a length, and reads what comes.
 #[derive(Clone, Copy)]
-struct RawCodec;
+pub(super) struct RawCodec;
 
 impl Codec for RawCodec {
     type Protocol = StreamProtocol;
@@ -233,7 +233,7 @@ impl Codec for RawCodec {
 
 /// A peer that says whatever it likes.
 #[derive(NetworkBehaviour)]
-struct Raw {
+pub(super) struct Raw {
     hello: request_response::Behaviour<RawCodec>,
     sync: request_response::Behaviour<RawCodec>,
 }
@@ -244,7 +244,15 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// Connects with a node, and tells the node's peer id.
-async fn raw_peer(net: &Net, chain: ChainId) -> (Swarm<Raw>, PeerId) {
+pub(super) async fn raw_peer(net: &Net, chain: ChainId) -> (Swarm<Raw>, PeerId) {
+    let mut swarm = raw_dialler(net, chain);
+    let peer = net.p2p.peer_id().parse().unwrap();
+    until(&mut swarm, |_, event| matches!(event, SwarmEvent::ConnectionEstablished { .. }).then_some(())).await;
+    (swarm, peer)
+}
+
+/// Begins to connect with a node.
+pub(super) fn raw_dialler(net: &Net, chain: ChainId) -> Swarm<Raw> {
     let identity = Identity::random();
     let config = || request_response::Config::default();
     let both = |what| [(protocol(&chain, what, 1), ProtocolSupport::Full)];
@@ -256,13 +264,11 @@ async fn raw_peer(net: &Net, chain: ChainId) -> (Swarm<Raw>, PeerId) {
     let transport = transport(&identity, &Links::default()).unwrap();
     let mut swarm = Swarm::new(transport, raw, identity.peer_id(), config);
     swarm.dial(net.p2p.addresses()[0].parse::<Multiaddr>().unwrap()).unwrap();
-    let peer = net.p2p.peer_id().parse().unwrap();
-    until(&mut swarm, |_, event| matches!(event, SwarmEvent::ConnectionEstablished { .. }).then_some(())).await;
-    (swarm, peer)
+    swarm
 }
 
 /// Lets a peer live until something happens to it. Hellos of the node are neither answered nor turned down.
-async fn until<T>(
+pub(super) async fn until<T>(
     swarm: &mut Swarm<Raw>,
     mut is_it: impl FnMut(&mut Swarm<Raw>, &SwarmEvent<RawEvent>) -> Option<T>,
 ) -> T {
@@ -279,7 +285,7 @@ async fn until<T>(
     tokio::time::timeout(DEADLINE, living).await.expect("nothing happened")
 }
 
-fn is_closed(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<()> {
+pub(super) fn is_closed(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<()> {
     matches!(event, SwarmEvent::ConnectionClosed { .. }).then_some(())
 }
 

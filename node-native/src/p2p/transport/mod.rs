@@ -9,6 +9,9 @@ mod quic;
 mod tcp;
 mod tls;
 pub mod webrtc;
+mod yamux;
+
+pub(super) use yamux::CONNECTION_BYTES_MAX;
 
 use std::sync::Arc;
 

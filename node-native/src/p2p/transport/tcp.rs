@@ -6,10 +6,11 @@ use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
-use libp2p::{PeerId, noise, tcp, websocket, yamux};
+use libp2p::{PeerId, noise, tcp, websocket};
 
 use super::link::{Carrier, KeyExchange, Link};
 use super::tls::Tls;
+use super::yamux::Yamux;
 use crate::p2p::identity::Identity;
 
 /// A connection, who is at its other end, and what carries it.
@@ -25,7 +26,7 @@ const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1 << 18;
 /// The transport of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
 pub(super) fn tcp(tls: Tls) -> Boxed<Secured> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let secured = tcp.upgrade(Version::V1).authenticate(tls).multiplex(yamux()).timeout(HANDSHAKE_TIME_MAX);
+    let secured = tcp.upgrade(Version::V1).authenticate(tls).multiplex(Yamux).timeout(HANDSHAKE_TIME_MAX);
     // The handshake was refused unless it ended with this very key exchange.
     let link = |(peer, muxer), _| (peer, muxer, Link::new(Carrier::Tcp, KeyExchange::X25519MlKem768));
     secured.boxed().map(link).boxed()
@@ -40,13 +41,7 @@ pub(super) fn websocket(identity: &Identity) -> Result<Boxed<Secured>, noise::Er
     let mut websocket = websocket::Config::new(tcp);
     websocket.set_max_data_size(WEBSOCKET_MESSAGE_BYTES_MAX).set_max_redirects(0);
     let noise = noise::Config::new(identity.keypair())?;
-    let secured = websocket.upgrade(Version::V1).authenticate(noise).multiplex(yamux()).timeout(HANDSHAKE_TIME_MAX);
+    let secured = websocket.upgrade(Version::V1).authenticate(noise).multiplex(Yamux).timeout(HANDSHAKE_TIME_MAX);
     let link = |(peer, muxer), _| (peer, muxer, Link::new(Carrier::WebSocket, KeyExchange::X25519));
     Ok(secured.boxed().map(link).boxed())
-}
-
-fn yamux() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(STREAMS_MAX as usize);
-    config
 }

@@ -1,0 +1,221 @@
+//! How much a peer may send, and be told: buckets that fill with time.
+//!
+//! What comes beyond is not looked at (the peer is throttled); whoever goes on and on is parted with. The numbers are far above what an honest
+//! node sends, and far below what would keep this one busy.
+
+use std::time::{Duration, Instant};
+
+/// Messages or bytes: so many at once, and so many each minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) per_minute: i64,
+    pub(super) at_once: i64,
+}
+
+/// What is left of a [`Rate`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    rate: Rate,
+    /// Below zero is debt.
+    balance: i64,
+    at: Instant,
+}
+
+/// What a peer sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Hello,
+    Identify,
+    Addresses,
+    Sync,
+    Light,
+    Stem,
+    Block,
+    Transaction,
+}
+
+/// What is left of what one peer may send, of each kind.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    left: [(Budget, Budget); Kind::ALL.len()],
+    dropped: (Budget, u64),
+}
+
+/// Whether a message is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is.
+    Taken,
+    /// It is not.
+    Dropped,
+    /// It is not, and its sender has to go.
+    TooMuch,
+}
+
+/// How many messages may be dropped before their sender has to go.
+const DROPPED: Rate = Rate { per_minute: 600, at_once: 2_000 };
+
+const MIB: i64 = 1 << 20;
+
+impl Kind {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Hello,
+        Self::Identify,
+        Self::Addresses,
+        Self::Sync,
+        Self::Light,
+        Self::Stem,
+        Self::Block,
+        Self::Transaction,
+    ];
+
+    /// One word, for a label.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Identify => "identify",
+            Self::Addresses => "addresses",
+            Self::Sync => "sync",
+            Self::Light => "light",
+            Self::Stem => "stem",
+            Self::Block => "block",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    /// How many messages may come.
+    const fn messages(self) -> Rate {
+        match self {
+            // A node says it when its tip has moved, and at most every five seconds.
+            Self::Hello => Rate { per_minute: 30, at_once: 30 },
+            Self::Identify => Rate { per_minute: 30, at_once: 30 },
+            Self::Addresses => Rate { per_minute: 10, at_once: 10 },
+            // What answers cost is another budget's.
+            Self::Sync => Rate { per_minute: 6_000, at_once: 2_000 },
+            Self::Light => Rate { per_minute: 6_000, at_once: 2_000 },
+            Self::Stem => Rate { per_minute: 1_200, at_once: 1_000 },
+            // Each has cost the work of a block.
+            Self::Block => Rate { per_minute: 600, at_once: 2_000 },
+            Self::Transaction => Rate { per_minute: 12_000, at_once: 20_000 },
+        }
+    }
+
+    /// How many bytes may come.
+    const fn bytes(self) -> Rate {
+        match self {
+            Self::Hello => Rate { per_minute: MIB, at_once: MIB },
+            Self::Identify => Rate { per_minute: MIB, at_once: MIB },
+            Self::Addresses => Rate { per_minute: MIB, at_once: MIB },
+            Self::Sync => Rate { per_minute: 64 * MIB, at_once: 64 * MIB },
+            Self::Light => Rate { per_minute: 16 * MIB, at_once: 16 * MIB },
+            Self::Stem => Rate { per_minute: 32 * MIB, at_once: 32 * MIB },
+            Self::Block => Rate { per_minute: 64 * MIB, at_once: 64 * MIB },
+            Self::Transaction => Rate { per_minute: 240 * MIB, at_once: 160 * MIB },
+        }
+    }
+}
+
+impl Allowance {
+    pub(super) fn new(now: Instant) -> Self {
+        let left = Kind::ALL.map(|kind| (Budget::new(kind.messages(), now), Budget::new(kind.bytes(), now)));
+        Self { left, dropped: (Budget::new(DROPPED, now), 0) }
+    }
+
+    /// Takes a message of so many bytes into account.
+    pub(super) fn admit(&mut self, kind: Kind, bytes: usize, now: Instant) -> Admission {
+        let (messages, all_bytes) = &mut self.left[kind as usize];
+        if messages.has(now) && all_bytes.has(now) {
+            messages.spend(1, now);
+            all_bytes.spend(bytes, now);
+            return Admission::Taken;
+        }
+        let (budget, count) = &mut self.dropped;
+        *count += 1;
+        budget.spend(1, now);
+        if budget.has(now) { Admission::Dropped } else { Admission::TooMuch }
+    }
+
+    /// How many messages were dropped.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped.1
+    }
+}
+
+impl Budget {
+    pub(super) const fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, balance: rate.at_once, at: now }
+    }
+
+    /// Takes what something costs. Debt may come of it.
+    pub(super) fn spend(&mut self, cost: usize, now: Instant) {
+        self.refill(now);
+        self.balance = self.balance.saturating_sub(i64::try_from(cost).unwrap_or(i64::MAX));
+    }
+
+    /// Whether anything is left.
+    pub(super) fn has(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.balance > 0
+    }
+
+    /// How long it takes until all debt is paid.
+    pub(super) fn wait(&mut self, now: Instant) -> Duration {
+        self.refill(now);
+        let debt = self.balance.min(0).unsigned_abs();
+        Duration::from_millis(debt.saturating_mul(60_000) / self.rate.per_minute.unsigned_abs())
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at);
+        let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        let earned = passed_ms.saturating_mul(self.rate.per_minute) / 60_000;
+        if earned > 0 {
+            self.balance = self.balance.saturating_add(earned).min(self.rate.at_once);
+            self.at = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_comes_back_with_time() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Rate { per_minute: 60_000, at_once: 4_000 }, start);
+        budget.spend(4_000, start);
+        assert_eq!((budget.wait(start), budget.has(start)), (Duration::ZERO, false));
+        budget.spend(1_000, start);
+        assert_eq!(budget.wait(start), Duration::from_secs(1));
+        assert_eq!(budget.wait(start + Duration::from_millis(600)), Duration::from_millis(400));
+        let later = start + Duration::from_secs(3_600);
+        assert_eq!(budget.wait(later), Duration::ZERO);
+        assert_eq!(budget.balance, 4_000, "no more than at once is saved");
+    }
+
+    #[test]
+    fn each_kind_is_throttled_and_whoever_goes_on_has_to_go() {
+        for kind in Kind::ALL {
+            let now = Instant::now();
+            let mut allowance = Allowance::new(now);
+            let mut admit = || allowance.admit(kind, 100, now);
+            let taken = (0..1_000_000).take_while(|_| admit() == Admission::Taken).count();
+            assert_eq!(i64::try_from(taken).unwrap(), kind.messages().at_once, "{kind:?}");
+            let dropped = (0..1_000_000).take_while(|_| admit() == Admission::Dropped).count();
+            assert!(dropped.abs_diff(2_000) < 3, "{dropped}");
+            let later = now + Duration::from_secs(60);
+            assert_eq!(allowance.admit(kind, 100, later), Admission::Taken, "after a while, it may again");
+        }
+    }
+
+    #[test]
+    fn bytes_count_as_messages_do() {
+        let now = Instant::now();
+        let mut allowance = Allowance::new(now);
+        let taken = (0..).take_while(|_| allowance.admit(Kind::Stem, 1 << 20, now) == Admission::Taken).count();
+        assert_eq!(taken, 32);
+        assert_eq!(allowance.admit(Kind::Transaction, 1, now), Admission::Taken, "each kind for itself");
+        assert_eq!(allowance.dropped(), 1);
+    }
+}

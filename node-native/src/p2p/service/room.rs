@@ -1,0 +1,80 @@
+//! Who has room here: newcomers when all places are taken, messages of those that send too many, peers that do not take what they are sent.
+
+use std::time::{Duration, Instant};
+
+use libp2p::{PeerId, identify};
+use qbtc_core::net::addresses::Group;
+
+use super::Service;
+use super::commands::remote_address;
+use super::meeting::Refusal;
+use crate::p2p::allowance::{Admission, Kind};
+use crate::p2p::eviction::{Candidate, choose};
+use crate::p2p::gate::ip_of;
+use crate::p2p::peers::Peer;
+
+/// How long gossip may find no room with a peer.
+const SLOW_TIME_MAX: Duration = Duration::from_secs(10);
+/// After so long without, it is as if there had always been room.
+const SLOW_FORGOTTEN: Duration = Duration::from_secs(3);
+
+impl Service {
+    /// A peer has connected by itself. If there is no place for it, one makes room that is not worth keeping, or the newcomer has to go.
+    pub(super) fn make_room(&mut self, newcomer: &PeerId) {
+        let inbound = || self.peers.iter().filter(|peer| !peer.is_outbound() && !peer.is_leaving);
+        if inbound().count() <= self.connections.inbound as usize {
+            return;
+        }
+        let is_wanted = |peer: &Peer| self.wanted.iter().any(|node| node.peer() == Some(peer.id));
+        let others = inbound().filter(|peer| peer.id != *newcomer && !is_wanted(peer));
+        let candidates = others.map(|peer| Candidate {
+            key: peer.key,
+            group: ip_of(&remote_address(peer)).map_or(Group::Name, Group::of),
+            since: peer.since,
+            ping_least: peer.ping_least,
+            last_transaction: peer.last_transaction,
+            last_block: peer.last_block,
+        });
+        let chosen = choose(candidates.collect(), &self.secret).and_then(|key| self.peers.by_key(key));
+        match chosen {
+            Some(id) => self.refuse(&id, &Refusal::Evicted),
+            None => self.refuse(newcomer, &Refusal::Full),
+        }
+    }
+
+    /// Whether a peer's message is looked at; whoever sends far too many is parted with.
+    pub(super) fn admits(&mut self, id: &PeerId, kind: Kind, bytes: usize) -> bool {
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return false };
+        match peer.allowance.admit(kind, bytes, Instant::now()) {
+            Admission::Taken => return true,
+            Admission::Dropped => {
+                if peer.allowance.dropped() == 1 {
+                    tracing::debug!(%id, kind = kind.name(), "a peer sends too much, of which some is dropped");
+                }
+            }
+            Admission::TooMuch => self.refuse(id, &Refusal::TooMuch { kind: kind.name() }),
+        }
+        self.node.metrics().message_dropped(kind.name());
+        false
+    }
+
+    /// What a peer says of itself beside its hello is not used; that it says so all the time is.
+    pub(super) fn identified(&mut self, event: &identify::Event) {
+        if let identify::Event::Received { peer_id, .. } = event {
+            self.admits(peer_id, Kind::Identify, 0);
+        }
+    }
+
+    /// Gossip for a peer has found no room for the last second or so. What waits for it is held in memory, so it may not last.
+    pub(super) fn is_slow(&mut self, id: &PeerId) {
+        let now = Instant::now();
+        let Some(peer) = self.peers.by_id(id) else { return };
+        let is_anew = peer.slow_at.is_none_or(|at| now.duration_since(at) > SLOW_FORGOTTEN);
+        peer.slow_at = Some(now);
+        let since = if is_anew { now } else { peer.slow_since.unwrap_or(now) };
+        peer.slow_since = Some(since);
+        if now.duration_since(since) > SLOW_TIME_MAX {
+            self.refuse(id, &Refusal::Slow);
+        }
+    }
+}
