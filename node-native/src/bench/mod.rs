@@ -7,8 +7,10 @@ pub(crate) mod chain;
 mod coins;
 mod figure;
 mod import;
+mod junk;
 mod mempool;
 mod miner;
+mod relay;
 mod start;
 mod sync;
 
@@ -44,11 +46,24 @@ pub enum Part {
     Miner,
     /// Fetching a chain from a peer.
     Sync,
+    /// Fetching a chain while others send junk.
+    Junk,
+    /// Blocks and transactions on their way through twenty nodes.
+    Relay,
 }
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 6] = [Self::Import, Self::Coins, Self::Mempool, Self::Start, Self::Miner, Self::Sync];
+    pub const ALL: [Self; 8] = [
+        Self::Import,
+        Self::Coins,
+        Self::Mempool,
+        Self::Start,
+        Self::Miner,
+        Self::Sync,
+        Self::Junk,
+        Self::Relay,
+    ];
 
     /// Measures. `tell` hears what is being done.
     ///
@@ -62,6 +77,8 @@ impl Part {
             Self::Start => start::run(options, tell),
             Self::Miner => Ok(miner::run(tell)),
             Self::Sync => sync::run(options, tell),
+            Self::Junk => junk::run(options, tell),
+            Self::Relay => relay::run(options, tell),
         }
     }
 }

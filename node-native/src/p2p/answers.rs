@@ -144,7 +144,7 @@ fn pick(places: &[u32], find: impl Fn(usize) -> Option<Transaction>) -> Option<V
 }
 
 /// How many bytes of answers a peer may be told.
-pub(super) const TOLD: Rate = Rate { per_minute: 60 * (32 << 20), at_once: 128 << 20 };
+pub(super) const TOLD: Rate = Rate { per_minute: 60 * (64 << 20), at_once: 256 << 20 };
 
 #[cfg(test)]
 mod tests;

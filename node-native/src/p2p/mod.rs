@@ -14,6 +14,7 @@ mod handle;
 mod held;
 pub mod identity;
 mod inbound;
+pub(crate) mod junk;
 mod launch;
 mod light;
 mod peers;

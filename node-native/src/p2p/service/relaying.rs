@@ -76,6 +76,8 @@ impl Service {
                 }
                 Err(_) => self.malformed(peer),
             },
+            // What the chain is about to confirm or forbid is not looked at before.
+            Topic::Transactions if !self.node.is_synced() => Some(Verdict::Ignore),
             Topic::Transactions => {
                 match codec::decode::<Transaction>(&message.data, spec.consensus().limits.tx_bytes as usize) {
                     Ok(_) if self.relay_events.capacity() < ROOM_FOR_PEERS => Some(Verdict::Ignore),
@@ -105,7 +107,7 @@ impl Service {
             Ok(StemMessage(transaction)) if self.admits(&peer, Kind::Stem, codec::encoded_len(&transaction)) => {
                 // The peer may be gone by now.
                 let _ = self.swarm.behaviour_mut().stem.send_response(channel, ());
-                if self.relay_events.capacity() >= ROOM_FOR_PEERS {
+                if self.node.is_synced() && self.relay_events.capacity() >= ROOM_FOR_PEERS {
                     self.tell_relay(RelayEvent::Stemmed { peer: key, transaction });
                 }
             }
