@@ -49,6 +49,39 @@ fn a_transaction_comes_with_what_shows_it() {
 }
 
 #[test]
+fn what_was_shown_in_a_chain_that_is_left_is_no_proof() {
+    let mut node = FullNode::with_blocks(&spec(), 150);
+    let paid = payment(address(1), 1);
+    let txid = paid.txid();
+    node.mine(99, 10, vec![paid]);
+    node.grow(2);
+    let mut scene = Scene::new(&node.spec, clock(&node).saturating_add(200));
+    let height = Height(151);
+    let node = shared(node);
+    for _ in 0..3 {
+        // The first answer of each about a place comes late.
+        let mut is_late = true;
+        scene.peer(&node, move |question, _| match question {
+            LightQuestion::Block { .. } if core::mem::take(&mut is_late) => Reply::Late,
+            _ => Reply::Honest,
+        });
+    }
+    let payment = scene.begin_query(Query::Transaction { txid });
+    let header = scene.begin_query(Query::Header { height });
+    let left = node.borrow().id(height.0);
+    let branch = node.borrow().fork(150, 5, 50);
+    *node.borrow_mut() = branch;
+    scene.wait(3_000);
+    assert_eq!(scene.tip(), node.borrow().tip());
+    scene.release();
+    assert_eq!(scene.outcome(payment), Outcome::Failed(QueryError::NotFound { nodes: 3 }));
+    let Outcome::Header(proven) = scene.outcome(header) else { panic!() };
+    assert_eq!(proven.block.height, height);
+    assert_ne!(proven.block.id, left);
+    assert!(scene.faults.is_empty(), "{:?}", scene.faults);
+}
+
+#[test]
 fn what_waits_or_is_unknown_is_a_nodes_word() {
     let (mut node, _) = with_payment();
     let waiting = payment(address(4), 4);

@@ -23,6 +23,8 @@ pub(crate) enum Reply {
     /// What an honest node would.
     Honest,
     Answer(LightAnswer),
+    /// What an honest node would, but later: see [`Scene::release`].
+    Late,
     /// Nothing, for ever.
     Silence,
     /// Ends the question.
@@ -77,6 +79,8 @@ pub(crate) struct Scene {
     pub(crate) takes: bool,
     /// Whether the wallet has a block that it has not taken in.
     is_given: bool,
+    /// Answers that come late.
+    late: Vec<Input>,
     next_peer: u64,
     next_query: u64,
 }
@@ -107,6 +111,7 @@ impl Scene {
             grows: BTreeMap::new(),
             takes: true,
             is_given: false,
+            late: Vec::new(),
             next_peer: 0,
             next_query: 0,
         }
@@ -160,10 +165,30 @@ impl Scene {
 
     /// Asks something, and lets time pass until it is answered.
     pub(crate) fn query(&mut self, what: Query) -> Outcome {
+        let query = self.begin_query(what);
+        self.outcome(query)
+    }
+
+    /// Asks something.
+    pub(crate) fn begin_query(&mut self, what: Query) -> QueryId {
         self.next_query += 1;
         let query = QueryId(self.next_query);
         self.tell(Input::Query { query, what });
         self.run();
+        query
+    }
+
+    /// Lets the answers come that were late.
+    pub(crate) fn release(&mut self) {
+        assert!(!self.late.is_empty(), "something is late");
+        for input in core::mem::take(&mut self.late) {
+            self.tell(input);
+        }
+        self.run();
+    }
+
+    /// Lets time pass until it is answered.
+    pub(crate) fn outcome(&mut self, query: QueryId) -> Outcome {
         for _ in 0..200 {
             if let Some(outcome) = self.answered.get(&query) {
                 return outcome.clone();
@@ -261,6 +286,10 @@ impl Scene {
         let input = match (peer.manner)(&question, Some(&honest)) {
             Reply::Honest => Input::Answer { request, answer: over_the_wire(&honest, &self.spec) },
             Reply::Answer(answer) => Input::Answer { request, answer },
+            Reply::Late => {
+                self.late.push(Input::Answer { request, answer: over_the_wire(&honest, &self.spec) });
+                return;
+            }
             Reply::Silence => return,
             Reply::End => Input::Unanswered { request },
             Reply::Junk => Input::Malformed { request },

@@ -181,6 +181,15 @@ struct InBlock {
     giver: PeerKey,
 }
 
+impl Stage {
+    const fn first(what: &Query) -> Self {
+        match what {
+            Query::Header { height } | Query::Block { height } => Self::Place { height: *height, of: None, root: None },
+            Query::Transaction { .. } | Query::Submit { .. } | Query::Fees { .. } => Self::Thing,
+        }
+    }
+}
+
 impl Queries {
     pub(super) fn forget(&mut self, query: QueryId) {
         self.waiting.remove(&query);
@@ -193,14 +202,10 @@ impl Queries {
 
 impl Pending {
     fn new(what: Query) -> Self {
-        let stage = match what {
-            Query::Header { height } | Query::Block { height } => Stage::Place { height, of: None, root: None },
-            Query::Transaction { .. } | Query::Submit { .. } | Query::Fees { .. } => Stage::Thing,
-        };
         Self {
-            what,
             until: None,
-            stage,
+            stage: Stage::first(&what),
+            what,
             under_way: 0,
             tried: BTreeSet::new(),
             without: 0,
@@ -210,6 +215,13 @@ impl Pending {
             refusals: Vec::new(),
             rates: Vec::new(),
         }
+    }
+
+    /// Begins anew: the chain has turned, and what was shown may be in no block of it any more.
+    fn start_over(&mut self) {
+        self.stage = Stage::first(&self.what);
+        self.tried.clear();
+        self.tries += 1;
     }
 
     /// Whether it is about what several nodes say.
@@ -427,6 +439,10 @@ impl LightClient {
         let Some(pending) = self.queries.waiting.get_mut(&query) else { return Ok(None) };
         let Stage::Place { height, of, root: Some((asked, root)) } = &mut pending.stage else { return Ok(None) };
         let blocks = asked.height.0.checked_add(1).ok_or(Fault::FalseProof)?;
+        if self.chain.has(*asked) != Some(true) {
+            pending.start_over();
+            return Ok(None);
+        }
         let proven = place.check(*root, blocks).map_err(|_| Fault::FalseProof)?;
         if proven.height != *height {
             return Err(Fault::FalseProof);
@@ -465,6 +481,10 @@ impl LightClient {
         let Some(pending) = self.queries.waiting.get_mut(&query) else { return Ok(None) };
         let Stage::Body { block, header, proof } = &pending.stage else { return Ok(None) };
         let value = check_body(bytes.ok_or(Fault::Withheld)?, header, &self.spec)?;
+        if self.chain.has(proof.tip) != Some(true) {
+            pending.start_over();
+            return Ok(None);
+        }
         let confirmations = tip.height.above(block.height) + 1;
         let proof = (**proof).clone();
         let proven = Proven { value, level: Level::Header, block: *block, confirmations, proof };
