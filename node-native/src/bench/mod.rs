@@ -54,16 +54,8 @@ pub enum Part {
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 8] = [
-        Self::Import,
-        Self::Coins,
-        Self::Mempool,
-        Self::Start,
-        Self::Miner,
-        Self::Sync,
-        Self::Junk,
-        Self::Relay,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Import, Self::Coins, Self::Mempool, Self::Start, Self::Miner, Self::Sync, Self::Junk, Self::Relay];
 
     /// Measures. `tell` hears what is being done.
     ///

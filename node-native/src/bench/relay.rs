@@ -76,8 +76,18 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
         Ok(vec![
             Figure::plain(format!("links among {NODES} nodes"), links as f64, ""),
             Figure::bounded("block of 4 MiB: bytes on a link / its own", median(&mut costs), "", Bound::AtMost(0.03)),
-            Figure::bounded("block of 4 MiB: from the first to the last", median(&mut spreads), "ms", Bound::AtMost(500.0)),
-            Figure::bounded("transaction in fluff: from the first to the last", median(&mut transactions), "ms", Bound::AtMost(1_000.0)),
+            Figure::bounded(
+                "block of 4 MiB: from the first to the last",
+                median(&mut spreads),
+                "ms",
+                Bound::AtMost(500.0),
+            ),
+            Figure::bounded(
+                "transaction in fluff: from the first to the last",
+                median(&mut transactions),
+                "ms",
+                Bound::AtMost(1_000.0),
+            ),
         ])
     })
 }
@@ -176,10 +186,7 @@ fn spread_ms(times: &[Instant]) -> f64 {
     first.zip(last).map_or(0.0, |(first, last)| last.duration_since(*first).as_secs_f64() * 1e3)
 }
 
-async fn has_tip(
-    mut tips: tokio::sync::watch::Receiver<crate::node::Tip>,
-    id: BlockHash,
-) -> anyhow::Result<Instant> {
+async fn has_tip(mut tips: tokio::sync::watch::Receiver<crate::node::Tip>, id: BlockHash) -> anyhow::Result<Instant> {
     tokio::time::timeout(TIME_MAX, tips.wait_for(|tip| tip.id == id)).await??;
     Ok(Instant::now())
 }
