@@ -2,10 +2,12 @@
 //!
 //! Everything here comes from strangers: each message has a greatest length, and no list in it grows beyond a named number. A message says
 //! nothing about validity; what it carries goes through [`crate::verify`] like everything else. This module must not keep peers or decide what
-//! to ask whom. [`addresses`] is where nodes may be.
+//! to ask whom. [`addresses`] is where nodes may be,
+//! [`browser`] how pages reach them.
 
 pub mod addresses;
 mod bans;
+pub mod browser;
 mod compact;
 mod fault;
 mod hello;

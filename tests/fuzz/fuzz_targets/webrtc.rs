@@ -1,4 +1,5 @@
-//! What a browser, or somebody in its name, may send to the WebRTC transport: frames of streams, user names, packets to the socket. The first
+//! What a browser, or somebody in its name, may send to the WebRTC transport: frames of streams, lines of multistream-select, proofs of ids, user
+//! names, packets to the socket; and addresses. The first
 //! byte chooses. For packets: `port, kind, length` and as many bytes, where of the kinds one is sent as it is, one is made a request of
 //! that user name and signed with the password that belongs to it, and others let connections prove an id or go.
 #![no_main]
@@ -10,15 +11,21 @@ use libfuzzer_sys::fuzz_target;
 use qbtc_node::p2p::transport::webrtc::Limits;
 use qbtc_node::p2p::transport::webrtc::certificate::crypto;
 use qbtc_node::p2p::transport::webrtc::credentials::{Credentials, request};
-use qbtc_node::p2p::transport::webrtc::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
+use qbtc_core::net::browser::Address;
+use qbtc_core::net::browser::multistream::{LINE_BYTES_MAX, Proposal, Selection};
+use qbtc_core::net::browser::noise::read_payload;
+use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
 use qbtc_node::p2p::transport::webrtc::router::{Router, Verdict};
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, bytes)) = input.split_first() else { return };
-    match choice % 3 {
+    match choice % 6 {
         0 => frames(bytes),
         1 => user_name(bytes),
-        _ => packets(bytes),
+        2 => packets(bytes),
+        3 => lines(bytes),
+        4 => address(bytes),
+        _ => drop(read_payload(bytes)),
     }
 });
 
@@ -50,6 +57,36 @@ fn decode(bytes: &[u8], cut: usize) -> Frames {
         assert!(decoder.held_bytes() <= FRAME_BYTES_MAX + 3);
     }
     (found, Ok(()))
+}
+
+/// A side agrees on the same name, answers the same, and leaves the same, however the lines are cut.
+fn lines(bytes: &[u8]) {
+    let Some((cut, bytes)) = bytes.split_first() else { return };
+    let select = |cut: usize| {
+        let (mut selection, mut out, mut found) = (Selection::default(), Vec::new(), None::<(String, Vec<u8>)>);
+        for part in bytes.chunks(cut) {
+            match &mut found {
+                Some((_, rest)) => rest.extend_from_slice(part),
+                None => match selection.receive(part, |name| name.starts_with('/'), &mut out) {
+                    Ok(selected) => found = selected,
+                    Err(error) => return (Err(error), out),
+                },
+            }
+        }
+        (Ok(found), out)
+    };
+    let whole = select(bytes.len().max(1));
+    assert!(whole.1.len() <= 32 * LINE_BYTES_MAX);
+    assert_eq!(select(usize::from(*cut) + 1), whole);
+    let _ = Proposal::new("/a").receive(bytes);
+}
+
+/// An address that is understood is written in a form that means the same.
+fn address(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(address) = text.parse::<Address>() {
+        assert_eq!(address.to_string().parse(), Ok(address));
+    }
 }
 
 fn user_name(bytes: &[u8]) {

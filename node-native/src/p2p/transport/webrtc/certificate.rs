@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::multihash::Multihash;
+use qbtc_core::net::browser::CertHash;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
@@ -120,10 +121,16 @@ impl Certificate {
         Ok(Self::new(DtlsCert { certificate: certificate.into(), private_key: private_key.into() }))
     }
 
-    /// The SHA-256 of its DER, as a multihash.
+    /// The SHA-256 of its DER, by which browsers know it.
+    #[must_use]
+    pub const fn cert_hash(&self) -> CertHash {
+        CertHash(self.hash)
+    }
+
+    /// The same as a multihash.
     #[must_use]
     pub fn multihash(&self) -> Multihash<64> {
-        sha256_multihash(&self.hash)
+        Multihash::wrap(SHA2_256, &self.hash).expect("32 bytes fit in 64")
     }
 
     /// The part of an address that binds it to this certificate.
@@ -141,11 +148,6 @@ impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Certificate").field(&hex::encode(self.hash)).finish()
     }
-}
-
-/// The SHA-256 of a certificate as a multihash.
-pub(super) fn sha256_multihash(hash: &[u8; 32]) -> Multihash<64> {
-    Multihash::wrap(SHA2_256, hash).expect("32 bytes fit in 64")
 }
 
 /// The library's cryptography, which each connection shares.

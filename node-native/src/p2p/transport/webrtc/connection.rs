@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libp2p::multihash::Multihash;
+use qbtc_core::net::browser::CertHash;
+use qbtc_core::net::browser::frame::FRAME_BYTES_MAX;
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::config::{DtlsVersion, Fingerprint};
 use str0m::crypto::CryptoProvider;
@@ -17,9 +18,8 @@ use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc, 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::certificate::{Certificate, sha256_multihash};
+use super::certificate::Certificate;
 use super::error::ConnectionError;
-use super::frame::FRAME_BYTES_MAX;
 use super::limits::{Charge, Counters};
 use super::muxer::{EndOnDrop, HANDSHAKE, Key, Shared};
 use super::socket::Socket;
@@ -113,7 +113,7 @@ pub(super) struct Connection<A> {
 
 impl<A> Connection<A>
 where
-    A: FnOnce(Multihash<64>) -> Result<(), ConnectionError>,
+    A: FnOnce(CertHash) -> Result<(), ConnectionError>,
 {
     pub(super) fn new((rtc, handshake): (Rtc, ChannelId), wiring: Wiring, announce: A) -> Self {
         Self {
@@ -311,7 +311,7 @@ where
         let hash: [u8; 32] =
             hash.ok_or_else(|| ConnectionError::Protocol("the peer has shown no certificate".into()))?;
         tracing::debug!(dtls = ?api.dtls_protocol_version(), "a WebRTC channel is open");
-        announce(sha256_multihash(&hash))
+        announce(CertHash(hash))
     }
 
     /// Tells the peer, without waiting for an answer.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use if_watch::IfEvent;
 use if_watch::tokio::IfWatcher;
 use libp2p::identity::Keypair;
-use libp2p::multihash::Multihash;
 use parking_lot::Mutex;
+use qbtc_core::net::browser::CertHash;
+use qbtc_core::net::browser::noise::prologue;
 use str0m::IceCreds;
 use str0m::crypto::CryptoProvider;
 use tokio::sync::mpsc;
@@ -19,7 +20,6 @@ use tokio_util::task::TaskTracker;
 use super::certificate::Certificate;
 use super::connection::{self, Answer, Connection, Packet, Wiring};
 use super::error::ConnectionError;
-use super::handshake::prologue;
 use super::limits::{Budget, Counters, DATAGRAM_BYTES_MAX, Limits};
 use super::muxer::Shared;
 use super::router::{Dropped, PlaceId, Router, Verdict};
@@ -237,9 +237,9 @@ impl Listener {
             handshake_deadline: Instant::now() + common.limits.handshake_timeout,
         };
         let (events, place) = (self.events.clone(), place(()));
-        let certhash = common.certificate.multihash();
+        let certhash = common.certificate.cert_hash();
         let (local, remote) = (first.to, first.from);
-        let announce = move |client: Multihash<64>| {
+        let announce = move |client: CertHash| {
             let prologue = prologue(&client, &certhash);
             let incoming = Incoming { local, remote, shared, prologue, place };
             events.try_send(ListenerEvent::Incoming(incoming)).map_err(|_| ConnectionError::Busy)

@@ -8,13 +8,13 @@
 //!            └ credentials (who asks)
 //! ```
 //! Invariant: whoever has not proved an id costs a bounded number of bytes and tasks (`limits`), and each task ends with its connection
-//! or its listener. docs/decisions/0009-webrtc.md tells why it is our own.
+//! or its listener. docs/decisions/0009-webrtc.md tells why it is our own. What both ends must agree on is in
+//! [`qbtc_core::net::browser`].
 
 pub mod certificate;
 mod connection;
 pub mod credentials;
 mod error;
-pub mod frame;
 mod handshake;
 pub mod limits;
 mod listener;

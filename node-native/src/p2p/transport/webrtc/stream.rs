@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::frame::{DATA_BYTES_MAX, Decoder, Flag, Frame, encode};
+use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, Flag, Frame, encode};
 
 /// Who has opened a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

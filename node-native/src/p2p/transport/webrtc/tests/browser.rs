@@ -15,6 +15,8 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::multihash::Multihash;
 use libp2p::noise;
+use qbtc_core::net::browser::CertHash;
+use qbtc_core::net::browser::noise::prologue;
 use str0m::config::Fingerprint;
 use str0m::{Candidate, IceCreds};
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use crate::p2p::transport::webrtc::certificate::{Certificate, crypto};
 use crate::p2p::transport::webrtc::connection::{self, Connection, Packet, Wiring};
 use crate::p2p::transport::webrtc::error::ConnectionError;
-use crate::p2p::transport::webrtc::handshake::prologue;
 use crate::p2p::transport::webrtc::limits::{Budget, Limits};
 use crate::p2p::transport::webrtc::muxer::{Muxer, Shared, Substream};
 use crate::p2p::transport::webrtc::socket::{Buffers, Socket};
@@ -137,7 +138,9 @@ impl Browser {
         open.await.map_err(|_| "the channel has not opened".to_owned())?;
         let identity = Keypair::generate_ed25519();
         let expected = habits.certhash.unwrap_or(certhash);
-        let noise = noise::Config::new(&identity).unwrap().with_prologue(prologue(&certificate.multihash(), &expected));
+        let noise = noise::Config::new(&identity)
+            .unwrap()
+            .with_prologue(prologue(&certificate.cert_hash(), &CertHash(expected.digest().try_into().unwrap())));
         let info = noise.protocol_info().next().unwrap();
         let result = noise.upgrade_inbound(muxer.handshake_stream(), info).await;
         let (node, _) = result.map_err(|error| error.to_string())?;

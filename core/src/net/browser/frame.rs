@@ -1,11 +1,14 @@
-//! Frames of a stream: a varint of the length, then a protobuf of at most two fields, `flag` (1) and `message` (2).
+//! Frames of a stream over WebRTC: a varint of the length, then a protobuf of at most two fields, `flag` (1) and `message` (2).
 //!
 //! A data channel gives messages, but nobody promises that a frame is one message: some peers join frames, some split them, so that
 //! what arrives is read as a stream of bytes. A frame longer than [`FRAME_BYTES_MAX`] is refused before any of it is kept.
 //!
 //! Written by hand, since two fields need no generator, and since a generated decoder would copy each message once more.
 
-use std::mem;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::protobuf::{self, Field};
 
 /// The longest frame without its length, as every implementation of libp2p sends and takes it.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024;
@@ -155,46 +158,15 @@ fn read_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
 }
 
 /// Reads the protobuf. As everywhere, unknown fields are passed over, and of a repeated field the last counts.
-fn decode_body(mut body: &[u8]) -> Result<Frame<'_>, FrameError> {
+fn decode_body(body: &[u8]) -> Result<Frame<'_>, FrameError> {
     let mut frame = Frame { flag: None, message: &[] };
-    while !body.is_empty() {
-        let tag = take_varint(&mut body)?;
-        match (tag >> 3, tag & 7) {
-            (0, _) => return Err(FrameError::Field),
-            (1, 0) => frame.flag = Flag::from_number(take_varint(&mut body)?),
-            (2, 2) => frame.message = take_bytes(&mut body)?,
-            (_, 0) => drop(take_varint(&mut body)?),
-            (_, 1) => drop(take(&mut body, 8)?),
-            (_, 2) => drop(take_bytes(&mut body)?),
-            (_, 5) => drop(take(&mut body, 4)?),
-            _ => return Err(FrameError::Field),
-        }
-    }
+    protobuf::read(body, |number, field| match (number, field) {
+        (1, Field::Varint(flag)) => frame.flag = Flag::from_number(flag),
+        (2, Field::Bytes(message)) => frame.message = message,
+        _ => {}
+    })
+    .map_err(|_| FrameError::Field)?;
     Ok(frame)
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Result<u64, FrameError> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(FrameError::Field)?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(number);
-        }
-    }
-    Err(FrameError::Field)
-}
-
-fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], FrameError> {
-    let length = take_varint(bytes)?;
-    take(bytes, usize::try_from(length).map_err(|_| FrameError::Field)?)
-}
-
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], FrameError> {
-    let (taken, rest) = bytes.split_at_checked(count).ok_or(FrameError::Field)?;
-    *bytes = rest;
-    Ok(taken)
 }
 
 /// Appends a frame with its length. The data is at most [`DATA_BYTES_MAX`] long, or else no peer takes it.
@@ -233,9 +205,12 @@ fn write_varint(mut number: usize, out: &mut [u8; LENGTH_BYTES_MAX]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::test;
 
     type Owned = (Option<Flag>, Vec<u8>);
 
