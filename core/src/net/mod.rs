@@ -13,6 +13,7 @@ mod fault;
 mod hello;
 mod light;
 mod reconstruction;
+pub mod seal;
 mod sync;
 
 pub use bans::{AlreadyBanned, Ban, BanList, Subnet, SubnetError};

@@ -8,6 +8,7 @@ use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{gossipsub, identify, memory_connection_limits, ping};
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
+use qbtc_core::net::seal::{ANSWER_BYTES, OFFER_BYTES};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
@@ -17,8 +18,11 @@ use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
 use super::service::P2pOptions;
-use super::wire::{Exchange, Message, MessageCodec, protocol};
+use super::wire::{Exchange, Message, MessageCodec, Sealed, Sealing, protocol};
 use crate::node::Node;
+
+/// The protocol in which a light client and a node agree on a seal.
+pub(super) const SEAL: &str = "seal";
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub(super) struct Behaviour {
     pub(super) sync: Exchange<SyncQuestion, SyncAnswer>,
     pub(super) stem: Exchange<StemMessage, ()>,
     pub(super) light: Exchange<LightQuestion, LightAnswer>,
+    pub(super) seal: Exchange<Sealing<OFFER_BYTES>, Sealing<ANSWER_BYTES>>,
+    pub(super) sealed_light: Exchange<Sealed<LightQuestion>, Sealed<LightAnswer>>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
 }
@@ -101,6 +107,8 @@ impl Behaviour {
             sync: exchanges.both("sync", ANSWER_TIME_MAX, QUESTIONS_MAX),
             stem: exchanges.both("stem", STEM_TIME_MAX, STEM_MAX),
             light: exchanges.answering("light", ANSWER_TIME_MAX, QUESTIONS_MAX),
+            seal: exchanges.answering(SEAL, HELLO_TIME_MAX, SMALL_MAX),
+            sealed_light: exchanges.answering("sealed-light", ANSWER_TIME_MAX, QUESTIONS_MAX),
             addresses: exchanges.both("addresses", HELLO_TIME_MAX, SMALL_MAX),
             gossip: gossip::behaviour(node.spec()),
         }

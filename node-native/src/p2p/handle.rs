@@ -55,6 +55,8 @@ pub struct PeerInfo {
     pub carrier: Option<Carrier>,
     /// How its keys were agreed on.
     pub key_exchange: Option<KeyExchange>,
+    /// Whether what it asks as a light client comes under a seal of its own: X25519 and ML-KEM-768 above the connection.
+    pub is_sealed: bool,
     /// What the peer said of itself last.
     pub hello: Option<Hello>,
     /// How far its clock was ahead of this node's when it said so, in seconds.

@@ -8,6 +8,7 @@ use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::Hello;
+use qbtc_core::net::seal::Answerer;
 use qbtc_core::sync::PeerKey;
 use tokio::sync::Semaphore;
 
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) point: ConnectedPoint,
     pub(super) link: Option<Link>,
+    /// Under which it asks as a light client, if it has asked for one.
+    pub(super) seal: Option<Answerer>,
 }
 
 /// All peers, by their id and by their number.

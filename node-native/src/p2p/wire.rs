@@ -12,6 +12,7 @@ use libp2p::StreamProtocol;
 use libp2p::request_response::{self, Codec};
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
+use qbtc_core::net::seal::{SEALED_ANSWER_OVERHEAD, SEALED_QUESTION_OVERHEAD};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
@@ -277,6 +278,52 @@ impl Message for LightAnswer {
 
     fn encode(&self) -> Vec<u8> {
         self.to_bytes()
+    }
+}
+
+/// Bytes that only the two ends of a connection can read. What they are is told by who knows the connection, not by the codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sealed<Inner> {
+    pub(super) bytes: Vec<u8>,
+    holds: PhantomData<fn() -> Inner>,
+}
+
+impl<Inner> Sealed<Inner> {
+    pub(super) const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, holds: PhantomData }
+    }
+}
+
+impl<Inner: Message> Message for Sealed<Inner> {
+    fn bytes_max(spec: &ChainSpec) -> usize {
+        const _: () = assert!(SEALED_ANSWER_OVERHEAD <= SEALED_QUESTION_OVERHEAD);
+        Inner::bytes_max(spec) + SEALED_QUESTION_OVERHEAD
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Ok(Self::new(bytes.to_vec()))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.bytes.clone()
+    }
+}
+
+/// One side's part of the exchange that a seal begins with, in so many bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sealing<const BYTES: usize>(pub(super) Vec<u8>);
+
+impl<const BYTES: usize> Message for Sealing<BYTES> {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        BYTES
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        if bytes.len() == BYTES { Ok(Self(bytes.to_vec())) } else { Err(Malformed) }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.0.clone()
     }
 }
 

@@ -36,8 +36,9 @@ const PEER_INFO: &str = "[\n  {\n    \"id\": n,                  (numeric) The p
      (numeric) Its height when it last said hello\n    \"minfeefilter\": n,        (numeric) The least fee rate that it wants to hear \
      of, in QBTC for 1,000 bytes\n    \"connection_type\": \"str\", (string) inbound, outbound-full-relay, or manual if it was \
      wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket or webrtc\n    \"key_exchange\": \"str\",    \
-     (string) How the keys were really agreed on\n    \"post_quantum\": b         (boolean) Whether a quantum computer cannot read \
-     it later\n  },...\n]";
+     (string) How the keys were really agreed on\n    \"post_quantum\": b,        (boolean) Whether a quantum computer cannot read \
+     it later\n    \"sealed\": b               (boolean) Whether what it asks as a light client comes under keys of X25519 and ML-KEM-768 of its \
+     own\n  },...\n]";
 
 const NETWORK_INFO: &str = "{\n  \"version\": n,               (numeric) The program's version, two digits for each part\n  \"subversion\": \
      \"str\",          (string) The program and its version\n  \"protocolversion\": n,       (numeric) The version of the protocol\n  \
@@ -135,6 +136,7 @@ struct Peer {
     #[serde(skip_serializing_if = "Option::is_none")]
     key_exchange: Option<String>,
     post_quantum: bool,
+    sealed: bool,
 }
 
 impl Peer {
@@ -174,6 +176,7 @@ impl Peer {
             transport_protocol_type: peer.carrier.map(Carrier::name),
             key_exchange: peer.key_exchange.map(|exchange| exchange.to_string()),
             post_quantum: peer.key_exchange.is_some_and(KeyExchange::is_post_quantum),
+            sealed: peer.is_sealed,
         })
     }
 }

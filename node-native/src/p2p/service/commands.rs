@@ -155,6 +155,7 @@ impl Service {
             is_wanted: self.wanted.iter().any(|node| node.peer() == Some(peer.id)),
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),
+            is_sealed: peer.connections.iter().any(|connection| connection.seal.is_some()),
             hello: peer.hello.clone(),
             time_offset: peer.time_offset,
             received: links().map(|link| link.traffic.received()).sum(),

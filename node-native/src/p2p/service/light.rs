@@ -10,6 +10,7 @@ use libp2p::request_response::{Event, InboundRequestId, Message, ResponseChannel
 use qbtc_core::codec;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::mempool::AdmitError;
+use qbtc_core::net::seal::Reply;
 use qbtc_core::net::{LightAnswer, LightQuestion, Reason, Unavailable};
 use qbtc_core::tx::Transaction;
 use tokio::sync::OwnedSemaphorePermit;
@@ -19,7 +20,7 @@ use super::meeting::Refusal;
 use crate::node::{Node, TxRefusal};
 use crate::p2p::allowance::Kind;
 use crate::p2p::light::{answer, cost_bytes, tip};
-use crate::p2p::wire::{ExchangeEvent, Malformed};
+use crate::p2p::wire::{ExchangeEvent, Malformed, Sealed};
 
 /// How long a client waits for the next tip before it hears the same one again.
 const NEXT_TIP_TIME_MAX: Duration = Duration::from_secs(30);
@@ -30,43 +31,55 @@ pub(super) type Lighting = Pin<Box<dyn Future<Output = Lit> + Send>>;
 /// An answer that is made.
 pub(super) struct Lit {
     peer: PeerId,
-    id: InboundRequestId,
-    channel: ResponseChannel<LightAnswer>,
-    answer: LightAnswer,
+    id: LightId,
+    answer: Answer,
     slot: OwnedSemaphorePermit,
 }
 
+/// A question: the open ones and those under a seal are numbered each for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum LightId {
+    Open(InboundRequestId),
+    Sealed(InboundRequestId),
+}
+
+/// How a question is to be answered.
+pub(super) enum Way {
+    Open(ResponseChannel<LightAnswer>),
+    Sealed(ResponseChannel<Sealed<LightAnswer>>, Reply),
+}
+
+/// An answer, and where it goes.
+enum Answer {
+    Open(ResponseChannel<LightAnswer>, LightAnswer),
+    Sealed(ResponseChannel<Sealed<LightAnswer>>, Vec<u8>),
+}
+
 /// Answers that are on their way, each with its place among the peer's.
-pub(super) type LightSending = HashMap<InboundRequestId, OwnedSemaphorePermit>;
+pub(super) type LightSending = HashMap<LightId, OwnedSemaphorePermit>;
 
 impl Service {
     pub(super) fn light_event(&mut self, event: ExchangeEvent<LightQuestion, LightAnswer>) {
         match event {
             Event::Message { peer, message: Message::Request { request_id, request, channel }, .. } => match request {
-                Ok(question) => self.light_questioned(peer, request_id, question, channel),
+                Ok(question) => {
+                    self.light_questioned(peer, LightId::Open(request_id), question, Way::Open(channel));
+                }
                 Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
             },
             Event::InboundFailure { request_id, .. } | Event::ResponseSent { request_id, .. } => {
-                self.light_sending.remove(&request_id);
+                self.light_sending.remove(&LightId::Open(request_id));
             }
             // This node asks nothing of the kind.
             Event::Message { .. } | Event::OutboundFailure { .. } => {}
         }
     }
 
-    fn light_questioned(
-        &mut self,
-        id: PeerId,
-        request: InboundRequestId,
-        question: LightQuestion,
-        channel: ResponseChannel<LightAnswer>,
-    ) {
+    pub(super) fn light_questioned(&mut self, id: PeerId, request: LightId, question: LightQuestion, way: Way) {
         let is_admitted = self.admits(&id, Kind::Light, codec::encoded_len(&question));
         let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
         let Some(slot) = peer.answers.clone().try_acquire_owned().ok().filter(|_| is_admitted) else {
-            // The peer may be gone by now.
-            let _ =
-                self.swarm.behaviour_mut().light.send_response(channel, LightAnswer::Unavailable(Unavailable::Busy));
+            self.send_light(way.answer_briefly(LightAnswer::Unavailable(Unavailable::Busy)));
             return;
         };
         let now = Instant::now();
@@ -84,17 +97,58 @@ impl Service {
                     read(node, question).await
                 }
             };
-            Lit { peer: id, id: request, channel, answer, slot }
+            let answer = way.answer(answer).await;
+            Lit { peer: id, id: request, answer, slot }
         }));
     }
 
     pub(super) fn lit(&mut self, lit: Lit) {
-        let Lit { peer, id, channel, answer, slot } = lit;
+        let Lit { peer, id, answer, slot } = lit;
         if let Some(peer) = self.peers.by_id(&peer) {
-            peer.budget.spend(codec::encoded_len(&answer), Instant::now());
+            peer.budget.spend(answer.bytes_len(), Instant::now());
         }
-        if self.swarm.behaviour_mut().light.send_response(channel, answer).is_ok() {
+        if self.send_light(answer) {
             self.light_sending.insert(id, slot);
+        }
+    }
+
+    /// Sends an answer. Not, if the peer is gone by now.
+    fn send_light(&mut self, answer: Answer) -> bool {
+        let behaviour = self.swarm.behaviour_mut();
+        match answer {
+            Answer::Open(channel, answer) => behaviour.light.send_response(channel, answer).is_ok(),
+            Answer::Sealed(channel, bytes) => behaviour.sealed_light.send_response(channel, Sealed::new(bytes)).is_ok(),
+        }
+    }
+}
+
+impl Way {
+    /// For answers of a few bytes.
+    fn answer_briefly(self, answer: LightAnswer) -> Answer {
+        match self {
+            Self::Open(channel) => Answer::Open(channel, answer),
+            Self::Sealed(channel, reply) => Answer::Sealed(channel, reply.seal(answer.to_bytes())),
+        }
+    }
+
+    /// For answers of any length: what a seal takes of the processor leaves the event loop.
+    async fn answer(self, answer: LightAnswer) -> Answer {
+        match self {
+            Self::Open(channel) => Answer::Open(channel, answer),
+            Self::Sealed(channel, reply) => {
+                let sealed = tokio::task::spawn_blocking(move || reply.seal(answer.to_bytes()));
+                // Nothing, if the runtime ends.
+                Answer::Sealed(channel, sealed.await.unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn bytes_len(&self) -> usize {
+        match self {
+            Self::Open(_, answer) => codec::encoded_len(answer),
+            Self::Sealed(_, bytes) => bytes.len(),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Service {
             .by_id(&id)
             .is_some_and(|peer| peer.connections.iter().any(|known| known.point.is_dialer() == point.is_dialer()));
         let is_inbound = point.is_listener();
-        let is_first = self.peers.connect(id, Connection { id: connection, point, link }, Instant::now());
+        let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, Instant::now());
         if is_again {
             self.swarm.close_connection(connection);
         } else if is_first {

@@ -13,6 +13,7 @@ mod discovering;
 mod light;
 mod meeting;
 mod relaying;
+mod sealing;
 mod room;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -301,6 +302,8 @@ impl Service {
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Stem(event)) => self.stem_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Light(event)) => self.light_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Seal(event)) => self.seal_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::SealedLight(event)) => self.sealed_light_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Addresses(event)) => self.addresses_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
