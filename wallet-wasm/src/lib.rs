@@ -8,6 +8,7 @@
 //! | [`amount`] | amounts as people type them |
 //! | [`effect`] | what a transaction will do, as a person should see it before signing |
 //! | [`failure`] | errors with stable codes |
+//! | `transport` | connections with nodes, with the feature `light` |
 //! | `npm` | the exports for JavaScript, with the feature of that name |
 #![forbid(unsafe_code)]
 
@@ -16,3 +17,5 @@ pub mod effect;
 pub mod failure;
 #[cfg(feature = "npm")]
 mod npm;
+#[cfg(feature = "light")]
+pub mod transport;

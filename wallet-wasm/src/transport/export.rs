@@ -1,0 +1,126 @@
+//! A connection with one node as JavaScript sees it: for programs that speak a protocol of their own, and for tests.
+
+use std::collections::HashMap;
+
+use js_sys::{Map, Promise, Uint8Array};
+use qbtc_core::net::browser::Address;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
+use web_sys::AbortSignal;
+
+use crate::failure::Failure;
+
+use super::connection::{Connection, Health, Question};
+use super::error::{CloseReason, TransportError};
+use super::exchange::Framing;
+use super::noise::Identity;
+use super::time::Cancel;
+
+/// A connection with one node, which has proved its id.
+#[wasm_bindgen]
+pub struct NodeConnection(Connection);
+
+#[wasm_bindgen]
+impl NodeConnection {
+    /// Connects with the node at a multiaddr. A node asks at once in its own protocols: `answers` is a `Map` from names of protocols to bytes.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`: `bad-address`, `unsupported`, `timeout`, `aborted`, `unreachable`, `wrong-certificate`, `wrong-peer`, `unproven`.
+    pub async fn dial(address: String, answers: Option<Map>, signal: Option<AbortSignal>) -> Result<Self, Failure> {
+        let address: Address = address.parse().map_err(TransportError::from)?;
+        let mut known = HashMap::new();
+        answers.unwrap_or_default().for_each(&mut |bytes, protocol| {
+            if let Some(protocol) = protocol.as_string() {
+                known.insert(protocol, Uint8Array::new(&bytes).to_vec());
+            }
+        });
+        Ok(Self(Connection::dial(&address, &Identity::generate()?, known, &Cancel::new(signal)).await?))
+    }
+
+    /// The node's id.
+    #[wasm_bindgen(getter)]
+    pub fn node(&self) -> String {
+        self.0.node().to_string()
+    }
+
+    /// `open`, `suspect` or `closed`.
+    #[wasm_bindgen(getter)]
+    pub fn health(&self) -> String {
+        let word = match self.0.health() {
+            Health::Open => "open",
+            Health::Suspect => "suspect",
+            Health::Closed(_) => "closed",
+        };
+        word.to_owned()
+    }
+
+    /// Asks a question in one of the node's protocols. Its answer may have so many bytes and take so long.
+    pub fn ask(
+        &self,
+        protocol: String,
+        question: Vec<u8>,
+        answer_max: u32,
+        limit_ms: u32,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        self.question(protocol, Framing::Length, question, answer_max, limit_ms, signal)
+    }
+
+    /// The same in a protocol whose messages end with their stream.
+    #[wasm_bindgen(js_name = askWhole)]
+    pub fn ask_whole(
+        &self,
+        protocol: String,
+        question: Vec<u8>,
+        answer_max: u32,
+        limit_ms: u32,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        self.question(protocol, Framing::Stream, question, answer_max, limit_ms, signal)
+    }
+
+    /// What the node is answered when it asks in this protocol.
+    #[wasm_bindgen(js_name = setAnswer)]
+    pub fn set_answer(&self, protocol: &str, answer: Vec<u8>) {
+        self.0.set_answer(protocol, answer);
+    }
+
+    /// Asks whether the node is there: milliseconds.
+    pub fn ping(&self, limit_ms: u32) -> Promise {
+        let connection = self.0.clone();
+        future_to_promise(async move {
+            let answered = connection.ping(limit_ms, &Cancel::default()).await;
+            answered.map(JsValue::from).map_err(|error| Failure::from(error).into())
+        })
+    }
+
+    /// Resolves once the connection has ended, with the reason.
+    pub fn closed(&self) -> Promise {
+        let connection = self.0.clone();
+        future_to_promise(async move { Ok(connection.closed().await.to_string().into()) })
+    }
+
+    /// Closes it.
+    pub fn close(&self) {
+        self.0.close(CloseReason::Here);
+    }
+
+    fn question(
+        &self,
+        protocol: String,
+        framing: Framing,
+        bytes: Vec<u8>,
+        answer_max: u32,
+        limit_ms: u32,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
+        let connection = self.0.clone();
+        future_to_promise(async move {
+            let answer_max = usize::try_from(answer_max).unwrap_or(usize::MAX);
+            let question = Question { protocol: &protocol, framing, bytes: &bytes, answer_max, limit_ms };
+            let answered = connection.ask(question, &Cancel::new(signal)).await;
+            answered.map(|answer| Uint8Array::from(&answer[..]).into()).map_err(|error| Failure::from(error).into())
+        })
+    }
+}
