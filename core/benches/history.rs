@@ -1,4 +1,5 @@
-//! The sampled proof of a chain of a million blocks: its size, and how long it takes to make and to check, natively and on wasm32.
+//! The sampled proof of a chain of a million blocks: its size, and how long it takes to make and to check, natively and on wasm32; and what
+//! a light client needs from nothing, and from what it kept, to a proven tip.
 //!
 //! Each block is one of 500 transactions as far as the proof can tell: nine siblings lie between its commitments and its merkle
 //! root. The chain is mined at the easiest bits there are, so its works are short numbers; what a chain of real work adds is
@@ -9,11 +10,16 @@
 mod history;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use history::History;
 use qbtc_core::codec;
 use qbtc_core::commit::flyclient::{SampledProof, Sampling, verify};
-use qbtc_core::pow::{Asert, Difficulty};
+use qbtc_core::net::{Hello, LightAnswer, LightQuestion, LightTip, PROTOCOL_VERSION, ProofBytes, Services, UserAgent};
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::sync::light::{At, Input, LightClient, Output};
+use qbtc_core::sync::{Moment, PeerKey};
+use qbtc_core::units::{FeeRate, Height};
 
 #[cfg(not(target_arch = "wasm32"))]
 use criterion::Criterion;
@@ -27,8 +33,9 @@ const REAL_WORK_BYTES: usize = 7;
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_bench)]
 fn sampled_proof(criterion: &mut Criterion) {
-    let difficulty = Difficulty::Asert(Asert::new(172_800).unwrap());
-    let chain = History::honest(difficulty, 60, SIBLINGS, BLOCKS);
+    let spec = spec();
+    let mut chain = History::of_rules(spec.header_rules(), SIBLINGS);
+    chain.grow(BLOCKS - 1);
     for (name, sampling) in [("live", chain.live(0)), ("receipt", Sampling::receipt())] {
         let proof = chain.prove(&sampling).unwrap();
         let bytes = codec::encode(&proof);
@@ -42,6 +49,94 @@ fn sampled_proof(criterion: &mut Criterion) {
             bencher.iter(|| verify(black_box(&bytes), &sampling, &chain.rules).unwrap());
         });
     }
+    light_client(criterion, &spec, &chain);
+}
+
+/// A chain at the easiest bits there are, whose difficulty follows the clock.
+fn spec() -> Arc<ChainSpec> {
+    let text = ChainSpec::dev().to_toml();
+    let easy = text.replace(&0x1f00_ffff_u32.to_string(), &history::EASIEST.0.to_string());
+    let easy = easy.replace("rule = \"fixed\"", "rule = \"asert\"\nhalf_life_s = 172800");
+    Arc::new(ChainSpec::from_toml(&easy.replace("spacing_s = 10", "spacing_s = 60")).unwrap())
+}
+
+/// What it takes a light client to know the tip, with three nodes that answer at once.
+fn light_client(criterion: &mut Criterion, spec: &Arc<ChainSpec>, chain: &History) {
+    let clock = chain.headers.last().unwrap().time;
+    let at = At { now: Moment(0), clock };
+    let cold = || LightClient::new(Arc::clone(spec), [7; 32], at);
+    let client = to_tip(cold(), chain, at);
+    report_client("cold", &client);
+    criterion.bench_function(
+        "light: from nothing to a proven tip of 1,000,000 blocks, making the proof included",
+        |bencher| {
+            bencher.iter(|| to_tip(cold(), chain, at));
+        },
+    );
+    // As it was an hour before.
+    let before = chain.cut(BLOCKS - 60);
+    let kept = to_tip(LightClient::new(Arc::clone(spec), [7; 32], at), &before, at).save();
+    let warm = || LightClient::resume(Arc::clone(spec), [8; 32], &kept, at).unwrap();
+    report_client("warm", &to_tip(warm(), chain, at));
+    criterion.bench_function("light: from what was kept an hour ago to the tip", |bencher| {
+        bencher.iter(|| to_tip(warm(), chain, at));
+    });
+}
+
+/// Lets three nodes answer until the client follows the tip.
+fn to_tip(mut client: LightClient, chain: &History, at: At) -> LightClient {
+    for peer in 1..=3 {
+        client.handle(Input::PeerUp { peer: PeerKey(peer), hello: hello(chain, &client), group: None }, at);
+    }
+    while client.tip().mark.id != chain.tip_id() {
+        match client.poll().unwrap() {
+            Output::Ask { request, question, .. } => {
+                if let Some(answer) = answer(chain, &question) {
+                    client.handle(Input::Answer { request, answer }, at);
+                }
+            }
+            Output::Fault { fault, .. } => panic!("{fault}"),
+            Output::Leave { .. } | Output::Event(_) => {}
+        }
+    }
+    client
+}
+
+fn answer(chain: &History, question: &LightQuestion) -> Option<LightAnswer> {
+    Some(match question {
+        LightQuestion::Tip => {
+            let header = *chain.headers.last().unwrap();
+            LightAnswer::Tip(LightTip { header, height: chain.tip(), work: chain.peaks.work() })
+        }
+        LightQuestion::Work { tip, seed } => {
+            LightAnswer::Work(ProofBytes(chain.proof(&Sampling::live(*seed, *tip)).into()))
+        }
+        LightQuestion::Headers { start, count, .. } => {
+            let headers = chain.headers.iter().skip(start.0 as usize).take(*count as usize);
+            LightAnswer::Headers(headers.copied().collect())
+        }
+        _ => return None,
+    })
+}
+
+fn hello(chain: &History, client: &LightClient) -> Hello {
+    Hello {
+        version: PROTOCOL_VERSION,
+        chain_id: chain.rules.genesis.id().into(),
+        tip: chain.tip_id(),
+        height: Height(0),
+        work: client.tip().work,
+        services: Services::NODE.and(Services::LIGHT),
+        fee_rate_min: FeeRate::from_quanta_per_1000_bytes(0),
+        time: client.tip().header.time,
+        user_agent: UserAgent::default(),
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), allow(clippy::print_stdout, reason = "a figure to be read"))]
+fn report_client(name: &str, client: &LightClient) {
+    let (traffic, kept) = (client.traffic(), client.save().len());
+    println!("light client, {name}: {} bytes in {} questions; keeps {kept} bytes", traffic.bytes(), traffic.questions);
 }
 
 /// Prints how large a proof is. On wasm32 it would be the same.

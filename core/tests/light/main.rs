@@ -4,6 +4,8 @@
 mod head;
 mod node;
 mod query;
+mod random;
+mod saved;
 mod scan;
 mod scene;
 

@@ -47,8 +47,13 @@ impl History {
             nonce: 0,
         };
         let retarget = Retarget::new(difficulty, spacing_s, EASIEST, genesis.time, EASIEST).unwrap();
-        let rules = HeaderRules { genesis, pow: PowAlgorithm::Sha256d, retarget };
-        let half_wave = match difficulty {
+        Self::of_rules(HeaderRules { genesis, pow: PowAlgorithm::Sha256d, retarget }, siblings)
+    }
+
+    /// The genesis block of these rules.
+    pub(crate) fn of_rules(rules: HeaderRules, siblings: u32) -> Self {
+        let spacing_s = rules.retarget.spacing_s();
+        let half_wave = match rules.retarget.difficulty() {
             // A tenth faster than planned for so long makes 1.5 half-lives.
             Difficulty::Asert(rule) => 15 * rule.half_life_s() / spacing_s,
             Difficulty::Interval(rule) => 7 * rule.blocks(),
@@ -56,7 +61,7 @@ impl History {
         };
         let (headers, nodes) = (Vec::new(), Vec::new());
         let mut history = Self { rules, headers, nodes, peaks: Peaks::new(), siblings, half_wave };
-        history.append(genesis);
+        history.append(rules.genesis);
         history
     }
 
@@ -142,7 +147,8 @@ impl History {
         let phase = height % (2 * self.half_wave);
         let ahead = u64::from(phase.min(2 * self.half_wave - phase)) * u64::from(spacing_s) / 10;
         let jitter = height.wrapping_mul(0x9e37_79b1) % (2 * spacing_s);
-        let planned = u64::from(height) * u64::from(spacing_s) + u64::from(jitter) + u64::from(GENESIS_TIME);
+        let planned =
+            u64::from(height) * u64::from(spacing_s) + u64::from(jitter) + u64::from(self.rules.genesis.time.0);
         BlockTime(u32::try_from(planned - ahead).unwrap())
     }
 

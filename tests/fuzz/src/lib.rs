@@ -2,6 +2,7 @@
 
 #[path = "../../../core/tests/support/history.rs"]
 mod history;
+pub mod light;
 #[path = "../../../core/tests/support/mod.rs"]
 pub mod support;
 

@@ -13,6 +13,7 @@ use crate::tx::TxBody;
 
 /// How much has been shown of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// It stands in a block of the chain with the most work that was shown. That the block keeps all rules was not looked at: its miners
     /// have staked their work on it.
