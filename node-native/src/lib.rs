@@ -26,6 +26,7 @@ pub mod p2p;
 pub mod api;
 pub mod client;
 pub mod wallet;
+pub mod light;
 pub mod config;
 pub mod run;
 pub mod bench;

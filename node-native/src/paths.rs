@@ -6,6 +6,7 @@
 //! ```text
 //! DATA_DIR/CHAIN/.cookie        the password of the running node's RPC
 //! DATA_DIR/CHAIN/node.json      where the running node listens, as `NodeAddresses`
+//! DATA_DIR/CHAIN/light.state    what `qbtc light` goes on from
 //! DATA_DIR/CHAIN/wallets/NAME/  a wallet
 //! ```
 
@@ -57,6 +58,12 @@ pub fn cookie_file(chain_dir: &Path) -> PathBuf {
 #[must_use]
 pub fn node_file(chain_dir: &Path) -> PathBuf {
     chain_dir.join("node.json")
+}
+
+/// What `qbtc light` goes on from, in a chain's folder.
+#[must_use]
+pub fn light_file(chain_dir: &Path) -> PathBuf {
+    chain_dir.join("light.state")
 }
 
 /// The folder of a chain's wallets.

@@ -8,6 +8,7 @@ mod chain;
 mod completions;
 mod decode;
 mod failure;
+mod light;
 mod node;
 pub mod options;
 mod output;
@@ -32,6 +33,7 @@ Examples:
   qbtc wallet create                       make a wallet and show its words
   qbtc wallet address                      an address to be paid to
   qbtc wallet send dbqs1…=12.5             pay
+  qbtc light balance dbqs1…                what an address owns, without a node of your own
   qbtc rpc getblockchaininfo               ask the node
   qbtc decode tx 01…                       take a transaction apart, offline
   qbtc chain new --name acme               a chain of your own";
@@ -52,6 +54,8 @@ enum Command {
     Node(Box<node::NodeCommand>),
     /// Keeps keys and money: create, restore, pay, sign, and more.
     Wallet(Box<wallet::WalletCommand>),
+    /// Asks nodes as a light client: the proven tip, coins, transactions, without a node of your own.
+    Light(Box<light::LightCommand>),
     /// Calls a method of the node's JSON-RPC.
     Rpc(rpc::RpcCommand),
     /// Takes a transaction, block, header or address apart, offline.
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Node(command) => command.run(&global),
         Command::Wallet(command) => command.run(&global),
+        Command::Light(command) => command.run(&global),
         Command::Rpc(command) => command.run(&global),
         Command::Decode(command) => command.run(&global),
         Command::Chain(command) => command.run(&global),

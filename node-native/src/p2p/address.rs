@@ -7,6 +7,7 @@ use std::str::FromStr;
 use libp2p::PeerId;
 use libp2p::core::Multiaddr;
 use libp2p::core::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::DialOpts;
 
 /// Where a node can be reached: a multiaddr such as `/dns/node.example/udp/8333/quic-v1`, or `IP:PORT` for TCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,16 @@ impl NodeAddress {
         match self.0.iter().last() {
             Some(Protocol::P2p(peer)) => Some(peer),
             _ => None,
+        }
+    }
+}
+
+impl NodeAddress {
+    /// How it is dialled.
+    pub(super) fn dial_options(&self) -> DialOpts {
+        match self.peer() {
+            Some(peer) => DialOpts::peer_id(peer).addresses(vec![self.0.clone()]).build(),
+            None => DialOpts::unknown_peer_id().address(self.0.clone()).build(),
         }
     }
 }

@@ -49,7 +49,7 @@ const MEMORY_PART_MAX: f64 = 0.9;
 /// How long a hello may take, there and back.
 pub(super) const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a question may take, there and back: the largest answer over a slow line.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// The most questions of both sides on a connection, and more than either side has under way.
 pub(super) const QUESTIONS_MAX: usize = 2 * ANSWERS_PER_PEER_MAX;
 /// How long it may take to pass a transaction on along the stem, and how many of them may be under way on a connection.
@@ -116,11 +116,26 @@ impl Behaviour {
 }
 
 /// Makes what questions of one kind need: the protocol's name, how long an answer may take, and how many streams a connection may have for them.
-struct Exchanges<'a>(&'a Arc<ChainSpec>);
+pub(super) struct Exchanges<'a>(pub(super) &'a Arc<ChainSpec>);
 
 impl Exchanges<'_> {
-    fn both<Q: Message, A: Message>(&self, what: &str, time_max: Duration, streams_max: usize) -> Exchange<Q, A> {
+    pub(super) fn both<Q: Message, A: Message>(
+        &self,
+        what: &str,
+        time_max: Duration,
+        streams_max: usize,
+    ) -> Exchange<Q, A> {
         self.exchange(what, ProtocolSupport::Full, time_max, streams_max)
+    }
+
+    /// Where nothing is answered.
+    pub(super) fn asking<Q: Message, A: Message>(
+        &self,
+        what: &str,
+        time_max: Duration,
+        streams_max: usize,
+    ) -> Exchange<Q, A> {
+        self.exchange(what, ProtocolSupport::Outbound, time_max, streams_max)
     }
 
     /// Where this node asks nothing.

@@ -5,6 +5,7 @@
 pub mod address;
 mod allowance;
 mod answers;
+mod asker;
 mod behaviour;
 pub mod discovery;
 mod eviction;
@@ -27,6 +28,7 @@ mod wanted;
 mod wire;
 
 pub use answers::{BlocksAtHand, hello};
+pub use asker::{Asked, Asker};
 pub use behaviour::ConnectionsMax;
 pub use handle::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
 pub use held::held_bytes_max;

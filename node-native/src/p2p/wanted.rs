@@ -62,6 +62,11 @@ impl Wanted {
         self.0.iter_mut().filter(move |node| matches!(node.state, State::Due(at) if at <= now))
     }
 
+    /// What is being dialled by this connection.
+    pub(super) fn dialled_by(&self, connection: ConnectionId) -> Option<&NodeAddress> {
+        self.0.iter().find(|node| node.is_dialling(connection)).map(|node| &node.address)
+    }
+
     /// A dial succeeded.
     pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId) {
         for node in self.0.iter_mut().filter(|node| node.is_dialling(connection)) {

@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod discovery;
 mod http;
+mod light;
 mod longpoll;
 mod mempool_accept;
 mod mempool_limits;

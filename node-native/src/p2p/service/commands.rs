@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
 use qbtc_core::sync::Input;
@@ -98,7 +97,7 @@ impl Service {
                 node.found(peer);
                 continue;
             }
-            let options = dial_options(&node.address);
+            let options = node.address.dial_options();
             let connection = options.connection_id();
             node.dialling(connection);
             if let Err(error) = self.swarm.dial(options) {
@@ -109,7 +108,7 @@ impl Service {
     }
 
     fn dial(&mut self, address: &NodeAddress) -> Result<ConnectionId, DialError> {
-        let options = dial_options(address);
+        let options = address.dial_options();
         let connection = options.connection_id();
         self.swarm.dial(options).map(|()| connection)
     }
@@ -173,13 +172,6 @@ impl Service {
             WantedInfo { address, connected: peer.map(|peer| (remote_address(peer).to_string(), peer.is_outbound())) }
         });
         found.collect()
-    }
-}
-
-pub(super) fn dial_options(address: &NodeAddress) -> DialOpts {
-    match address.peer() {
-        Some(peer) => DialOpts::peer_id(peer).addresses(vec![address.0.clone()]).build(),
-        None => DialOpts::unknown_peer_id().address(address.0.clone()).build(),
     }
 }
 

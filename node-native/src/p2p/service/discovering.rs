@@ -12,7 +12,7 @@ use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::commands::{dial_options, remote_address, socket};
+use super::commands::{remote_address, socket};
 use super::meeting::Refusal;
 use crate::p2p::address::NodeAddress;
 use crate::p2p::allowance::Kind;
@@ -65,7 +65,7 @@ impl Service {
                         discovery.dialer.failed(dial);
                         continue;
                     };
-                    let options = dial_options(&address);
+                    let options = address.dial_options();
                     let connection = options.connection_id();
                     discovery.dials.insert(connection, dial);
                     if let Err(error) = self.swarm.dial(options) {
