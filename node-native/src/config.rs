@@ -5,7 +5,7 @@
 
 mod value;
 
-pub use value::{HostName, Listen, Origin, PeerListen, Secret, ValueError, Whole};
+pub use value::{HostName, Listen, Origin, PeerIdentity, PeerListen, Secret, ValueError, Whole};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,9 @@ pub struct NodeConfig {
     /// How many connections this node makes with others [default: 12].
     #[arg(long, env = "QBTC_CONNECTIONS_OUT_MAX", value_name = "N")]
     pub connections_out_max: Option<Peers>,
+    /// Has only peers that show an ML-DSA key: `any`, or hashes of the keys that are admitted (`identity` in getnetworkinfo).
+    #[arg(long, env = "QBTC_REQUIRE_IDENTITY", value_name = "any|HASH", value_delimiter = ',')]
+    pub require_identity: Vec<PeerIdentity>,
     /// The difficulty that a Stratum miner starts with; then it follows the miner [default: 0.01].
     #[arg(long, env = "QBTC_STRATUM_DIFFICULTY", value_name = "NUMBER")]
     pub stratum_difficulty: Option<Difficulty>,
@@ -192,6 +195,7 @@ impl NodeConfig {
             http: self.http.or(other.http),
             stratum: self.stratum.or(other.stratum),
             p2p: longer(self.p2p, other.p2p),
+            require_identity: longer(self.require_identity, other.require_identity),
             connect: longer(self.connect, other.connect),
             add_node: longer(self.add_node, other.add_node),
             discover: self.discover.or(other.discover),

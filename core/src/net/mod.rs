@@ -11,6 +11,7 @@ pub mod browser;
 mod compact;
 mod fault;
 mod hello;
+mod identity;
 mod light;
 mod reconstruction;
 pub mod seal;
@@ -20,6 +21,7 @@ pub use bans::{AlreadyBanned, Ban, BanList, Subnet, SubnetError};
 pub use compact::{CompactBlock, CompactBlockBytesError, Prefilled, SHORT_ID_BYTES, ShortId};
 pub use fault::Fault;
 pub use hello::{Hello, PROTOCOL_VERSION, Services, UserAgent, UserAgentError};
+pub use identity::{Claim, IdentityAnswer, IdentityError, IdentityQuestion, KeyHash, KeyHashError};
 pub use light::{
     CommittedFilter, FoundTransaction, LIGHT_BLOCKS_MAX, LIGHT_FEES_MAX, LIGHT_FILTERS_MAX, LIGHT_HEADERS_MAX,
     LightAnswer, LightQuestion, LightTip, ProofBytes, Reason, Unavailable,

@@ -141,7 +141,7 @@ impl Network {
     async fn block(&self, payments: &[Transaction]) -> anyhow::Result<Round> {
         let first = &self.nodes[0];
         let block = first.mine(Address::from_bytes([1; 32]))?;
-        let (id, bytes) = (block.id(), f64::from(u32::try_from(block.size_bytes())?));
+        let (id, bytes) = (block.id(), f64::from(block.size_bytes()));
         anyhow::ensure!(block.transactions().len() >= payments.len(), "a block does not hold all payments");
         let before = self.sent().await?;
         let mut waiting: JoinSet<anyhow::Result<Instant>> =

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use qbtc_core::net::KeyHash;
 use serde::de::{self, Deserialize, Deserializer};
 
 use crate::p2p::address::{AddressError, ListenAddress, NodeAddress};
@@ -68,6 +69,27 @@ impl FromStr for Listen {
                 .map(Self::At)
                 .map_err(|_| ValueError::new(text, "an address to listen on, IP:PORT such as 127.0.0.1:8332, or off")),
         }
+    }
+}
+
+/// Which key a peer must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerIdentity {
+    /// Some.
+    Any,
+    /// This one.
+    Key(KeyHash),
+}
+
+impl FromStr for PeerIdentity {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        let expected = "any, or the hash of a node's key: 64 hex digits, as `identity` in getnetworkinfo";
+        text.parse().map(Self::Key).map_err(|_| ValueError::new(text, expected))
     }
 }
 
@@ -201,7 +223,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Listen, PeerListen, NodeAddress, HostName, Origin);
+as_text!(Listen, PeerListen, PeerIdentity, NodeAddress, HostName, Origin);
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::{gossipsub, identify, memory_connection_limits, ping};
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::seal::{ANSWER_BYTES, OFFER_BYTES};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
+use qbtc_core::net::{Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
@@ -77,6 +77,7 @@ pub(super) struct Behaviour {
     pub(super) light: Exchange<LightQuestion, LightAnswer>,
     pub(super) seal: Exchange<Sealing<OFFER_BYTES>, Sealing<ANSWER_BYTES>>,
     pub(super) sealed_light: Exchange<Sealed<LightQuestion>, Sealed<LightAnswer>>,
+    pub(super) identity: Exchange<IdentityQuestion, IdentityAnswer>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
 }
@@ -105,6 +106,7 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIME_MAX)),
             hello: exchanges.both("hello", HELLO_TIME_MAX, SMALL_MAX),
             sync: exchanges.both("sync", ANSWER_TIME_MAX, QUESTIONS_MAX),
+            identity: exchanges.both("identity", HELLO_TIME_MAX, SMALL_MAX),
             stem: exchanges.both("stem", STEM_TIME_MAX, STEM_MAX),
             light: exchanges.answering("light", ANSWER_TIME_MAX, QUESTIONS_MAX),
             seal: exchanges.answering(SEAL, HELLO_TIME_MAX, SMALL_MAX),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
 use qbtc_core::net::addresses::Entry;
-use qbtc_core::net::{AlreadyBanned, Ban, Hello, Subnet};
+use qbtc_core::net::{AlreadyBanned, Ban, Hello, KeyHash, Subnet};
 use qbtc_core::sync::PeerKey;
 use qbtc_core::units::BlockTime;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,7 @@ pub struct P2p {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) peer_id: String,
+    pub(super) identity: KeyHash,
     /// Where the node listens, each with its peer id behind it.
     pub(super) addresses: RwLock<Vec<String>>,
     pub(super) bans: Bans,
@@ -53,6 +54,8 @@ pub struct PeerInfo {
     pub is_wanted: bool,
     /// What carries the connection.
     pub carrier: Option<Carrier>,
+    /// The name of the ML-DSA key that it has shown, if it has.
+    pub identity: Option<KeyHash>,
     /// How its keys were agreed on.
     pub key_exchange: Option<KeyExchange>,
     /// Whether what it asks as a light client comes under a seal of its own: X25519 and ML-KEM-768 above the connection.
@@ -116,6 +119,12 @@ impl P2p {
     #[must_use]
     pub fn peer_id(&self) -> &str {
         &self.shared.peer_id
+    }
+
+    /// The name of the key that this node shows to peers that ask who it is.
+    #[must_use]
+    pub fn identity(&self) -> KeyHash {
+        self.shared.identity
     }
 
     /// Where this node listens, each address with its peer id behind it.

@@ -1,7 +1,7 @@
 //! How many bytes one peer can make the node hold, in all: the sum of what each part of the network lets wait for it.
 
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
+use qbtc_core::net::{Hello, IdentityAnswer, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
@@ -16,9 +16,14 @@ use super::transport::CONNECTION_BYTES_MAX;
 /// the mempool, transactions on the stem, the address book; each has a limit of its own.
 #[must_use]
 pub const fn held_bytes_max(spec: &ChainSpec) -> usize {
-    let questions = QUESTIONS_MAX * (SyncQuestion::BYTES_MAX + LightQuestion::bytes_max(spec))
+    // Light clients ask in the open or sealed.
+    let questions = QUESTIONS_MAX * (SyncQuestion::BYTES_MAX + 2 * LightQuestion::bytes_max(spec))
         + STEM_MAX * StemMessage::bytes_max(spec)
-        + SMALL_MAX * (2 * Hello::BYTES_MAX + AddressesQuestion::BYTES_MAX + AddressesAnswer::BYTES_MAX);
+        + SMALL_MAX
+            * (2 * Hello::BYTES_MAX
+                + IdentityAnswer::BYTES_MAX
+                + AddressesQuestion::BYTES_MAX
+                + AddressesAnswer::BYTES_MAX);
     // What the transport holds unread, questions that are being read, and a message of gossip.
     let connection = CONNECTION_BYTES_MAX + questions + gossip::message_bytes_max(spec);
     let (sync, light) = (SyncAnswer::bytes_max(spec), LightAnswer::bytes_max(spec));

@@ -18,6 +18,7 @@ mod inbound;
 pub(crate) mod junk;
 mod launch;
 mod light;
+pub mod node_key;
 mod peers;
 pub(crate) mod relay;
 mod service;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
-use qbtc_core::net::Hello;
 use qbtc_core::net::seal::Answerer;
+use qbtc_core::net::{Hello, KeyHash};
 use qbtc_core::sync::PeerKey;
 use tokio::sync::Semaphore;
 
 use super::allowance::{Allowance, Budget};
 use super::answers::{ANSWERS_PER_PEER_MAX, TOLD};
+use super::service::Asked;
 use super::transport::link::Link;
 
 /// A peer with at least one connection.
@@ -30,6 +31,10 @@ pub(super) struct Peer {
     pub(super) time_offset: i64,
     pub(super) ping: Option<Duration>,
     pub(super) ping_least: Option<Duration>,
+    /// The key that it has shown.
+    pub(super) identity: Option<KeyHash>,
+    /// What it was asked to show that.
+    pub(super) asked_identity: Option<Asked>,
     /// A permit for each answer that is on its way to it.
     pub(super) answers: Arc<Semaphore>,
     pub(super) budget: Budget,
@@ -89,6 +94,8 @@ impl Peers {
             time_offset: 0,
             ping: None,
             ping_least: None,
+            identity: None,
+            asked_identity: None,
             answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER_MAX)),
             budget: Budget::new(TOLD, now),
             allowance: Allowance::new(now),

@@ -13,7 +13,7 @@ use libp2p::request_response::{self, Codec};
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::seal::{SEALED_ANSWER_OVERHEAD, SEALED_QUESTION_OVERHEAD};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
+use qbtc_core::net::{Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
@@ -170,6 +170,34 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
 }
 
 impl Message for Hello {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for IdentityQuestion {
+    fn bytes_max(_: &ChainSpec) -> usize {
+        Self::BYTES_MAX
+    }
+
+    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).map_err(|_| Malformed)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+}
+
+impl Message for IdentityAnswer {
     fn bytes_max(_: &ChainSpec) -> usize {
         Self::BYTES_MAX
     }

@@ -1,18 +1,21 @@
 //! The network of a node, as its operator has set it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use qbtc_core::net::KeyHash;
 use qbtc_core::spec::ChainSpec;
 use tokio_util::task::TaskTracker;
 
 use super::RunError;
-use crate::config::{NodeConfig, PeerListen, Whole};
+use crate::config::{NodeConfig, PeerIdentity, PeerListen, Whole};
 use crate::node::Node;
 use crate::p2p::address::ListenAddress;
 use crate::p2p::discovery::DiscoveryOptions;
 use crate::p2p::discovery::dialer::Slots;
 use crate::p2p::identity::Identity;
+use crate::p2p::node_key::{NodeKey, RequiredIdentity};
 use crate::p2p::transport::webrtc::Certificate;
 use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions};
 use crate::store::{Store, StoredNetwork};
@@ -24,6 +27,7 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
         return if has_peers { Err(RunError::PeersOff) } else { Ok(None) };
     }
     let mut options = P2pOptions { connections: connections(config), ..P2pOptions::default() };
+    options.required_identity = required_identity(config);
     options.wanted = config.connect.iter().chain(&config.add_node).cloned().collect();
     options.listen = config.p2p.iter().filter_map(listen_address).collect();
     if config.p2p.is_empty() && config.connect.is_empty() {
@@ -45,6 +49,7 @@ pub(super) async fn start(
     tasks: &TaskTracker,
 ) -> Result<P2p, RunError> {
     let identity = Identity::open(chain_dir)?;
+    options.node_key = Some(NodeKey::open(chain_dir)?);
     let reading = store.clone();
     let reading = tokio::task::spawn_blocking(move || reading.load_network());
     let stored = match reading.await.map_err(|error| RunError::System(error.into()))? {
@@ -89,6 +94,19 @@ fn listen_address(listen: &PeerListen) -> Option<ListenAddress> {
     match listen {
         PeerListen::Off => None,
         PeerListen::At(address) => Some(address.clone()),
+    }
+}
+
+fn required_identity(config: &NodeConfig) -> RequiredIdentity {
+    let hash = |identity: &PeerIdentity| match identity {
+        PeerIdentity::Any => None,
+        PeerIdentity::Key(hash) => Some(*hash),
+    };
+    // Whoever admits any admits those that are named as well.
+    match config.require_identity.iter().map(hash).collect::<Option<BTreeSet<KeyHash>>>() {
+        None => RequiredIdentity::Any,
+        Some(none) if none.is_empty() => RequiredIdentity::None,
+        Some(keys) => RequiredIdentity::Only(keys),
     }
 }
 

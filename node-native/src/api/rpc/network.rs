@@ -35,7 +35,8 @@ const PEER_INFO: &str = "[\n  {\n    \"id\": n,                  (numeric) The p
      (string) What it runs\n    \"inbound\": b,             (boolean) Whether it made the connection\n    \"startingheight\": n,      \
      (numeric) Its height when it last said hello\n    \"minfeefilter\": n,        (numeric) The least fee rate that it wants to hear \
      of, in QBTC for 1,000 bytes\n    \"connection_type\": \"str\", (string) inbound, outbound-full-relay, or manual if it was \
-     wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket or webrtc\n    \"key_exchange\": \"str\",    \
+     wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket or webrtc\n    \"identity\": \"str\",        \
+     (string, hex) The hash of the ML-DSA key that it has shown, if it has\n    \"key_exchange\": \"str\",    \
      (string) How the keys were really agreed on\n    \"post_quantum\": b,        (boolean) Whether a quantum computer cannot read \
      it later\n    \"sealed\": b               (boolean) Whether what it asks as a light client comes under keys of X25519 and ML-KEM-768 of its \
      own\n  },...\n]";
@@ -50,7 +51,7 @@ const NETWORK_INFO: &str = "{\n  \"version\": n,               (numeric) The pro
      tells of them\n  \"relayfee\": n,              (numeric) The least fee rate, in QBTC for \
      1,000 bytes\n  \"incrementalfee\": n,        (numeric) What a replacement pays more, in QBTC for 1,000 bytes\n  \
      \"localaddresses\": [{\"address\", \"port\", \"score\"},...],  (json array) Where it listens\n  \"peer_id\": \"str\",             \
-     (string) Who this node is\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens, and how\n  \"warnings\": []              (json array) Always empty\n}";
+     (string) Who this node is\n  \"identity\": \"str\",            (string, hex) The hash of its ML-DSA key\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens, and how\n  \"warnings\": []              (json array) Always empty\n}";
 
 pub(super) fn methods() -> Vec<Method<Context>> {
     let told = [
@@ -134,6 +135,8 @@ struct Peer {
     #[serde(skip_serializing_if = "Option::is_none")]
     transport_protocol_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     key_exchange: Option<String>,
     post_quantum: bool,
     sealed: bool,
@@ -174,6 +177,7 @@ impl Peer {
                 (true, false) => "outbound-full-relay",
             },
             transport_protocol_type: peer.carrier.map(Carrier::name),
+            identity: peer.identity.map(|key| key.to_string()),
             key_exchange: peer.key_exchange.map(|exchange| exchange.to_string()),
             post_quantum: peer.key_exchange.is_some_and(KeyExchange::is_post_quantum),
             sealed: peer.is_sealed,
@@ -228,6 +232,7 @@ struct NetworkInfo {
     localaddresses: Vec<LocalAddress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer_id: Option<String>,
+    identity: Option<String>,
     multiaddrs: Vec<String>,
     warnings: [(); 0],
 }
@@ -295,6 +300,7 @@ async fn network_info(rpc: Arc<Rpc<Context>>) -> Outcome {
         incrementalfee,
         localaddresses: multiaddrs.iter().filter_map(|address| LocalAddress::new(address)).collect(),
         peer_id: p2p.map(|p2p| p2p.peer_id().to_owned()),
+        identity: p2p.map(|p2p| p2p.identity().to_string()),
         multiaddrs,
         warnings: [],
     })

@@ -152,6 +152,7 @@ impl Service {
             reached,
             is_outbound: peer.is_outbound(),
             is_wanted: self.wanted.iter().any(|node| node.peer() == Some(peer.id)),
+            identity: peer.identity,
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),
             is_sealed: peer.connections.iter().any(|connection| connection.seal.is_some()),

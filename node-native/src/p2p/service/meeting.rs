@@ -7,7 +7,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::ping;
 use libp2p::request_response::{Event, Message};
 use libp2p::swarm::{ConnectionId, DialError};
-use qbtc_core::net::{Fault, Hello, PROTOCOL_VERSION};
+use qbtc_core::net::{Fault, Hello, IdentityError, KeyHash, PROTOCOL_VERSION};
 use qbtc_core::sync::Input;
 
 use super::{REFUSED_MAX, Service};
@@ -34,6 +34,12 @@ pub(super) enum Refusal {
     OldVersion { found: u32 },
     #[error("it has not said hello within {HELLO_TIME_MAX:?}, or cannot on this chain")]
     NoHello,
+    #[error("it has not shown who it is, as all peers here must")]
+    NoIdentity,
+    #[error("it does not have the key that it shows: {error}")]
+    FalseIdentity { error: IdentityError },
+    #[error("its key {found} is none of those that are admitted")]
+    OtherIdentity { found: KeyHash },
     #[error("it says hello all the time")]
     TooManyHellos,
     #[error("it sends more {kind} messages than anybody has to say")]
@@ -54,11 +60,13 @@ impl Refusal {
     /// Whether its address may not come back for a while. Of faults, the scores say so.
     const fn earns_ban(&self) -> bool {
         match self {
-            Self::TooManyHellos | Self::TooMuch { .. } | Self::Malformed => true,
+            Self::FalseIdentity { .. } | Self::TooManyHellos | Self::TooMuch { .. } | Self::Malformed => true,
             Self::Fault { is_banned, .. } => *is_banned,
             Self::OtherChain { .. }
             | Self::OldVersion { .. }
             | Self::NoHello
+            | Self::NoIdentity
+            | Self::OtherIdentity { .. }
             | Self::Slow
             | Self::Evicted
             | Self::Full => false,
@@ -71,6 +79,9 @@ impl Refusal {
             Self::OtherChain { .. } => "chain",
             Self::OldVersion { .. } => "version",
             Self::NoHello => "no_hello",
+            Self::NoIdentity => "no_identity",
+            Self::FalseIdentity { .. } => "false_identity",
+            Self::OtherIdentity { .. } => "other_identity",
             Self::TooManyHellos => "hellos",
             Self::TooMuch { .. } => "too_much",
             Self::Slow => "slow",
@@ -176,14 +187,23 @@ impl Service {
         let now = self.node.now();
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
         peer.time_offset = hello.time.seconds_since(now);
-        if let Some(before) = peer.hello.replace(hello.clone()) {
-            let peer = peer.key;
+        if let Some(known) = &mut peer.hello {
+            let (peer, before) = (peer.key, std::mem::replace(known, hello.clone()));
             // Both say hello, and both answer: the second one says nothing new.
             if before.tip != hello.tip {
                 self.tell(Input::Told { peer, hello });
             }
-            return;
+        } else if let Some(waiting) = peer.asked_identity.as_mut().and_then(|asked| asked.hello.as_mut()) {
+            *waiting = hello;
+        } else if let Some(hello) = self.ask_identity(id, hello) {
+            self.up(id, hello);
         }
+    }
+
+    /// A peer has shown all that it must.
+    pub(super) fn up(&mut self, id: &PeerId, hello: Hello) {
+        let Some(peer) = self.peers.by_id(id) else { return };
+        peer.hello = Some(hello.clone());
         let (key, is_outbound) = (peer.key, peer.is_outbound());
         if let Some(connection) = peer.connections.first() {
             tracing::info!(
@@ -237,8 +257,9 @@ impl Service {
     pub(super) fn part_with_the_silent(&mut self, now: Instant) {
         let is_silent = |since: Instant| now.duration_since(since) > HELLO_TIME_MAX;
         let silent = self.peers.iter().filter(|peer| peer.hello.is_none() && is_silent(peer.since) && !peer.is_leaving);
-        for id in silent.map(|peer| peer.id).collect::<Vec<_>>() {
-            self.refuse(&id, &Refusal::NoHello);
+        let why = |is_known: bool| if is_known { Refusal::NoIdentity } else { Refusal::NoHello };
+        for (id, why) in silent.map(|peer| (peer.id, why(peer.asked_identity.is_some()))).collect::<Vec<_>>() {
+            self.refuse(&id, &why);
         }
     }
 

@@ -10,6 +10,7 @@
 mod answering;
 mod commands;
 mod discovering;
+mod identifying;
 mod light;
 mod meeting;
 mod relaying;
@@ -44,6 +45,7 @@ use super::gossip::{Topics, Undecided};
 use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
 use super::inbound::InboundMax;
+use super::node_key::{NodeKey, RequiredIdentity};
 use super::peers::Peers;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
@@ -54,6 +56,7 @@ use super::wanted::Wanted;
 use crate::node::Node;
 use answering::{Answering, Sending};
 use discovering::asked_seeds;
+pub(super) use identifying::Asked;
 use light::{LightSending, Lighting};
 
 /// What a network is started with.
@@ -69,6 +72,10 @@ pub struct P2pOptions {
     pub connections: ConnectionsMax,
     /// How many of those that others make may come from one place.
     pub inbound: InboundMax,
+    /// What this node shows to peers that ask who it is; nothing: a key that is kept nowhere.
+    pub node_key: Option<NodeKey>,
+    /// What peers must show.
+    pub required_identity: RequiredIdentity,
     /// Blocks that are not stored yet.
     pub at_hand: BlocksAtHand,
     /// What browsers know the node by, if they are to reach it by WebRTC.
@@ -116,6 +123,8 @@ pub struct Service {
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
     secret: RandomState,
+    node_key: NodeKey,
+    required_identity: RequiredIdentity,
     wanted: Wanted,
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
@@ -170,34 +179,24 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 ///
 /// # Errors
 /// [`P2pError`]; then nothing runs.
-pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Result<Started, P2pError> {
+pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) -> Result<Started, P2pError> {
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
     let behaviour = Behaviour::new(node, identity, &options, Arc::clone(&bans));
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
-    let transport = match options.webrtc {
-        Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), &links)?,
-        None => transport(identity, &links)?,
-    };
-    let mut swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
-    let mut listeners = HashSet::new();
-    for address in options.listen.into_iter().flat_map(|ListenAddress(all)| all) {
-        listeners.insert(listen(&mut swarm, &address).map_err(|error| P2pError::Listen { address, error })?);
-    }
-    for address in options.listen_if_possible.into_iter().flat_map(|ListenAddress(all)| all) {
-        match listen(&mut swarm, &address) {
-            Ok(listener) => drop(listeners.insert(listener)),
-            Err(error) => tracing::warn!(%address, "not listening for peers: {error}"),
-        }
-    }
-    tell_addresses(&mut swarm, listeners).await;
+    let swarm = listening(identity, behaviour, &mut options, &links).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
     let (relay_events, relayed) = mpsc::channel(RELAY_WAITING_MAX);
     let (relay_commands_in, relay_commands) = mpsc::channel(WAITING_MAX);
-    let shared = Arc::new(Shared { peer_id: identity.peer_id().to_string(), addresses: RwLock::default(), bans });
+    let node_key = options.node_key.unwrap_or_else(NodeKey::random);
+    let shared = Arc::new(Shared {
+        peer_id: identity.peer_id().to_string(),
+        identity: node_key.hash(),
+        addresses: RwLock::default(),
+        bans,
+    });
     let mut service = Service {
         node: node.clone(),
         swarm,
@@ -205,6 +204,8 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
         peers: Peers::default(),
         connections: options.connections,
         secret: RandomState::new(),
+        node_key,
+        required_identity: options.required_identity,
         wanted: Wanted::default(),
         shared: Arc::clone(&shared),
         commands,
@@ -238,6 +239,33 @@ pub async fn start(node: &Node, identity: &Identity, options: P2pOptions) -> Res
     let p2p = P2p { commands: commands_in, shared };
     let relay = RelayLink { events: relayed, commands: relay_commands_in };
     Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
+}
+
+/// A swarm that listens where it is to.
+async fn listening(
+    identity: &Identity,
+    behaviour: Behaviour,
+    options: &mut P2pOptions,
+    links: &Links,
+) -> Result<Swarm<Behaviour>, P2pError> {
+    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
+    let transport = match options.webrtc.take() {
+        Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), links)?,
+        None => transport(identity, links)?,
+    };
+    let mut swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
+    let mut listeners = HashSet::new();
+    for address in std::mem::take(&mut options.listen).into_iter().flat_map(|ListenAddress(all)| all) {
+        listeners.insert(listen(&mut swarm, &address).map_err(|error| P2pError::Listen { address, error })?);
+    }
+    for address in std::mem::take(&mut options.listen_if_possible).into_iter().flat_map(|ListenAddress(all)| all) {
+        match listen(&mut swarm, &address) {
+            Ok(listener) => drop(listeners.insert(listener)),
+            Err(error) => tracing::warn!(%address, "not listening for peers: {error}"),
+        }
+    }
+    tell_addresses(&mut swarm, listeners).await;
+    Ok(swarm)
 }
 
 fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<ListenerId> {
@@ -300,6 +328,7 @@ impl Service {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => self.hello_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Sync(event)) => self.sync_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identity(event)) => self.identity_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Stem(event)) => self.stem_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Light(event)) => self.light_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Seal(event)) => self.seal_event(event),
@@ -378,6 +407,8 @@ impl Service {
 
 #[cfg(test)]
 mod discovery_tests;
+#[cfg(test)]
+mod identity_tests;
 #[cfg(test)]
 mod room_tests;
 #[cfg(test)]

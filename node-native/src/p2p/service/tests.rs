@@ -20,7 +20,7 @@ use crate::p2p::handle::{PeerInfo, PeerName};
 use crate::p2p::transport::link::{Carrier, KeyExchange};
 use crate::p2p::wire::protocol;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A node with its network.
 pub(super) struct Net {
@@ -234,12 +234,13 @@ impl Codec for RawCodec {
 /// A peer that says whatever it likes.
 #[derive(NetworkBehaviour)]
 pub(super) struct Raw {
-    hello: request_response::Behaviour<RawCodec>,
+    pub(super) hello: request_response::Behaviour<RawCodec>,
     sync: request_response::Behaviour<RawCodec>,
+    pub(super) identity: request_response::Behaviour<RawCodec>,
 }
 
 /// A message with its length before it.
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
 }
 
@@ -259,6 +260,7 @@ pub(super) fn raw_dialler(net: &Net, chain: ChainId) -> Swarm<Raw> {
     let raw = Raw {
         hello: request_response::Behaviour::with_codec(RawCodec, both("hello"), config()),
         sync: request_response::Behaviour::with_codec(RawCodec, both("sync"), config()),
+        identity: request_response::Behaviour::with_codec(RawCodec, both("identity"), config()),
     };
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
     let transport = transport(&identity, &Links::default()).unwrap();

@@ -51,7 +51,15 @@ pub struct Link {
     pub key_exchange: KeyExchange,
     /// What went over it.
     pub traffic: Arc<Traffic>,
+    /// What only its two ends have in common, if it is TLS (RFC 5705).
+    pub channel: Option<Channel>,
 }
+
+/// What only the two ends of a connection have in common.
+pub type Channel = [u8; 32];
+
+/// Under which label it is made.
+pub(super) const CHANNEL_LABEL: &[u8] = b"EXPORTER-qbtc-identity";
 
 /// Links that were made and not asked for yet. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +131,13 @@ impl Link {
     /// A new connection of this kind.
     #[must_use]
     pub fn new(carrier: Carrier, key_exchange: KeyExchange) -> Self {
-        Self { carrier, key_exchange, traffic: Arc::default() }
+        Self { carrier, key_exchange, traffic: Arc::default(), channel: None }
+    }
+
+    /// The same, with what its two ends have in common.
+    #[must_use]
+    pub fn with_channel(self, channel: Option<Channel>) -> Self {
+        Self { channel, ..self }
     }
 }
 

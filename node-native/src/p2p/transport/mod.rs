@@ -81,8 +81,9 @@ fn without_webrtc(identity: &Identity) -> Result<Boxed<Secured>, TransportError>
 
 fn quic(tls: Tls) -> Result<Boxed<Secured>, QuicError> {
     // No other key exchange was offered, and TLS takes none that was not.
-    let link = |(peer, connection), _| {
-        (peer, StreamMuxerBox::new(connection), Link::new(Carrier::Quic, KeyExchange::X25519MlKem768))
+    let link = |(peer, connection): (_, quic::Connection), _| {
+        let link = Link::new(Carrier::Quic, KeyExchange::X25519MlKem768).with_channel(connection.channel());
+        (peer, StreamMuxerBox::new(connection), link)
     };
     Ok(Quic::new(tls)?.map(link).boxed())
 }

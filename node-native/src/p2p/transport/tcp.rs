@@ -1,16 +1,22 @@
 //! TCP between nodes, with [`Tls`] and yamux; and WebSocket for browsers, with Noise and yamux.
 
+use std::io;
 use std::time::Duration;
 
-use libp2p::core::Transport;
+use ::yamux::Mode;
+use futures_rustls::TlsStream;
+use futures_util::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::core::upgrade::Version;
+use libp2p::core::transport::timeout::TransportTimeout;
+use libp2p::core::upgrade::{InboundConnectionUpgrade as _, OutboundConnectionUpgrade as _, Version};
+use libp2p::core::{ConnectedPoint, Endpoint, Transport};
 use libp2p::{PeerId, noise, tcp, websocket};
+use multistream_select::{dialer_select_proto, listener_select_proto};
 
-use super::link::{Carrier, KeyExchange, Link};
-use super::tls::Tls;
-use super::yamux::Yamux;
+use super::link::{CHANNEL_LABEL, Carrier, Channel, KeyExchange, Link};
+use super::tls::{self, Tls};
+use super::yamux::{self, Muxer, Yamux};
 use crate::p2p::identity::Identity;
 
 /// A connection, who is at its other end, and what carries it.
@@ -26,10 +32,41 @@ const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1 << 18;
 /// The transport of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
 pub(super) fn tcp(tls: Tls) -> Boxed<Secured> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let secured = tcp.upgrade(Version::V1).authenticate(tls).multiplex(Yamux).timeout(HANDSHAKE_TIME_MAX);
+    let secured = tcp.and_then(move |socket, point| secure(socket, tls.clone(), point));
+    TransportTimeout::new(secured, HANDSHAKE_TIME_MAX).boxed()
+}
+
+/// Agrees on TLS and on yamux, as libp2p's own transports do; but what the two ends of TLS have in common is kept.
+async fn secure<C>(socket: C, tls: Tls, point: ConnectedPoint) -> io::Result<Secured>
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let is_dialer = matches!(point, ConnectedPoint::Dialer { role_override: Endpoint::Dialer, .. });
+    let tls_name = [tls::NAME];
+    let (peer, stream) = if is_dialer {
+        let (name, socket) = dialer_select_proto(socket, tls_name, Version::V1).await.map_err(io::Error::other)?;
+        tls.upgrade_outbound(socket, name).await
+    } else {
+        let (name, socket) = listener_select_proto(socket, tls_name).await.map_err(io::Error::other)?;
+        tls.upgrade_inbound(socket, name).await
+    }
+    .map_err(io::Error::other)?;
+    let mut channel = Channel::default();
+    let exported = match &stream {
+        TlsStream::Client(stream) => stream.get_ref().1.export_keying_material(&mut channel, CHANNEL_LABEL, None),
+        TlsStream::Server(stream) => stream.get_ref().1.export_keying_material(&mut channel, CHANNEL_LABEL, None),
+    };
+    exported.map_err(io::Error::other)?;
+    let muxer = if is_dialer {
+        let (_, stream) = dialer_select_proto(stream, [yamux::NAME], Version::V1).await.map_err(io::Error::other)?;
+        Muxer::new(stream, Mode::Client)
+    } else {
+        let (_, stream) = listener_select_proto(stream, [yamux::NAME]).await.map_err(io::Error::other)?;
+        Muxer::new(stream, Mode::Server)
+    };
     // The handshake was refused unless it ended with this very key exchange.
-    let link = |(peer, muxer), _| (peer, muxer, Link::new(Carrier::Tcp, KeyExchange::X25519MlKem768));
-    secured.boxed().map(link).boxed()
+    let link = Link::new(Carrier::Tcp, KeyExchange::X25519MlKem768).with_channel(Some(channel));
+    Ok((peer, StreamMuxerBox::new(muxer), link))
 }
 
 /// The transport of `/ip4/…/tcp/…/ws` and `/ip6/…/tcp/…/ws`.

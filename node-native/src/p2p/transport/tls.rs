@@ -67,6 +67,9 @@ pub enum TlsError {
     },
 }
 
+/// The protocol's name.
+pub(super) const NAME: &str = "/tls/1.0.0";
+
 impl Tls {
     /// Shows this identity.
     ///
@@ -144,7 +147,7 @@ impl UpgradeInfo for Tls {
     type InfoIter = std::iter::Once<&'static str>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        std::iter::once("/tls/1.0.0")
+        std::iter::once(NAME)
     }
 }
 

@@ -18,6 +18,9 @@ use super::tcp::STREAMS_MAX;
 /// The most bytes that one connection's streams may hold unread: yamux gives each stream 256 KiB, and these 4 MiB to those that are read.
 pub(in crate::p2p) const CONNECTION_BYTES_MAX: usize = STREAMS_MAX as usize * (256 << 10) + (4 << 20);
 
+/// The protocol's name.
+pub(super) const NAME: &str = "/yamux/1.0.0";
+
 /// Makes connections of streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Yamux;
@@ -35,7 +38,7 @@ impl UpgradeInfo for Yamux {
     type InfoIter = std::iter::Once<&'static str>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        std::iter::once("/yamux/1.0.0")
+        std::iter::once(NAME)
     }
 }
 
@@ -60,7 +63,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Yamux {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Muxer<C> {
-    fn new(io: C, mode: yamux::Mode) -> Self {
+    pub(super) fn new(io: C, mode: yamux::Mode) -> Self {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(STREAMS_MAX as usize);
         config.set_max_connection_receive_window(Some(CONNECTION_BYTES_MAX));

@@ -13,6 +13,7 @@ use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
 
 use super::QuicError;
+use crate::p2p::transport::link::{CHANNEL_LABEL, Channel};
 use crate::p2p::transport::tcp::HANDSHAKE_TIME_MAX;
 use crate::p2p::transport::tls;
 
@@ -41,6 +42,14 @@ pub(super) async fn established(connecting: quinn::Connecting) -> Result<(PeerId
     let certificates = connection.peer_identity().and_then(|identity| identity.downcast::<Vec<CertificateDer>>().ok());
     let peer = tls::peer_id(certificates.as_deref().map(Vec::as_slice))?;
     Ok((peer, Connection { connection, inbound: None, outbound: None, closed: None }))
+}
+
+impl Connection {
+    /// What only the two ends have in common.
+    pub(in crate::p2p::transport) fn channel(&self) -> Option<Channel> {
+        let mut channel = Channel::default();
+        self.connection.export_keying_material(&mut channel, CHANNEL_LABEL, &[]).ok().map(|()| channel)
+    }
 }
 
 impl StreamMuxer for Connection {

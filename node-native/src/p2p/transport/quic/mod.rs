@@ -28,7 +28,8 @@ use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, T
 use super::tcp::{HANDSHAKE_TIME_MAX, STREAMS_MAX};
 use super::tls::{Tls, TlsError};
 use address::{is_dialable, socket_address};
-use connection::{Connection, established};
+pub(super) use connection::Connection;
+use connection::established;
 use listener::Listener;
 
 /// The transport of `/ip4/…/udp/…/quic-v1` and `/ip6/…/udp/…/quic-v1`.
