@@ -1,7 +1,7 @@
 //! Errors as JavaScript gets them: a stable code, a sentence, and what was found and expected.
 //!
 //! Codes never change their meaning, so that programs may compare them; sentences may, so that programs must not. Each error of core
-//! has its code in [`codes`]: a new variant there does not compile before it has one.
+//! has its code in `codes`: a new variant there does not compile before it has one.
 
 mod codes;
 

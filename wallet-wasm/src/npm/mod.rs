@@ -14,11 +14,15 @@ mod book;
 mod chain;
 mod coins;
 mod keystore;
+#[cfg(feature = "light")]
+mod light;
 mod message;
 mod mnemonic;
 mod partial;
 mod payment;
 mod proof;
+#[cfg(feature = "light")]
+mod shared;
 mod transaction;
 mod tree;
 mod value;

@@ -82,6 +82,16 @@ pub enum TransportError {
         /// The limit.
         limit: usize,
     },
+    /// The page that holds the connection tells so.
+    #[error("{message}")]
+    Page {
+        /// The error's code.
+        code: String,
+        /// Its sentence.
+        message: String,
+        /// Whether the peer itself is to blame.
+        is_fault: bool,
+    },
     /// The browser refuses.
     #[error("the browser refuses: {0}")]
     Browser(String),
@@ -105,6 +115,7 @@ impl TransportError {
             Self::Multistream(_) => "not-spoken",
             Self::Malformed => "malformed",
             Self::TooLong { .. } => "too-long",
+            Self::Page { .. } => "page",
             Self::Browser(_) => "browser",
         }
     }
@@ -114,7 +125,8 @@ impl TransportError {
     pub const fn is_fault(&self) -> bool {
         matches!(
             self,
-            Self::WrongCertificate
+            Self::Page { is_fault: true, .. }
+                | Self::WrongCertificate
                 | Self::WrongPeer { .. }
                 | Self::Unproven(_)
                 | Self::Malformed

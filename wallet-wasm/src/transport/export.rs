@@ -11,9 +11,10 @@ use web_sys::AbortSignal;
 
 use crate::failure::Failure;
 
-use super::connection::{Connection, Health, Question};
+use super::connection::{Connection, Dialer, Question};
 use super::error::{CloseReason, TransportError};
 use super::exchange::Framing;
+use super::life::Health;
 use super::noise::Identity;
 use super::time::Cancel;
 
@@ -35,7 +36,8 @@ impl NodeConnection {
                 known.insert(protocol, Uint8Array::new(&bytes).to_vec());
             }
         });
-        Ok(Self(Connection::dial(&address, &Identity::generate()?, known, &Cancel::new(signal)).await?))
+        let dialer = Dialer::Here(Box::new(Identity::generate()?));
+        Ok(Self(dialer.dial(&address, known, &Cancel::new(signal)).await?))
     }
 
     /// The node's id.
@@ -78,12 +80,6 @@ impl NodeConnection {
         signal: Option<AbortSignal>,
     ) -> Promise {
         self.question(protocol, Framing::Stream, question, answer_max, limit_ms, signal)
-    }
-
-    /// What the node is answered when it asks in this protocol.
-    #[wasm_bindgen(js_name = setAnswer)]
-    pub fn set_answer(&self, protocol: &str, answer: Vec<u8>) {
-        self.0.set_answer(protocol, answer);
     }
 
     /// Asks whether the node is there: milliseconds.

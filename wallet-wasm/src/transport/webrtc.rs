@@ -16,8 +16,8 @@ use web_sys::{
 };
 
 use super::channel::{Channel, Unread};
-use super::connection::{Health, Life};
 use super::error::{CloseReason, TransportError};
+use super::life::{Health, Life};
 use super::noise::{Handshake, Identity};
 use super::sdp::Offer;
 

@@ -12,7 +12,7 @@
 //! **Who the other side is** this does not prove: the connection below has, at the time. What it adds is secrecy that lasts. Both ids are part of
 //! the keys, so that nobody can pass an exchange on to somebody else.
 //!
-//! Invariants: a key never seals two messages under one number. The asker counts; the answerer takes each number once ([`window`]), and gives
+//! Invariants: a key never seals two messages under one number. The asker counts; the answerer takes each number once (`window`), and gives
 //! one answer to it, under another key. Randomness is handed in; nothing here waits, and what a session holds has a fixed size.
 
 mod exchange;

@@ -1,0 +1,95 @@
+// The light client in a page. run.mjs calls the parts and judges.
+import init, { Chain, ConnectionServer, LightClient, SharedLightClient } from '/pkg/qbtc_wallet_wasm.js'
+
+const events = []
+let client
+
+async function listen () {
+  const mine = client
+  for (let event = await mine.next(); event !== undefined; event = await mine.next()) {
+    events.push(event)
+    if (event.block !== undefined) mine.taken(event.id, [])
+  }
+  events.push({ type: 'end' })
+}
+
+window.parts = {
+  async start (chain, addresses, database) {
+    events.length = 0
+    const begin = performance.now()
+    client = await LightClient.start(Chain.named(chain), addresses, database, undefined)
+    listen()
+    while (client.status().phase !== 'live') await new Promise((resolve) => setTimeout(resolve, 5))
+    return performance.now() - begin
+  },
+
+  status: () => {
+    const { questions, bytes, ...status } = client.status()
+    return { ...status, questions: Number(questions), bytes: Number(bytes) }
+  },
+  nodes: () => client.nodes(),
+  events: () => events.map(({ block, ...event }) => ({ ...event, hasBlock: block !== undefined })),
+  wake: () => client.wake(),
+
+  scan (start, addresses) {
+    client.scan(start, addresses)
+  },
+
+  async header (height) {
+    const { value, proof, ...header } = await client.header(height)
+    return { ...header, bytes: value.length, proof: proof.length }
+  },
+
+  async fees () {
+    const { rates, nodes } = await client.fees([1, 6])
+    return { rates: rates.map(Number), nodes }
+  },
+
+  // The client in a worker, and the longest time for which the page could do nothing meanwhile.
+  async work (chain, addresses, address) {
+    const { port1, port2 } = new MessageChannel()
+    const server = new ConnectionServer(port1)
+    const worker = new Worker('/worker.js', { type: 'module' })
+    let [last, longest, isOver] = [performance.now(), 0, false]
+    const beat = () => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+      if (!isOver) setTimeout(beat)
+    }
+    beat()
+    const told = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data)
+      worker.onerror = ({ message }) => reject(new Error(message))
+    })
+    worker.postMessage({ port: port2, chain, addresses, start: 0, address }, [port2])
+    const result = await told
+    isOver = true
+    worker.terminate()
+    server.free()
+    return { ...result, longest }
+  },
+
+  // One client for several tabs.
+  join (chain, addresses) {
+    window.shared = new SharedLightClient('qbtc-tabs', () => LightClient.start(Chain.named(chain), addresses, 'qbtc-tabs', undefined))
+  },
+  isLeader: () => window.shared.isLeader,
+  async sharedStatus () {
+    const { phase, tip } = await window.shared.call('status', [])
+    return { phase, height: tip.height }
+  },
+  async sharedHeader (height) {
+    const { confirmations, proof } = await window.shared.call('header', [height])
+    return { confirmations, proof: proof.length }
+  },
+  sharedError: () => window.shared.call('transaction', ['no id']).then(() => 'none', (error) => error.code),
+
+  async close () {
+    await client.close()
+    client.free()
+    client = undefined
+  }
+}
+
+await init()
+window.isReady = true

@@ -1,0 +1,209 @@
+// Starts nodes and Chromium, lets the page follow the chain, and judges. See README.md.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import puppeteer from 'puppeteer-core'
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
+const NODE = process.env.QBTC ?? join(TARGET, 'debug/qbtc')
+const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const FLAGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/']
+const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' }
+const BLOCKS = 30
+
+let failures = 0
+function judge (what, holds, found) {
+  if (!holds) failures++
+  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}${found === undefined ? '' : `: ${JSON.stringify(found)}`}`)
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function until (what, seconds, look) {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await pause(100)) {
+    const found = await look()
+    if (found) return found
+  }
+  throw new Error(`not within ${seconds} s: ${what}`)
+}
+
+class Node {
+  folder = mkdtempSync(join(tmpdir(), 'qbtc-light-'))
+  port = 0
+
+  async start (...more) {
+    const args = ['node', '--chain', 'dev', '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
+      '--p2p', `/ip4/127.0.0.1/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
+    this.process = spawn(NODE, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let log = ''
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (data) => { log += data })
+    const found = (pattern) => log.match(pattern)?.[1]
+    this.address = await until('the node listens', 60, () => found(/address=(\/ip4\S+webrtc-direct\S+)/))
+    this.peer = await until('the node listens for nodes', 60, () => found(/address=(\/ip4\/127.0.0.1\/tcp\S+)/))
+    this.port = this.address.match(/udp\/(\d+)/)[1]
+    return this
+  }
+
+  rpc (...args) {
+    const told = execFileSync(NODE, ['rpc', '--chain', 'dev', '--data-dir', this.folder, ...args], { encoding: 'utf8' })
+    try {
+      return JSON.parse(told)
+    } catch {
+      return told.trim()
+    }
+  }
+
+  async kill () {
+    this.process.kill('SIGKILL')
+    await once(this.process, 'exit')
+  }
+}
+
+async function serve () {
+  const server = createServer((request, response) => {
+    const path = request.url === '/' ? null : request.url.startsWith('/pkg/') ? join(PKG, request.url.slice(5)) : join(HERE, request.url === '/worker.js' ? 'worker.js' : 'page.js')
+    response.setHeader('content-type', path ? TYPES[extname(path)] ?? 'text/plain' : 'text/html')
+    try {
+      response.end(path ? readFileSync(path) : '<!doctype html><script type="module" src="/page.js"></script>')
+    } catch {
+      response.writeHead(404).end()
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+// An address of a fresh wallet.
+function newAddress (folder) {
+  const options = { input: 'correct horse battery staple\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }
+  const args = ['wallet', 'create', '--chain', 'dev', '--data-dir', folder, '--offline', '--json', '--passphrase-stdin']
+  return JSON.parse(execFileSync(NODE, args, options)).address
+}
+
+async function follow (run, nodes) {
+  const cold = await run('start', 'dev', nodes.map((node) => node.address), 'qbtc-test')
+  const status = await run('status')
+  judge('a cold start gets to the tip', status.tip.height === BLOCKS && status.phase === 'live', { ms: Math.round(cold), ...status })
+  const links = await until('three nodes', 30, async () => (await run('nodes')).length >= 3 && run('nodes'))
+  judge('three nodes, each under a seal', links.every(({ keyExchange }) => keyExchange === 'X25519MLKEM768'), links.map(({ userAgent, pingMs }) => ({ userAgent, pingMs })))
+  judge('the nodes say so, too', nodes.every((node) => node.rpc('getpeerinfo').some(({ transport_protocol_type: type, sealed }) => type === 'webrtc' && sealed)))
+  const header = await run('header', BLOCKS - 5)
+  judge('a header comes with its proof', header.height === BLOCKS - 5 && header.confirmations === 6 && header.proof > 100, header)
+}
+
+async function scan (run, address) {
+  await run('scan', 0, [address])
+  const found = await until('the scan', 60, async () => {
+    const events = await run('events')
+    return events.some(({ type, height }) => type === 'scanned' && height === BLOCKS) && events
+  })
+  const blocks = found.filter(({ type, hasBlock }) => type === 'scanned' && hasBlock).map(({ height }) => height)
+  judge('every block that pays the wallet is found, in order', blocks.length === BLOCKS && blocks.every((height, index) => height === index + 1), blocks.length)
+}
+
+async function work (run, nodes, address) {
+  const found = await run('work', 'dev', nodes.map((node) => node.address), address)
+  const holds = found.height === BLOCKS + 3 && found.found.length === BLOCKS + 3
+  judge('the client runs in a worker, the page with its connections is never held up', holds && found.longest < 50, { ...found, found: found.found.length })
+}
+
+async function grow (run, mine, nodes) {
+  mine(3)
+  const tip = await until('the new tip', 60, async () => (await run('status')).tip.height === BLOCKS + 3 && run('status'))
+  judge('new blocks are followed', tip.tip.id === nodes[0].rpc('getbestblockhash'))
+}
+
+async function survive (page, run, nodes, mine) {
+  const [first, ...others] = nodes
+  await first.kill()
+  const left = await until('the killed node is missed', 40, async () => (await run('nodes')).length === others.length && run('nodes'))
+  judge('a killed node is missed, the others stay', left.length === others.length)
+  await first.start('--connect', others[0].peer)
+  await until('the node is back', 60, async () => (await run('nodes')).length === nodes.length)
+  judge('a node that is back is dialled again', true)
+  await run('close')
+  const events = await run('events')
+  judge('the events end', events.at(-1).type === 'end' && !events.some(({ type }) => type === 'store-failed'), [...new Set(events.map(({ type }) => type))])
+  await page.reload()
+  await page.waitForFunction(() => window.isReady)
+  const warm = await run('start', 'dev', nodes.map((node) => node.address), 'qbtc-test')
+  const status = await run('status')
+  judge('a warm start goes on from what was kept', status.tip.height === BLOCKS + 3, { ms: Math.round(warm), questions: status.questions, bytes: status.bytes })
+  await run('close')
+  judge('storage that is refused is told', await page.evaluate(async () => {
+    Object.defineProperty(IDBFactory.prototype, 'open', { value: () => { throw new DOMException('refused', 'SecurityError') } })
+    return window.parts.start('dev', [], 'other').then(() => 'started', (error) => error.code)
+  }) === 'storage')
+}
+
+// Two tabs share one client; the second goes on when the first is closed.
+async function share (browser, url, nodes) {
+  const tabs = []
+  for (let tab = 0; tab < 2; tab++) {
+    const page = await browser.newPage()
+    page.on('pageerror', (error) => judge('no error in a tab', false, error.message))
+    await page.goto(url)
+    await page.waitForFunction(() => window.isReady)
+    const run = (part, ...args) => page.evaluate((part, args) => window.parts[part](...args), part, args)
+    await run('join', 'dev', nodes.map((node) => node.address))
+    tabs.push({ page, run })
+    if (tab === 0) await until('the first tab leads', 20, () => run('isLeader'))
+  }
+  const [first, second] = tabs
+  const isLive = (tab) => async () => {
+    const status = await tab.run('sharedStatus')
+    return status.phase === 'live' && status.height === BLOCKS + 3
+  }
+  await until('both tabs see the tip', 30, async () => await isLive(first)() && await isLive(second)())
+  judge('two tabs, one client', await first.run('isLeader') && !(await second.run('isLeader')))
+  const header = await second.run('sharedHeader', BLOCKS)
+  judge('the other tab gets proofs', header.confirmations === 4 && header.proof > 100, header)
+  judge('and errors with their codes', await second.run('sharedError') === await first.run('sharedError'), await second.run('sharedError'))
+  const begin = Date.now()
+  await first.page.close()
+  await until('the second tab leads', 20, () => second.run('isLeader'))
+  await until('the second tab sees the tip', 30, isLive(second))
+  judge('when the first closes, the second goes on', true, { ms: Date.now() - begin })
+  await second.page.close()
+}
+
+const server = await serve()
+const nodes = [new Node(), new Node(), new Node()]
+let browser
+try {
+  await nodes[0].start()
+  for (const node of nodes.slice(1)) await node.start('--connect', nodes[0].peer)
+  const reward = newAddress(nodes[0].folder)
+  const mine = (count) => nodes[0].rpc('generatetoaddress', String(count), reward)
+  mine(BLOCKS)
+  for (const node of nodes) await until('all nodes have the blocks', 60, () => node.rpc('getblockcount') === BLOCKS)
+  browser = await puppeteer.launch({ executablePath: CHROMIUM, args: FLAGS, protocolTimeout: 120000 })
+  const page = await browser.newPage()
+  page.on('pageerror', (error) => judge('no error in the page', false, error.message))
+  page.on('console', (message) => console.log(`the page: ${message.text()}`))
+  await page.goto(`http://127.0.0.1:${server.address().port}/`)
+  await page.waitForFunction(() => window.isReady)
+  const run = (part, ...args) => page.evaluate((part, args) => window.parts[part](...args), part, args)
+  await follow(run, nodes)
+  await scan(run, reward)
+  await grow(run, mine, nodes)
+  await work(run, nodes, reward)
+  await survive(page, run, nodes, mine)
+  await share(browser, page.url(), nodes)
+} finally {
+  await browser?.close()
+  server.close()
+  for (const node of nodes) {
+    node.process?.kill('SIGKILL')
+    rmSync(node.folder, { recursive: true, force: true })
+  }
+}
+process.exitCode = failures === 0 ? 0 : 1
