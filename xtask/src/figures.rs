@@ -36,6 +36,8 @@ use Measure::{Ratio, Time};
 
 const VERIFY: &str = "verify: ML-DSA-87";
 const HISTORY: &str = "history: verify 1,000,000 blocks, live";
+const LIGHT_COLD: &str = "light: cold start, 1,000,000 blocks";
+const LIGHT_WARM: &str = "light: warm start after 60 blocks";
 const RAW: &str = "block of 500/raw verifications";
 const WHOLE: &str = "block of 500/from bytes to coins";
 /// What `noble.mjs` measures.
@@ -65,6 +67,8 @@ pub(crate) const NATIVE: &[Figure] = &[
         bound: AtLeast(4.0),
     },
     Figure { claim: "sampled proof of a million blocks: verify", measure: Time(HISTORY), bound: AtMost(10e-3) },
+    Figure { claim: "light client: from nothing to a proven tip", measure: Time(LIGHT_COLD), bound: AtMost(1.0) },
+    Figure { claim: "light client: from what it kept to the tip", measure: Time(LIGHT_WARM), bound: AtMost(0.3) },
     Figure {
         claim: "filter of 1,000: match 100 addresses",
         measure: Time("filter/match 100 in 1,000"),
@@ -80,6 +84,8 @@ pub(crate) const WASM: &[Figure] = &[
         bound: AtLeast(10.0),
     },
     Figure { claim: "sampled proof of a million blocks: verify", measure: Time(HISTORY), bound: AtMost(80e-3) },
+    Figure { claim: "light client: from nothing to a proven tip", measure: Time(LIGHT_COLD), bound: AtMost(1.0) },
+    Figure { claim: "light client: from what it kept to the tip", measure: Time(LIGHT_WARM), bound: AtMost(0.3) },
 ];
 
 /// Prints those figures whose benches `median_s` knows; it gives a bench's median time in seconds.

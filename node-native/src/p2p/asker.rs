@@ -274,6 +274,10 @@ impl Asker {
             }
             Event::OutboundFailure { request_id, error, .. } => {
                 let Some(request) = self.asked.remove(&request_id) else { return };
+                if matches!(error, OutboundFailure::ConnectionClosed) {
+                    // That the node is gone is told at once, and ends all its questions.
+                    return;
+                }
                 let is_malformed = matches!(&error, OutboundFailure::Io(error) if is_malformed(error));
                 self.events.push_back(if is_malformed {
                     Asked::Malformed { request }
