@@ -68,6 +68,9 @@ pub struct NodeConfig {
     /// How many connections this node makes with others [default: 12].
     #[arg(long, env = "QBTC_CONNECTIONS_OUT_MAX", value_name = "N")]
     pub connections_out_max: Option<Peers>,
+    /// Where others can reach this node beside where it listens: the address of a router that passes a port on, for example.
+    #[arg(long, env = "QBTC_EXTERNAL_ADDRESS", value_name = "ADDR", hide_env_values = true, value_delimiter = ',')]
+    pub external_address: Vec<NodeAddress>,
     /// Has only peers that show an ML-DSA key: `any`, or hashes of the keys that are admitted (`identity` in getnetworkinfo).
     #[arg(long, env = "QBTC_REQUIRE_IDENTITY", value_name = "any|HASH", value_delimiter = ',')]
     pub require_identity: Vec<PeerIdentity>,
@@ -195,6 +198,7 @@ impl NodeConfig {
             http: self.http.or(other.http),
             stratum: self.stratum.or(other.stratum),
             p2p: longer(self.p2p, other.p2p),
+            external_address: longer(self.external_address, other.external_address),
             require_identity: longer(self.require_identity, other.require_identity),
             connect: longer(self.connect, other.connect),
             add_node: longer(self.add_node, other.add_node),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::hash::BlockHash;
 use crate::lock::AddressPrefix;
-use crate::units::Height;
+use crate::units::{Height, Work};
 
 /// How the network is found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Network {
     /// Addresses of nodes (multiaddr) that are always there.
     #[serde(default, deserialize_with = "codec::bounded::<_, _, { Network::ENTRIES_MAX }>")]
     pub bootstrap_peers: Vec<String>,
+    /// The work of the best chain when the spec was written, or less: headers of a chain without it are not held. 64 hex digits.
+    #[serde(default)]
+    pub minimum_work: Work,
     /// Blocks known to be in the best chain: no fork from below them is followed.
     #[serde(default, deserialize_with = "codec::bounded::<_, _, { Network::ENTRIES_MAX }>")]
     pub checkpoints: Vec<Checkpoint>,

@@ -39,6 +39,8 @@ impl ChainSync {
         // Light clients ask, and have nothing to give.
         if hello.services.has(Services::NODE) {
             self.peers.add(peer, hello, is_outbound, at.tree);
+            // Whose tip is known has no headers to give, and is not asked.
+            self.has_heard |= at.tree.node(&hello.tip).is_some();
         }
     }
 
@@ -178,6 +180,7 @@ impl ChainSync {
     fn headers_end(&mut self, key: PeerKey, at: &Surroundings<'_>) {
         let Some(peer) = self.peers.peer(key) else { return };
         let Peer { giving: Some(giving), claimed, .. } = peer else { return };
+        self.has_heard = true;
         // What the node itself has is not given again.
         let shown = giving.shown.max(at.tree.best().work());
         let has_shown_less = shown < *claimed;

@@ -207,7 +207,8 @@ pub enum Output {
         /// What it did.
         fault: Fault,
     },
-    /// Whether the chain has caught up with the headers. Told when it changes; at first it has.
+    /// Whether the chain has caught up with the headers. Told when it changes; at first it has, unless it waits for peers
+    /// ([`Limits::waits_for_peers`]).
     Synced(bool),
 }
 
@@ -238,13 +239,20 @@ pub struct Limits {
     pub held_bytes: usize,
     /// The least work that a chain must have before its headers are taken into the tree.
     pub work_min: Work,
+    /// Whether the chain counts as caught up only once a peer has given all its headers: else a node that comes back after a while would
+    /// have its miners work on an old tip.
+    pub waits_for_peers: bool,
 }
 
 impl Limits {
     /// What a node on this chain can bear: as much as twenty-four of its largest blocks.
     #[must_use]
     pub const fn of(spec: &ChainSpec) -> Self {
-        Self { held_bytes: 24 * SyncAnswer::bytes_max(spec), work_min: Work::ZERO }
+        Self {
+            held_bytes: 24 * SyncAnswer::bytes_max(spec),
+            work_min: spec.network().minimum_work,
+            waits_for_peers: false,
+        }
     }
 }
 
@@ -264,6 +272,8 @@ pub struct ChainSync {
     last_number: u64,
     next_round: Moment,
     is_synced: bool,
+    /// Whether a peer has given all its headers, or has none that are new.
+    has_heard: bool,
 }
 
 impl ChainSync {
@@ -281,7 +291,8 @@ impl ChainSync {
             outputs: VecDeque::new(),
             last_number: 0,
             next_round: now.plus(headers::ROUND_MS),
-            is_synced: true,
+            is_synced: !limits.waits_for_peers,
+            has_heard: false,
         }
     }
 
@@ -408,7 +419,8 @@ impl ChainSync {
 
     fn tell_synced(&mut self) {
         let missing = self.bodies.missing();
-        let is_synced = if self.is_synced { missing <= BEHIND_BLOCKS_MAX } else { missing == 0 };
+        let is_caught_up = if self.is_synced { missing <= BEHIND_BLOCKS_MAX } else { missing == 0 };
+        let is_synced = is_caught_up && (self.has_heard || !self.limits.waits_for_peers);
         if is_synced != self.is_synced {
             self.is_synced = is_synced;
             self.outputs.push_back(Output::Synced(is_synced));

@@ -2,11 +2,31 @@
 
 use qbtc_core::chain::InsertError;
 use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::{Input, PeerKey};
+use qbtc_core::sync::{Input, Limits, PeerKey};
 use qbtc_core::units::{BlockTime, Work};
 
 use super::desk::{CLOCK, Chain, Desk, headers, spec};
 use super::support::{mine, test};
+
+#[test]
+fn who_waits_for_peers_has_not_caught_up_before_one_has_told_its_headers() {
+    let chain = Chain::new(&spec(), 3, 1);
+    let mut desk = Desk::with_limits(Limits { waits_for_peers: true, ..Limits::of(&spec()) });
+    desk.is_synced = false;
+    desk.wait(1_000);
+    assert!(!desk.is_synced, "nobody was asked");
+    desk.peer_up(1, &chain);
+    assert!(!desk.is_synced, "nobody has answered");
+    desk.serve(&[(1, &chain)]);
+    desk.assert_has(&chain);
+    // A peer that has nothing new says as much.
+    let mut desk = Desk::with_limits(Limits { waits_for_peers: true, ..Limits::of(&spec()) });
+    desk.is_synced = false;
+    let genesis = Chain::new(&spec(), 0, 1);
+    desk.peer_up(1, &genesis);
+    desk.serve(&[(1, &genesis)]);
+    assert!(desk.is_synced);
+}
 
 #[test]
 fn a_node_gets_the_chain_of_its_peer() {

@@ -18,12 +18,16 @@ use rayon::prelude::*;
 
 use crate::blocks_file::BlocksWriter;
 use crate::driver::{DriverOptions, DriverThread, VERIFIED_CACHE_ENTRIES, start_knowing};
+use crate::import::import_knowing;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::store::{Store, StoreOptions};
 
 /// The fee of a transaction for each byte, in quanta: above any floor of a pool that is not full.
 const FEE_PER_BYTE: u64 = 2;
+
+/// How long it may take until what was imported is written.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(120);
 
 /// The owner of all money on the bench's chain.
 pub(crate) struct Owner {
@@ -165,6 +169,15 @@ impl BenchNode {
         let options = DriverOptions { policy, ..DriverOptions::default() };
         let (node, thread) = start_knowing(store, Arc::new(Metrics::new("bench")), options, cache)?;
         Ok(Self { node, thread })
+    }
+
+    /// One that has a whole chain, and shows it: what is imported is shown once it is written.
+    pub(crate) async fn with_chain(folder: &Path, spec: &Arc<ChainSpec>, chain: &MadeChain) -> anyhow::Result<Self> {
+        let bench = Self::start(folder, spec)?;
+        let done = import_knowing(&bench.node, File::open(&chain.path)?, VerifiedCache::new(1), |_| {}).await?;
+        let mut tips = bench.node.tip();
+        tokio::time::timeout(WRITTEN_WITHIN, tips.wait_for(|tip| u64::from(tip.height.0) == done.blocks)).await??;
+        Ok(bench)
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

@@ -7,14 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libp2p::Multiaddr;
-use qbtc_core::verify::VerifiedCache;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::chain::{BenchNode, MadeChain, Owner, make_chain};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
-use crate::import::import_knowing;
 use crate::p2p::identity::Identity;
 use crate::p2p::junk::{JunkOptions, JunkPeers};
 use crate::p2p::{P2p, P2pOptions, launch};
@@ -77,8 +75,7 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
 
 async fn fetch(folder: &Path, owner: &Owner, chain: &MadeChain, junk: Junk) -> anyhow::Result<Took> {
     let tasks = TaskTracker::new();
-    let giver = BenchNode::start(&folder.join("giver"), &owner.spec)?;
-    import_knowing(&giver.node, std::fs::File::open(&chain.path)?, VerifiedCache::new(1), |_| {}).await?;
+    let giver = BenchNode::with_chain(&folder.join("giver"), &owner.spec, chain).await?;
     let given = launch(&giver.node, &Identity::random(), listening()?, &tasks).await?;
     let target = giver.node.chain().state().tip();
     let taker = BenchNode::start(&folder.join("taker"), &owner.spec)?;

@@ -10,7 +10,6 @@ use super::chain::{BenchNode, MadeChain, Owner, make_chain};
 use super::figure::{Bound, Figure};
 use super::import::time_import;
 use super::{BenchOptions, folder, runtime};
-use crate::import::import_knowing;
 use crate::p2p::identity::Identity;
 use crate::p2p::{P2pOptions, launch};
 
@@ -41,8 +40,7 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
 /// What it takes until a fresh node has fetched and written everything.
 async fn time_sync(folder: &Path, owner: &Owner, chain: &MadeChain, listen: &str) -> anyhow::Result<f64> {
     let tasks = TaskTracker::new();
-    let giver = BenchNode::start(&folder.join("giver"), &owner.spec)?;
-    import_knowing(&giver.node, std::fs::File::open(&chain.path)?, VerifiedCache::new(1), |_| {}).await?;
+    let giver = BenchNode::with_chain(&folder.join("giver"), &owner.spec, chain).await?;
     let options = P2pOptions { listen: vec![listen.parse()?], ..P2pOptions::default() };
     let given = launch(&giver.node, &Identity::random(), options, &tasks).await?;
     let target = giver.node.chain().state().tip();

@@ -96,6 +96,8 @@ impl Behaviour {
         let family = protocol(&chain, "node", 1).to_string();
         let identify = identify::Config::new(family, identity.keypair().public())
             .with_agent_version(user_agent().as_str().to_owned())
+            // Those that may be told are told where addresses are asked for.
+            .with_hide_listen_addrs(true)
             .with_cache_size(0);
         let exchanges = Exchanges(node.spec());
         Self {

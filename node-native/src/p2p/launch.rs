@@ -7,6 +7,7 @@
 
 use std::io;
 
+use qbtc_core::sync::Limits;
 use tokio_util::task::TaskTracker;
 
 use super::identity::Identity;
@@ -35,10 +36,11 @@ pub async fn launch(
     options: P2pOptions,
     tasks: &TaskTracker,
 ) -> Result<P2p, LaunchError> {
-    let at_hand = options.at_hand.clone();
+    let (at_hand, waits_for_peers) = (options.at_hand.clone(), options.waits_for_peers);
     let Started { p2p, link, relay, service } = start(node, identity, options).await?;
     let relay = Relay::new(node, relay)?;
-    let syncing = sync::start(node, link, at_hand)?;
+    let limits = Limits { waits_for_peers, ..Limits::of(node.spec()) };
+    let syncing = sync::start(node, link, at_hand, limits)?;
     tasks.spawn(service.run());
     tasks.spawn(relay.run());
     tasks.spawn_blocking(move || {

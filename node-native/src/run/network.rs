@@ -27,6 +27,7 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
         return if has_peers { Err(RunError::PeersOff) } else { Ok(None) };
     }
     let mut options = P2pOptions { connections: connections(config), ..P2pOptions::default() };
+    options.external.clone_from(&config.external_address);
     options.required_identity = required_identity(config);
     options.wanted = config.connect.iter().chain(&config.add_node).cloned().collect();
     options.listen = config.p2p.iter().filter_map(listen_address).collect();
@@ -59,7 +60,9 @@ pub(super) async fn start(
             StoredNetwork::default()
         }
     };
-    options.discovery = Some(discovery(config, node.spec(), store, stored));
+    let discovery = discovery(config, node.spec(), store, stored);
+    options.waits_for_peers = waits_for_peers(node.spec(), &options, &discovery);
+    options.discovery = Some(discovery);
     if options.listen.iter().any(ListenAddress::is_webrtc) {
         // Part of the addresses that browsers know, so it stays over restarts.
         options.webrtc = Some(Certificate::load_or_generate(&chain_dir.join("webrtc.pem"))?);
@@ -69,12 +72,27 @@ pub(super) async fn start(
     Ok(p2p)
 }
 
+/// Whether there is somebody to ask for a newer tip than the node's own. On chains of one's own machine, the node's is as good as any.
+fn waits_for_peers(spec: &ChainSpec, options: &P2pOptions, discovery: &DiscoveryOptions) -> bool {
+    let knows_some =
+        !discovery.seeds.is_empty() || !discovery.bootstrap.is_empty() || !discovery.stored.entries.is_empty();
+    let looks_for_some = discovery.slots.full > 0 && knows_some;
+    !is_own(spec) && (!options.wanted.is_empty() || looks_for_some)
+}
+
+/// Whether a chain is made for one machine.
+fn is_own(spec: &ChainSpec) -> bool {
+    matches!(spec.name(), "local" | "dev")
+}
+
 /// How nodes are looked for. Bans are kept also where none are.
 fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: StoredNetwork) -> DiscoveryOptions {
     let network = spec.network();
     let is_on = config.discover.unwrap_or(config.connect.is_empty());
     let seeds = if config.dns_seed.is_empty() {
-        network.dns_seeds.clone()
+        // A name that leads to nodes is asked as seeds are.
+        let names = network.bootstrap_peers.iter().filter_map(|peer| peer.strip_prefix("/dnsaddr/"));
+        network.dns_seeds.iter().map(String::as_str).chain(names).map(str::to_owned).collect()
     } else {
         config.dns_seed.iter().map(|name| name.as_str().to_owned()).collect()
     };
@@ -83,7 +101,7 @@ fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: Stored
         dns_servers: config.dns_server.clone(),
         bootstrap: network.bootstrap_peers.iter().filter_map(|address| address.parse().ok()).collect(),
         port: network.ports.p2p,
-        takes_private: config.allow_private_addresses.unwrap_or(matches!(spec.name(), "local" | "dev")),
+        takes_private: config.allow_private_addresses.unwrap_or(is_own(spec)),
         slots: if is_on { Slots::default() } else { Slots { full: 0, block_relay: 0 } },
         store,
         stored,

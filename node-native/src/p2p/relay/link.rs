@@ -3,6 +3,7 @@
 use qbtc_core::net::{CompactBlock, Fault};
 use qbtc_core::sync::{PeerKey, Verdict};
 use qbtc_core::tx::Transaction;
+use qbtc_core::units::FeeRate;
 use tokio::sync::mpsc;
 
 /// A transaction that a peer passed on to everybody, as the network numbers it.
@@ -16,8 +17,17 @@ pub(crate) enum RelayEvent {
     Up {
         /// Its number.
         peer: PeerKey,
-        /// Whether this node chose it.
-        is_outbound: bool,
+        /// Whether it may be given what is on the stem: this node chose it, and not as an anchor.
+        is_for_stem: bool,
+        /// The least fee rate that it wants to hear of.
+        fee_rate_min: FeeRate,
+    },
+    /// A peer wants to hear of another fee rate.
+    Told {
+        /// Which.
+        peer: PeerKey,
+        /// The least fee rate.
+        fee_rate_min: FeeRate,
     },
     /// A peer is gone.
     Down {

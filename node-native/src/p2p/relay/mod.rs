@@ -15,6 +15,7 @@ mod stem_pool;
 
 pub(crate) use link::{MessageKey, RelayCommand, RelayEvent, RelayLink};
 
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,12 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use qbtc_core::hash::Wtxid;
-use qbtc_core::mempool::AdmitError;
+use qbtc_core::mempool::{AdmitError, MempoolEntry};
 use qbtc_core::net::{CompactBlock, Fault};
 use qbtc_core::relay::{Origin, Route, Stem};
 use qbtc_core::sync::{Moment, PeerKey, Verdict};
 use qbtc_core::tx::Transaction;
+use qbtc_core::units::FeeRate;
 use qbtc_core::verify::SpendError;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -47,6 +49,8 @@ pub(crate) struct Relay {
     stem: Stem,
     held: StemPool,
     own: Own,
+    /// The least fee rates that the peers want to hear of.
+    filters: HashMap<PeerKey, FeeRate>,
     verifying: FuturesUnordered<BoxFuture<'static, Verified>>,
     /// What goes to the next peer of the stem after its delay.
     leaving: FuturesUnordered<BoxFuture<'static, (PeerKey, Transaction)>>,
@@ -56,7 +60,8 @@ pub(crate) struct Relay {
 struct Verified {
     from: Source,
     transaction: Transaction,
-    outcome: Result<(), TxRefusal>,
+    /// What it pays, if it is for the stem.
+    outcome: Result<Option<FeeRate>, TxRefusal>,
 }
 
 /// Where a transaction came from.
@@ -79,6 +84,7 @@ impl Relay {
             stem: Stem::new(key, Moment::default()),
             held: StemPool::default(),
             own: Own::default(),
+            filters: HashMap::new(),
             verifying: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
         })
@@ -120,7 +126,8 @@ impl Relay {
         match event {
             Event::Spread(transaction) => {
                 self.own.add(transaction.txid(), self.now());
-                self.send_on((*transaction).clone(), Origin::Here).await
+                let rate = self.node.live().pool.entry(&transaction.txid()).map(MempoolEntry::fee_rate);
+                self.send_on((*transaction).clone(), Origin::Here, rate).await
             }
             Event::Removed(removal) => {
                 self.own.remove(&removal.tx.txid());
@@ -139,11 +146,17 @@ impl Relay {
     /// What happens on the network.
     async fn hear(&mut self, event: RelayEvent) -> Option<()> {
         match event {
-            RelayEvent::Up { peer, is_outbound } => {
-                self.stem.peer_up(peer, is_outbound);
+            RelayEvent::Up { peer, is_for_stem, fee_rate_min } => {
+                self.filters.insert(peer, fee_rate_min);
+                self.stem.peer_up(peer, is_for_stem);
+                Some(())
+            }
+            RelayEvent::Told { peer, fee_rate_min } => {
+                self.filters.insert(peer, fee_rate_min);
                 Some(())
             }
             RelayEvent::Down { peer } => {
+                self.filters.remove(&peer);
                 self.stem.peer_down(peer);
                 Some(())
             }
@@ -172,8 +185,11 @@ impl Relay {
         let node = self.node.clone();
         self.verifying.push(Box::pin(async move {
             let outcome = match from {
-                Source::Everybody(..) => node.submit_transaction(transaction.clone()).await.map(drop),
-                Source::Stem(_) => node.test_transaction(transaction.clone()).await.map(drop),
+                Source::Everybody(..) => node.submit_transaction(transaction.clone()).await.map(|_| None),
+                Source::Stem(_) => {
+                    let tested = node.test_transaction(transaction.clone()).await;
+                    tested.map(|tested| FeeRate::reached_by(tested.fee, tested.size_bytes.into()))
+                }
             };
             Verified { from, transaction, outcome }
         }));
@@ -181,7 +197,10 @@ impl Relay {
 
     async fn verified(&mut self, verified: Verified) -> Option<()> {
         let Verified { from, transaction, outcome } = verified;
-        let refusal = outcome.err();
+        let (rate, refusal) = match outcome {
+            Ok(rate) => (rate, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
         let is_forged = refusal.as_ref().is_some_and(is_forged);
         match from {
             Source::Everybody(peer, message) => {
@@ -197,21 +216,21 @@ impl Relay {
             }
             Source::Stem(peer) if is_forged => self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await,
             Source::Stem(peer) => match refusal {
-                None => self.send_on(transaction, Origin::Peer(peer)).await,
+                None => self.send_on(transaction, Origin::Peer(peer), rate).await,
                 // A stem that leads back to where it began has gone in a circle.
                 Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.own.has(&transaction.txid()) => {
-                    self.send_on(transaction, Origin::Peer(peer)).await
+                    self.send_on(transaction, Origin::Peer(peer), rate).await
                 }
                 Some(_) => Some(()),
             },
         }
     }
 
-    /// Sends a valid transaction to where it goes next.
-    async fn send_on(&mut self, transaction: Transaction, origin: Origin) -> Option<()> {
+    /// Sends a valid transaction to where it goes next: a peer that does not want to hear of what pays so little would drop it.
+    async fn send_on(&mut self, transaction: Transaction, origin: Origin, rate: Option<FeeRate>) -> Option<()> {
         let wtxid = transaction.wtxid();
         match self.stem.route(&wtxid, origin, self.now()) {
-            Route::Stem { to, delay_ms } if self.leaving.len() < LEAVING_MAX => {
+            Route::Stem { to, delay_ms } if self.leaving.len() < LEAVING_MAX && self.is_wanted_by(to, rate) => {
                 tracing::debug!(%wtxid, peer = to.0, "along the stem");
                 if origin != Origin::Here {
                     self.held.put(wtxid, transaction.clone());
@@ -224,6 +243,11 @@ impl Relay {
             }
             Route::Stem { .. } | Route::Fluff => self.give_to_all(transaction).await,
         }
+    }
+
+    fn is_wanted_by(&self, peer: PeerKey, rate: Option<FeeRate>) -> bool {
+        let least = self.filters.get(&peer);
+        rate.zip(least).is_none_or(|(rate, least)| rate >= *least)
     }
 
     async fn give_to_all(&mut self, transaction: Transaction) -> Option<()> {

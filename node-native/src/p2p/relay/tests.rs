@@ -19,6 +19,7 @@ struct Scene {
 
 const DIALLED: PeerKey = PeerKey(1);
 const OTHER: PeerKey = PeerKey(2);
+const ANY: FeeRate = FeeRate::from_quanta_per_1000_bytes(0);
 
 impl Scene {
     /// With a peer that this node dialled, or without; and one that dialled this node.
@@ -31,9 +32,9 @@ impl Scene {
         let relay = Relay::new(&bench.node, RelayLink { events: receiver, commands: sender }).unwrap();
         let task = tokio::spawn(relay.run());
         if is_dialling {
-            events.send(RelayEvent::Up { peer: DIALLED, is_outbound: true }).await.unwrap();
+            events.send(RelayEvent::Up { peer: DIALLED, is_for_stem: true, fee_rate_min: ANY }).await.unwrap();
         }
-        events.send(RelayEvent::Up { peer: OTHER, is_outbound: false }).await.unwrap();
+        events.send(RelayEvent::Up { peer: OTHER, is_for_stem: false, fee_rate_min: ANY }).await.unwrap();
         Self { _folder: folder, owner, bench, events, commands, task }
     }
 
@@ -85,6 +86,21 @@ fn forged(transaction: &Transaction) -> Transaction {
         }
     }
     forged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_be_paid_more_is_not_on_the_stem() {
+    let mut scene = Scene::new(true).await;
+    let (first, second) = (scene.payment(0), scene.payment(1));
+    scene.bench.node.spread_transaction(first).await.unwrap();
+    assert!(matches!(scene.command().await, RelayCommand::Stem { peer: DIALLED, .. }));
+    let fee_rate_min = FeeRate::from_quanta_per_1000_bytes(1_000_000);
+    scene.events.send(RelayEvent::Told { peer: DIALLED, fee_rate_min }).await.unwrap();
+    // What comes along the stem is heard after that, what starts here may be before.
+    scene.stem(&second).await;
+    let RelayCommand::Publish(published) = scene.command().await else { panic!() };
+    assert_eq!(published, second);
+    scene.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,6 +124,11 @@ impl Service {
         self.perform(steps);
     }
 
+    /// Whether this node dialled a peer for blocks only.
+    pub(super) fn is_anchor(&self, key: PeerKey) -> bool {
+        self.discovery.as_ref().is_some_and(|discovery| discovery.dialer.purpose(key) == Some(Purpose::BlockRelay))
+    }
+
     /// A peer that had said hello is gone.
     pub(super) fn gone(&mut self, id: &PeerId, key: PeerKey) {
         let (now, clock) = (Instant::now(), self.node.now());

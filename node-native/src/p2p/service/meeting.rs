@@ -190,6 +190,9 @@ impl Service {
         if let Some(known) = &mut peer.hello {
             let (peer, before) = (peer.key, std::mem::replace(known, hello.clone()));
             // Both say hello, and both answer: the second one says nothing new.
+            if before.fee_rate_min != hello.fee_rate_min {
+                self.tell_relay(RelayEvent::Told { peer, fee_rate_min: hello.fee_rate_min });
+            }
             if before.tip != hello.tip {
                 self.tell(Input::Told { peer, hello });
             }
@@ -219,8 +222,9 @@ impl Service {
             );
         }
         self.count_peers();
-        self.tell_relay(RelayEvent::Up { peer: key, is_outbound });
         self.met(id, hello.services);
+        let is_for_stem = is_outbound && !self.is_anchor(key);
+        self.tell_relay(RelayEvent::Up { peer: key, is_for_stem, fee_rate_min: hello.fee_rate_min });
         self.tell(Input::PeerUp { peer: key, hello, is_outbound });
     }
 

@@ -76,6 +76,10 @@ pub struct P2pOptions {
     pub node_key: Option<NodeKey>,
     /// What peers must show.
     pub required_identity: RequiredIdentity,
+    /// Where others can reach this node beside where it listens.
+    pub external: Vec<NodeAddress>,
+    /// Whether there is nothing to mine on before a peer has told its headers.
+    pub waits_for_peers: bool,
     /// Blocks that are not stored yet.
     pub at_hand: BlocksAtHand,
     /// What browsers know the node by, if they are to reach it by WebRTC.
@@ -264,6 +268,9 @@ async fn listening(
             Err(error) => tracing::warn!(%address, "not listening for peers: {error}"),
         }
     }
+    for address in &options.external {
+        swarm.add_external_address(address.0.clone());
+    }
     tell_addresses(&mut swarm, listeners).await;
     Ok(swarm)
 }
@@ -362,8 +369,10 @@ impl Service {
 
     fn note_addresses(&self) {
         let own = *self.swarm.local_peer_id();
-        let mut all: Vec<String> =
-            self.swarm.listeners().map(|address| address.clone().with(Protocol::P2p(own)).to_string()).collect();
+        let is_own = |part: &Protocol<'_>| matches!(part, Protocol::P2p(_));
+        let addresses = self.swarm.listeners().chain(self.swarm.external_addresses());
+        let bare = addresses.map(|address| address.iter().filter(|part| !is_own(part)).collect::<Multiaddr>());
+        let mut all: Vec<String> = bare.map(|address| address.with(Protocol::P2p(own)).to_string()).collect();
         all.sort_unstable();
         *self.shared.addresses.write() = all;
     }

@@ -37,12 +37,13 @@ const OUTCOMES_WAITING_MAX: usize = 256;
 ///
 /// # Errors
 /// If the system has no thread left, or no randomness.
-pub(crate) fn start(node: &Node, link: SyncLink, at_hand: BlocksAtHand) -> io::Result<JoinHandle<()>> {
+pub(crate) fn start(node: &Node, link: SyncLink, at_hand: BlocksAtHand, limits: Limits) -> io::Result<JoinHandle<()>> {
+    node.set_synced(!limits.waits_for_peers);
     let started = Instant::now();
     let salt = getrandom::u64().map_err(io::Error::other)?;
     let (outcomes_sender, outcomes) = mpsc::channel(OUTCOMES_WAITING_MAX);
     let syncing = Syncing {
-        machine: ChainSync::new(Limits::of(node.spec()), salt, Moment::default()),
+        machine: ChainSync::new(limits, salt, Moment::default()),
         scores: Scores::default(),
         node: node.clone(),
         started,

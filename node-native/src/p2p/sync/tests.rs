@@ -35,8 +35,13 @@ impl Scene {
         let node = BenchNode::start(&folder.join("syncing"), &owner.spec).unwrap();
         let (events, receiver) = mpsc::channel(16);
         let (sender, commands) = mpsc::channel(16);
-        let thread =
-            start(&node.node, SyncLink { events: receiver, commands: sender }, BlocksAtHand::default()).unwrap();
+        let thread = start(
+            &node.node,
+            SyncLink { events: receiver, commands: sender },
+            BlocksAtHand::default(),
+            Limits::of(&owner.spec),
+        )
+        .unwrap();
         Self { blocks, owner, node, events, commands, thread }
     }
 
