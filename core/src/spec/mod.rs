@@ -12,10 +12,12 @@ pub use consensus::{Allocation, Consensus, ConsensusError, Genesis, Limits, Sche
 pub use network::{Checkpoint, Network, Ports};
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::codec::{self, CodecError};
 use crate::commit::flyclient::HeaderRules;
 use crate::hash::ChainId;
 use crate::pow::Retarget;
@@ -47,6 +49,9 @@ pub enum SpecError {
         /// Bytes found.
         found: usize,
     },
+    /// Not the bytes of a chain spec.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// Not the TOML of a chain spec; the message names the line.
     #[error("{0}")]
     Toml(String),
@@ -68,25 +73,25 @@ impl ChainSpec {
     /// The chain of real money.
     #[must_use]
     pub fn main() -> Self {
-        Self::built_in(include_str!("main.toml"))
+        Self::built_in(include_str!("main.hex"))
     }
 
     /// The public chain for trying things out: main's rules with a genesis of its own.
     #[must_use]
     pub fn test() -> Self {
-        Self::built_in(include_str!("test.toml"))
+        Self::built_in(include_str!("test.hex"))
     }
 
     /// A chain for a network on one machine, with real miners: a block every ten seconds.
     #[must_use]
     pub fn local() -> Self {
-        Self::built_in(include_str!("local.toml"))
+        Self::built_in(include_str!("local.hex"))
     }
 
     /// A chain for developers and tests: constant, trivial difficulty and an allocation to a published key.
     #[must_use]
     pub fn dev() -> Self {
-        Self::built_in(include_str!("dev.toml"))
+        Self::built_in(include_str!("dev.hex"))
     }
 
     /// The built-in spec of this name: `main`, `test`, `local` or `dev`.
@@ -109,7 +114,24 @@ impl ChainSpec {
         if text.len() > Self::TEXT_BYTES_MAX {
             return Err(SpecError::TooLong { found: text.len() });
         }
-        let file: SpecFile = toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))?;
+        Self::check(toml::from_str(text).map_err(|error| SpecError::Toml(error.to_string()))?)
+    }
+
+    /// Reads what [`ChainSpec::to_bytes`] wrote: what [`ChainSpec::from_toml`] reads of a text.
+    ///
+    /// # Errors
+    /// [`SpecError`], if the bytes are no spec whose rules fit together.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SpecError> {
+        Self::check(codec::decode(bytes, Self::TEXT_BYTES_MAX)?)
+    }
+
+    /// The spec as bytes, for readers that cannot afford a parser of TOML.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(&self.file)
+    }
+
+    fn check(file: SpecFile) -> Result<Self, SpecError> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(1..=32).contains(&file.name.len()) || !file.name.bytes().all(is_plain) {
             return Err(SpecError::Name { found: file.name });
@@ -168,8 +190,10 @@ impl ChainSpec {
         self.chain_id
     }
 
-    fn built_in(text: &str) -> Self {
-        Self::from_toml(text).expect("the built-in specs are tested")
+    /// A built-in spec, whose bytes stand in hex beside its TOML. A test holds the two together, and says what to write.
+    fn built_in(hex: &str) -> Self {
+        let bytes = hex::decode(hex.trim_ascii()).expect("the built-in specs are tested");
+        Self::from_bytes(&bytes).expect("the built-in specs are tested")
     }
 }
 
@@ -180,6 +204,22 @@ mod tests {
 
     fn built_in() -> [ChainSpec; 4] {
         ["main", "test", "local", "dev"].map(|name| ChainSpec::by_name(name).unwrap())
+    }
+
+    #[test]
+    fn the_bytes_of_each_built_in_spec_are_those_of_its_toml() {
+        for (name, toml, hex) in [
+            ("main", include_str!("main.toml"), include_str!("main.hex")),
+            ("test", include_str!("test.toml"), include_str!("test.hex")),
+            ("local", include_str!("local.toml"), include_str!("local.hex")),
+            ("dev", include_str!("dev.toml"), include_str!("dev.hex")),
+        ] {
+            let bytes = ChainSpec::from_toml(toml).unwrap().to_bytes();
+            assert_eq!(hex.trim_ascii(), hex::encode(&bytes), "write the right one into core/src/spec/{name}.hex");
+            for length in 0..bytes.len() {
+                assert!(matches!(ChainSpec::from_bytes(&bytes[..length]), Err(SpecError::Codec(_))), "{length}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use bip39::Language;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::passphrase::Passphrase;
+
 /// Words that stand for the entropy of a wallet (BIP 39).
 pub struct Mnemonic(bip39::Mnemonic);
 
@@ -105,12 +107,9 @@ impl Mnemonic {
     }
 
     /// The seed of these words and a passphrase, which may be empty. Every passphrase gives a wallet: none is wrong.
-    ///
-    /// The passphrase is normalised as BIP 39 demands (NFKD), so that it does not matter how a keyboard composes accents.
     #[must_use]
-    pub fn to_seed(&self, passphrase: &str) -> WalletSeed {
-        let passphrase = normalized(passphrase);
-        WalletSeed(self.0.to_seed_normalized(&passphrase))
+    pub fn to_seed(&self, passphrase: impl Into<Passphrase>) -> WalletSeed {
+        WalletSeed(self.0.to_seed_normalized(passphrase.into().as_str()))
     }
 }
 
@@ -129,13 +128,6 @@ impl WalletSeed {
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
-}
-
-/// A passphrase in Unicode's form NFKD: the same bytes for what looks the same.
-pub(super) fn normalized(passphrase: &str) -> Zeroizing<String> {
-    let mut normal = alloc::borrow::Cow::Borrowed(passphrase);
-    bip39::Mnemonic::normalize_utf8_cow(&mut normal);
-    Zeroizing::new(normal.into_owned())
 }
 
 fn unknown_word(words: &str, index: usize) -> MnemonicError {

@@ -6,6 +6,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`passphrase`] | what protects words and keystores, in one form |
 //! | [`mnemonic`] | BIP 39 words and the seed they stand for |
 //! | [`derivation`] | from that seed to the seed of each key |
 //! | [`layout`] | which keys stand in each address |
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod message;
 pub mod mnemonic;
 pub mod partial;
+pub mod passphrase;
 pub mod replacement;
 pub mod size;
 

@@ -6,7 +6,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::KeystoreError;
-use crate::wallet::mnemonic::normalized;
+use crate::wallet::passphrase::Passphrase;
 
 /// What one guess at a passphrase costs.
 ///
@@ -74,13 +74,13 @@ impl KdfParams {
         self.lanes
     }
 
-    /// Makes the keys of a passphrase, normalised like that of a mnemonic.
-    pub(super) fn keys(self, passphrase: &str, salt: &[u8; 16]) -> Result<KeystoreKeys, KeystoreError> {
+    /// Makes the keys of a passphrase.
+    pub(super) fn keys(self, passphrase: &Passphrase, salt: &[u8; 16]) -> Result<KeystoreKeys, KeystoreError> {
         let mut stretched = Zeroizing::new([0; 32]);
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(stretched.len()));
         let params = params.expect("the ranges of KdfParams lie within those of Argon2");
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(normalized(passphrase).as_bytes(), salt, &mut *stretched)
+            .hash_password_into(passphrase.as_str().as_bytes(), salt, &mut *stretched)
             .map_err(|_| KeystoreError::Memory { kib: self.memory_kib })?;
         let hkdf = Hkdf::<Sha256>::new(None, &*stretched);
         let mut keys = KeystoreKeys { encryption: [0; 32], check: [0; 32] };

@@ -42,6 +42,7 @@ pub use kdf::KdfParams;
 
 use crate::crypto::ENTROPY_BYTES;
 use crate::hash::{sha256d, tagged};
+use crate::wallet::passphrase::Passphrase;
 
 const MAGIC: [u8; 8] = *b"qbtckeys";
 const TAG_BYTES: usize = 16;
@@ -167,14 +168,14 @@ impl Keystore {
     /// [`KeystoreError`] for labels beyond their limits, or too little memory.
     pub fn seal(
         content: &KeystoreContent,
-        passphrase: &str,
+        passphrase: impl Into<Passphrase>,
         kdf: KdfParams,
         entropy: &[u8; ENTROPY_BYTES],
     ) -> Result<Self, KeystoreError> {
         let plain = content.encode()?;
         let salt = first_bytes(&tagged("qbtc/keystore-salt", &[entropy]));
         let nonce = first_bytes(&tagged("qbtc/keystore-nonce", &[entropy]));
-        let keys = kdf.keys(passphrase, &salt)?;
+        let keys = kdf.keys(&passphrase.into(), &salt)?;
         let mut sealed = Self { kdf, salt, key_check: keys.check, nonce, ciphertext: Vec::new() };
         let aad = sealed.header(plain.len() + TAG_BYTES);
         let cipher = XChaCha20Poly1305::new(&keys.encryption.into());
@@ -188,8 +189,8 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::WrongPassphrase`], [`KeystoreError::CiphertextDamaged`], or [`KeystoreError::Memory`].
-    pub fn open(&self, passphrase: &str) -> Result<KeystoreContent, KeystoreError> {
-        let keys = self.kdf.keys(passphrase, &self.salt)?;
+    pub fn open(&self, passphrase: impl Into<Passphrase>) -> Result<KeystoreContent, KeystoreError> {
+        let keys = self.kdf.keys(&passphrase.into(), &self.salt)?;
         // What the key check is compared with is public, and finding a passphrase that matches more of it costs as much as
         // finding the passphrase: time tells nothing here.
         if keys.check != self.key_check {
@@ -208,8 +209,8 @@ impl Keystore {
     /// As [`Keystore::open`].
     pub fn change_passphrase(
         &self,
-        old: &str,
-        new: &str,
+        old: impl Into<Passphrase>,
+        new: impl Into<Passphrase>,
         kdf: KdfParams,
         entropy: &[u8; ENTROPY_BYTES],
     ) -> Result<Self, KeystoreError> {

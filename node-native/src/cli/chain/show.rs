@@ -16,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   qbtc chain show --chain test
   qbtc chain show --chain acme.toml --json
-  qbtc chain show --chain main --toml > mine.toml    a spec to start from";
+  qbtc chain show --chain main --toml > mine.toml    a spec to start from
+  qbtc chain show --chain acme.toml --hex            what the npm package reads";
 
 /// Shows a chain's rules.
 #[derive(Args)]
@@ -25,11 +26,17 @@ pub(in crate::cli) struct ShowCommand {
     /// Prints the whole spec, as its file.
     #[arg(long, conflicts_with = "json")]
     toml: bool,
+    /// Prints the whole spec as bytes in hex: what programs without a parser of TOML read.
+    #[arg(long, conflicts_with_all = ["json", "toml"])]
+    hex: bool,
 }
 
 impl ShowCommand {
     pub(in crate::cli) fn run(self, global: &GlobalOptions) -> anyhow::Result<()> {
         let spec = global.spec()?;
+        if self.hex {
+            return print(&hex::encode(spec.to_bytes()));
+        }
         if self.toml { print(&spec.to_toml()) } else { show(&ChainSummary::of(&spec), global.json) }
     }
 }
