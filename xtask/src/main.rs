@@ -7,6 +7,7 @@ mod debian;
 mod demo;
 mod figures;
 mod fuzz;
+mod npm;
 mod process;
 mod setup;
 mod sim;
@@ -43,6 +44,8 @@ enum Cli {
     Bench(bench::Options),
     /// Builds the packages that compile to wasm32 in release and prints their sizes
     Wasm,
+    /// Builds the npm package @qbtc/wallet and prints what it loads
+    Npm(npm::Options),
     /// Runs the fuzz targets of tests/fuzz
     Fuzz(fuzz::Options),
     /// Runs the simulator of the network: hundreds of nodes, hours of their time
@@ -69,6 +72,7 @@ fn run() -> Result<ExitCode> {
         Cli::Test(options) => return test::run(&workspace, &options),
         Cli::Bench(options) => bench::run(&workspace, &options)?,
         Cli::Wasm => wasm::run(&workspace)?,
+        Cli::Npm(options) => npm::run(&workspace, &options)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Cli::Sim(options) => sim::run(&workspace, &options)?,
     }

@@ -19,6 +19,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     })?;
     ensure("node", || tools::node(workspace))?;
     ensure("wasm-bindgen", || Ok(tools::wasm_bindgen(workspace)?.display().to_string()))?;
+    ensure("npm packages", || Ok(tools::npm_packages(workspace)?.display().to_string()))?;
     if fuzz::has_targets(workspace) {
         ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
     }

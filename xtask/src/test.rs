@@ -17,7 +17,7 @@ use crate::counts::{Counts, test_names};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{fuzz, tools};
+use crate::{fuzz, npm, tools};
 
 /// What `cargo xtask test` is asked for.
 #[derive(Debug, clap::Args)]
@@ -42,10 +42,16 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Formatting", uses_wasm: false, run: fmt },
     Step { name: "clippy", about: "Lints of every package, natively", uses_wasm: false, run: clippy },
-    Step { name: "clippy-wasm", about: "Lints of core on wasm32", uses_wasm: true, run: clippy_wasm },
+    Step { name: "clippy-wasm", about: "Lints of core and wallet-wasm on wasm32", uses_wasm: true, run: clippy_wasm },
     Step { name: "core", about: "Core's tests, natively", uses_wasm: false, run: core },
     Step { name: "core-wasm", about: "The same tests on wasm32 under Node", uses_wasm: true, run: core_wasm },
     Step { name: "tests", about: "Tests of several packages and of the build itself", uses_wasm: false, run: tests },
+    Step {
+        name: "npm",
+        about: "The npm package in Node, Deno, bundlers, Chromium, an extension",
+        uses_wasm: true,
+        run: npm,
+    },
     Step { name: "doc", about: "The documentation, free of warnings", uses_wasm: false, run: doc },
     Step { name: "fuzz", about: "Each fuzz target for a few seconds", uses_wasm: false, run: short_fuzz },
 ];
@@ -171,7 +177,17 @@ fn clippy(run: &Run, counts: &mut Counts) -> Result<()> {
 fn clippy_wasm(run: &Run, counts: &mut Counts) -> Result<()> {
     let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
     cargo.args(["clippy", "--package", "qbtc-core", "--lib", "--tests", "--locked", "--target", WASM_TARGET]);
-    run.check("clippy-wasm", cargo.args(["--", "-Dwarnings"]), counts)
+    run.check("clippy-wasm", cargo.args(["--", "-Dwarnings"]), counts)?;
+    // Each program of the npm package, as it is built, and all of it.
+    let programs = npm::PROGRAMS
+        .iter()
+        .map(|program| (program.name, vec!["--no-default-features", "--features", program.features]));
+    for (name, features) in programs.chain([("all", Vec::new())]) {
+        let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
+        cargo.args(["clippy", "--package", "qbtc-wallet-wasm", "--lib", "--locked", "--target", WASM_TARGET]);
+        run.check(&format!("clippy-wasm-{name}"), cargo.args(features).args(["--", "-Dwarnings"]), counts)?;
+    }
+    Ok(())
 }
 
 fn core(run: &Run, counts: &mut Counts) -> Result<()> {
@@ -244,6 +260,21 @@ fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
     }
     run.test("tests", &mut cargo, counts)?;
     Ok(())
+}
+
+fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
+    let package = npm::build(run.workspace, &run.wasm()?.toolchain)?;
+    for program in npm::PROGRAMS {
+        let (found, limit) = (npm::size(&package, program)?.gzip, program.gzip_max);
+        ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
+        counts.passed += 1;
+    }
+    npm::try_in_hosts(run.workspace, &package, |command| {
+        let text = run.test("npm", command, counts)?;
+        let skipped = text.lines().filter_map(|line| line.strip_prefix("skipped: "));
+        run.skipped.borrow_mut().extend(skipped.map(|what| format!("the npm package: {what}")));
+        Ok(())
+    })
 }
 
 fn doc(run: &Run, counts: &mut Counts) -> Result<()> {

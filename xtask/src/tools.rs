@@ -92,6 +92,44 @@ pub(crate) fn noble(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// What the npm package is built with, and tried in. TypeScript 6 is the last that typedoc reads.
+const NPM_PACKAGES: &[&str] = &[
+    "@types/node@26.6.6",
+    "binaryen@132.0.0",
+    "deno@2.9.6",
+    "playwright-core@1.65.1",
+    "typedoc@0.28.20",
+    "typescript@6.0.3",
+    "vite@8.3.8",
+    "webpack@5.112.2",
+    "webpack-cli@7.3.1",
+];
+
+/// Returns a folder in whose `node_modules` lies all that the npm package is built with and tried in.
+///
+/// # Errors
+/// If npm is missing or cannot fetch it.
+pub(crate) fn npm_packages(workspace: &Workspace) -> Result<PathBuf> {
+    node(workspace)?;
+    let folder = workspace.tools().join("npm-packages");
+    let (marker, wanted) = (folder.join("installed"), NPM_PACKAGES.join("\n"));
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
+        debian::install(workspace, &["npm"])?;
+    }
+    // Anew: what another version left behind would be found first. The marker is written last.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).args(NPM_PACKAGES).current_dir(&folder);
+    run_logged(&mut npm, &workspace.log("npm-packages"))
+        .context("npm could not fetch what the package is built with")?;
+    fs::write(marker, wanted)?;
+    Ok(folder)
+}
+
 /// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
 ///
 /// # Errors

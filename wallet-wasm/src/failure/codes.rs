@@ -291,6 +291,7 @@ impl From<SpecError> for Failure {
         let text = error.to_string();
         match error {
             SpecError::TooLong { found } => Self::new("chain-too-long", text).found(found),
+            SpecError::Codec(error) => error.into(),
             SpecError::Toml(_) => Self::new("chain-toml", text),
             SpecError::Name { found } => Self::new("chain-name", text).found(found),
             SpecError::Consensus(_) => Self::new("chain-rules", text),

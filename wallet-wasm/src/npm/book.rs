@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use qbtc_core::codec;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::wallet::address_book::AddressBook as Book;
+use qbtc_core::wallet::address_book::{AddressBook as Book, BookError};
 use qbtc_core::wallet::derivation::{AddressPath, Branch, ChildIndex};
 use wasm_bindgen::prelude::*;
 
@@ -97,6 +97,19 @@ impl AddressBook {
             let shown = Object::new().set("signing", shown_key(&keys.signing));
             shown.maybe("fallback", keys.fallback.as_ref().map(shown_key)).into()
         }))
+    }
+
+    /// Signs a text for one of its addresses, with the ordinary key.
+    #[wasm_bindgen(js_name = signMessage)]
+    pub fn sign_message(&self, account: &Account, address: &str, text: &str) -> Result<String, Failure> {
+        let path = self.book.path_of(&read_address(&self.spec, address)?).ok_or_else(|| {
+            Failure::new("address-foreign", "the address is not the account's: nothing here can sign for it")
+        })?;
+        let (found, expected) = (account.key().path(), self.book.path());
+        if found != expected {
+            return Err(BookError::Account { found, expected }.into());
+        }
+        account.sign_message_at(path, self.book.layout(), text)
     }
 
     /// Notes that an address was given away or seen; whether it is the account's.

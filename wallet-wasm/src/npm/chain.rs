@@ -30,17 +30,17 @@ impl Chain {
         Ok(Self { spec: Rc::new(ChainSpec::by_name(name).ok_or_else(unknown)?) })
     }
 
-    /// A chain by its spec.
-    #[wasm_bindgen(js_name = fromToml)]
-    pub fn from_toml(text: &str) -> Result<Self, Failure> {
-        Ok(Self { spec: Rc::new(ChainSpec::from_toml(text)?) })
+    /// A chain by its spec. As bytes: a parser of TOML would be a quarter of the program.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        Ok(Self { spec: Rc::new(ChainSpec::from_bytes(bytes)?) })
     }
 
     /// Its spec.
-    #[wasm_bindgen(js_name = toToml)]
+    #[wasm_bindgen(js_name = toBytes)]
     #[must_use]
-    pub fn to_toml(&self) -> String {
-        self.spec.to_toml()
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.spec.to_bytes()
     }
 
     /// Its name.

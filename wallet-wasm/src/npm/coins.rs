@@ -1,4 +1,5 @@
 //! Coins and outputs as JavaScript gives and sees them.
+#![cfg_attr(not(feature = "pay"), allow(dead_code, reason = "what only payments need goes with them"))]
 
 use qbtc_core::lock::{Address, Lock};
 use qbtc_core::spec::ChainSpec;

@@ -1,19 +1,18 @@
 //! The encrypted file.
 
+use js_sys::JsString;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, Label};
 use wasm_bindgen::prelude::*;
-use zeroize::Zeroizing;
 
 use super::entropy;
-use super::mnemonic::Mnemonic;
+use super::mnemonic::{Mnemonic, nfkd};
 use super::value::{self, Object, field, items, layout, list, object, optional, shown_layout, text};
 use crate::failure::Failure;
 
 /// Encrypts a wallet under a passphrase.
 #[wasm_bindgen(js_name = sealKeystore)]
-pub fn seal_keystore(mnemonic: &Mnemonic, options: &JsValue, passphrase: String) -> Result<Vec<u8>, Failure> {
-    let passphrase = Zeroizing::new(passphrase);
+pub fn seal_keystore(mnemonic: &Mnemonic, options: &JsValue, passphrase: &JsString) -> Result<Vec<u8>, Failure> {
     let options = object(options, "options")?;
     let birthday =
         optional(options, "birthday").map_or(Ok(Height::GENESIS), |value| value::height(&value, "birthday"))?;
@@ -23,14 +22,13 @@ pub fn seal_keystore(mnemonic: &Mnemonic, options: &JsValue, passphrase: String)
     };
     let layout = layout(&field(options, "layout"))?;
     let content = KeystoreContent { mnemonic: mnemonic.words(), layout, birthday, labels };
-    Ok(Keystore::seal(&content, &passphrase, costs(&field(options, "costs"))?, &entropy()?)?.to_bytes())
+    Ok(Keystore::seal(&content, nfkd(passphrase), costs(&field(options, "costs"))?, &entropy()?)?.to_bytes())
 }
 
 /// Decrypts a wallet.
 #[wasm_bindgen(js_name = openKeystore)]
-pub fn open_keystore(bytes: &[u8], passphrase: String) -> Result<JsValue, Failure> {
-    let passphrase = Zeroizing::new(passphrase);
-    let content = Keystore::from_bytes(bytes)?.open(&passphrase)?;
+pub fn open_keystore(bytes: &[u8], passphrase: &JsString) -> Result<JsValue, Failure> {
+    let content = Keystore::from_bytes(bytes)?.open(nfkd(passphrase))?;
     let shown = |label: &Label| Object::new().text("subject", &label.subject).text("text", &label.text);
     let object = Object::new()
         .set("layout", shown_layout(content.layout))
@@ -41,11 +39,15 @@ pub fn open_keystore(bytes: &[u8], passphrase: String) -> Result<JsValue, Failur
 
 /// The same wallet under another passphrase.
 #[wasm_bindgen(js_name = changePassphrase)]
-pub fn change_passphrase(bytes: &[u8], old: String, new: String, new_costs: &JsValue) -> Result<Vec<u8>, Failure> {
-    let (old, new) = (Zeroizing::new(old), Zeroizing::new(new));
+pub fn change_passphrase(
+    bytes: &[u8],
+    old: &JsString,
+    new: &JsString,
+    new_costs: &JsValue,
+) -> Result<Vec<u8>, Failure> {
     let keystore = Keystore::from_bytes(bytes)?;
     let kdf = if new_costs.is_undefined() { keystore.kdf() } else { costs(new_costs)? };
-    Ok(keystore.change_passphrase(&old, &new, kdf, &entropy()?)?.to_bytes())
+    Ok(keystore.change_passphrase(nfkd(old), nfkd(new), kdf, &entropy()?)?.to_bytes())
 }
 
 /// What opening a file would cost, without opening it.

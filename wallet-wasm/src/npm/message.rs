@@ -1,34 +1,40 @@
 //! Signed messages.
 
 use qbtc_core::units::Height;
-use qbtc_core::wallet::layout::AddressKeys;
+use qbtc_core::wallet::derivation::AddressPath;
+use qbtc_core::wallet::layout::{AddressKeys, AddressLayout};
 use qbtc_core::wallet::message::{MessageDraft, MessageProof};
 use wasm_bindgen::prelude::*;
 
 use super::account::{Account, SecretKey};
-use super::book::AddressBook;
-use super::chain::{Chain, read_address};
+use super::chain::Chain;
 use super::entropy;
 use super::tree::AddressTree;
-use super::value::list;
+use super::value::{branch, child_index, field, layout, object};
 use crate::failure::Failure;
 
 #[wasm_bindgen]
-impl AddressBook {
-    /// Signs a text for one of its addresses, with the ordinary key.
+impl Account {
+    /// Signs a text for one of its addresses, with the ordinary key: `{ branch, index, layout? }`.
     #[wasm_bindgen(js_name = signMessage)]
-    pub fn sign_message(&self, account: &Account, address: &str, text: &str) -> Result<String, Failure> {
-        let address = read_address(self.spec(), address)?;
-        let path = self.book().path_of(&address).ok_or_else(|| {
-            Failure::new("address-foreign", "the address is not the account's: nothing here can sign for it")
-        })?;
-        let layout = self.book().layout();
-        let tree = layout.keys(account.key(), path).tree();
-        if tree.address() != address {
-            return Err(Failure::new("account-other", "the secret is that of another account than the addresses'"));
-        }
+    pub fn sign_message(&self, place: &JsValue, text: &str) -> Result<String, Failure> {
+        let place = object(place, "place")?;
+        let index = child_index(&field(place, "index"), "place.index")?;
+        let path = AddressPath { branch: branch(&field(place, "branch"))?, index };
+        self.sign_message_at(path, layout(&field(place, "layout"))?, text)
+    }
+}
+
+impl Account {
+    pub(super) fn sign_message_at(
+        &self,
+        path: AddressPath,
+        layout: AddressLayout,
+        text: &str,
+    ) -> Result<String, Failure> {
+        let tree = layout.keys(self.key(), path).tree();
         let mut draft = MessageDraft::new(&self.spec().chain_id(), &tree, AddressKeys::SIGNING, text)?;
-        draft.sign(&account.key().secret_key(layout.scheme(), path), &entropy()?);
+        draft.sign(&self.key().secret_key(layout.scheme(), path), &entropy()?);
         Ok(draft.finish()?.to_string())
     }
 }
@@ -50,7 +56,7 @@ pub fn sign_message_with(
     Ok(draft.finish()?.to_string())
 }
 
-/// Checks a signed text; the schemes that signed.
+/// Checks a signed text. The height says which schemes may sign.
 #[wasm_bindgen(js_name = verifyMessage)]
 pub fn verify_message(
     chain: &Chain,
@@ -58,9 +64,7 @@ pub fn verify_message(
     text: &str,
     proof: &str,
     height: Option<u32>,
-) -> Result<JsValue, Failure> {
-    let address = chain.address(address)?;
+) -> Result<(), Failure> {
     let proof: MessageProof = proof.parse()?;
-    proof.verify(address, text, Height(height.unwrap_or_default()), chain.spec())?;
-    Ok(list([chain.shown(&proof.address())]))
+    Ok(proof.verify(chain.address(address)?, text, Height(height.unwrap_or_default()), chain.spec())?)
 }

@@ -1,7 +1,9 @@
 //! Words, and the seed that they stand for.
 
+use js_sys::JsString;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, ChildIndex, CoinType};
 use qbtc_core::wallet::mnemonic::{Mnemonic as Words, WalletSeed};
+use qbtc_core::wallet::passphrase::Passphrase;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -66,10 +68,14 @@ impl Mnemonic {
     /// The seed of the words and a passphrase.
     #[wasm_bindgen(js_name = toSeed)]
     #[must_use]
-    pub fn to_seed(&self, passphrase: Option<String>) -> Seed {
-        let passphrase = Zeroizing::new(passphrase.unwrap_or_default());
-        Seed { seed: self.words.to_seed(&passphrase) }
+    pub fn to_seed(&self, passphrase: &JsString) -> Seed {
+        Seed { seed: self.words.to_seed(nfkd(passphrase)) }
     }
+}
+
+/// A passphrase, normalised by the host.
+pub(super) fn nfkd(passphrase: &JsString) -> Passphrase {
+    Passphrase::from_nfkd(passphrase.normalize("NFKD").into())
 }
 
 impl Mnemonic {

@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "exports are seen by JavaScript, and by nobody in Rust")]
 
 mod account;
+#[cfg(feature = "pay")]
 mod book;
 mod chain;
 mod coins;
@@ -19,7 +20,9 @@ mod light;
 mod message;
 mod mnemonic;
 mod partial;
+#[cfg(feature = "pay")]
 mod payment;
+#[cfg(feature = "pay")]
 mod proof;
 #[cfg(feature = "light")]
 mod shared;

@@ -2,17 +2,15 @@
 
 use std::rc::Rc;
 
-use qbtc_core::crypto::{PublicKey, Scheme, Signature};
+use qbtc_core::crypto::Signature;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxBody;
 use qbtc_core::units::Height;
-use qbtc_core::wallet::derivation::AddressPath;
 use qbtc_core::wallet::partial::{Missing, PartialTx};
 use wasm_bindgen::prelude::*;
 
-use super::account::{Account, SecretKey};
-use super::book::AddressBook;
-use super::chain::{Chain, shown_address};
+use super::account::SecretKey;
+use super::chain::{Chain, read_address, shown_address};
 use super::coins::{Coin, coins, outputs};
 use super::transaction::{shown_effect, shown_signed};
 use super::tree::AddressTree;
@@ -72,17 +70,12 @@ impl Partial {
         self.partial.txid().to_string()
     }
 
-    /// What it will do, seen by whoever has this book, or by a stranger.
-    #[must_use]
-    pub fn effect(&self) -> JsValue {
-        shown_effect(&self.partial, &self.spec, |_| false)
-    }
-
-    /// What it will do, seen by whoever has this book.
-    #[wasm_bindgen(js_name = effectFor)]
-    #[must_use]
-    pub fn effect_for(&self, book: &AddressBook) -> JsValue {
-        shown_effect(&self.partial, &self.spec, |address| book.book().path_of(address).is_some())
+    /// What it will do, seen by whoever owns these addresses.
+    pub fn effect(&self, own: &JsValue) -> Result<JsValue, Failure> {
+        let own = if own.is_undefined() { Vec::new() } else { value::items(own, "own")? };
+        let address = |text: &JsValue| read_address(&self.spec, &value::text(text, "own[]")?);
+        let own: Vec<_> = own.iter().map(address).collect::<Result<_, Failure>>()?;
+        Ok(shown_effect(&self.partial, &self.spec, |address| own.contains(address)))
     }
 
     /// Chooses an alternative of an address.
@@ -93,16 +86,6 @@ impl Partial {
     /// Signs wherever this key is wanted; how many places that filled.
     pub fn sign(&mut self, key: &SecretKey) -> Result<usize, Failure> {
         Ok(self.partial.sign(key.key(), &entropy()?))
-    }
-
-    /// Signs wherever one of the account's keys is wanted; how many places that filled.
-    #[wasm_bindgen(js_name = signFor)]
-    pub fn sign_for(&mut self, account: &Account, book: &AddressBook) -> Result<usize, Failure> {
-        let mut signed = 0;
-        for (scheme, path) in wanted_of(&self.partial, book) {
-            signed += self.partial.sign(&account.key().secret_key(scheme, path), &entropy()?);
-        }
-        Ok(signed)
     }
 
     /// Takes in a signature made elsewhere; how many places that filled.
@@ -150,25 +133,17 @@ impl Partial {
     }
 }
 
+#[cfg(feature = "pay")]
 impl Partial {
+    pub(super) const fn inner(&self) -> &PartialTx {
+        &self.partial
+    }
+
+    pub(super) const fn inner_mut(&mut self) -> &mut PartialTx {
+        &mut self.partial
+    }
+
     pub(super) const fn of(partial: PartialTx, spec: Rc<ChainSpec>) -> Self {
         Self { partial, spec }
     }
-}
-
-/// Where the book's keys are that a transaction still wants.
-fn wanted_of(partial: &PartialTx, book: &AddressBook) -> Vec<(Scheme, AddressPath)> {
-    let missing = partial.missing();
-    let wanted: Vec<&PublicKey> = missing
-        .iter()
-        .flat_map(|missing| match missing {
-            Missing::Signatures { keys, .. } => keys.as_slice(),
-            Missing::Alternative { .. } | Missing::Preimage { .. } => &[],
-        })
-        .collect();
-    let book = book.book();
-    let places = book.addresses().filter_map(|address| book.path_of(&address));
-    let keys = places.filter_map(|path| Some((path, book.entry(path)?.keys.as_ref()?)));
-    let keys = keys.flat_map(|(path, keys)| [Some(&keys.signing), keys.fallback.as_ref()].map(|key| (path, key)));
-    keys.filter_map(|(path, key)| key.filter(|key| wanted.contains(key)).map(|key| (key.scheme(), path))).collect()
 }

@@ -1,6 +1,7 @@
 //! Plain objects in and out.
 //!
 //! Reading never trusts a type: whoever calls from JavaScript is told which argument is wrong, what it is and what it should be.
+#![cfg_attr(not(feature = "pay"), allow(dead_code, reason = "what only payments need goes with them"))]
 
 use js_sys::{Array, Object as JsObject, Reflect, Uint8Array};
 use qbtc_core::crypto::{PublicKey, Scheme};

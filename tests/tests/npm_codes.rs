@@ -1,0 +1,64 @@
+//! The error codes that the npm package promises in its types are those that the program can throw.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Codes that the layer in TypeScript makes by itself.
+const OF_THE_LAYER: [&str; 3] = ["aborted", "freed", "load"];
+/// Exports with the feature `light`, which no program of the package has.
+const NOT_IN_THE_PACKAGE: [&str; 2] = ["light.rs", "shared.rs"];
+
+fn wallet_wasm() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").join("wallet-wasm")
+}
+
+/// The literals that follow a call, whatever white space rustfmt has put between.
+fn literals_after<'a>(text: &'a str, call: &str) -> Vec<&'a str> {
+    let calls = text.split(call).skip(1);
+    let literal = |rest: &'a str| rest.trim_start().strip_prefix('"')?.split('"').next();
+    calls.filter_map(literal).collect()
+}
+
+fn thrown() -> BTreeSet<String> {
+    let source = wallet_wasm().join("src");
+    let mut files = vec![source.join("amount.rs")];
+    for folder in ["failure", "npm"] {
+        let entries = fs::read_dir(source.join(folder)).expect("the folder is there");
+        files.extend(entries.map(|entry| entry.expect("it can be read").path()));
+    }
+    let mut codes = BTreeSet::new();
+    files.retain(|file| !NOT_IN_THE_PACKAGE.iter().any(|name| file.ends_with(name)));
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source file can be read");
+        for call in ["Failure::new(", "Self::new("] {
+            codes.extend(literals_after(&text, call).into_iter().map(str::to_owned));
+        }
+    }
+    codes
+}
+
+fn promised() -> BTreeSet<String> {
+    let text = fs::read_to_string(wallet_wasm().join("npm/src/errors.ts")).expect("the types are there");
+    let (_, union) = text.split_once("export type ErrorCode =").expect("the union of codes");
+    let (union, _) = union.split_once(';').expect("the end of the union");
+    let lines = union.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| line.split('\'').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_code_that_is_thrown_is_promised_and_the_other_way_round() {
+    let (mut thrown, promised) = (thrown(), promised());
+    assert!(thrown.len() > 100, "{thrown:?}");
+    thrown.extend(OF_THE_LAYER.map(str::to_owned));
+    let unknown: Vec<_> = thrown.difference(&promised).collect();
+    let never: Vec<_> = promised.difference(&thrown).collect();
+    assert!(unknown.is_empty(), "wallet-wasm/npm/src/errors.ts lacks {unknown:?}");
+    assert!(never.is_empty(), "nothing throws {never:?}");
+}
+
+#[test]
+fn literals_are_found_across_lines() {
+    let text = "Failure::new(\"one\", x); Failure::new(\n    \"two\",\n y); Failure::new(code, z)";
+    assert_eq!(literals_after(text, "Failure::new("), ["one", "two"]);
+}

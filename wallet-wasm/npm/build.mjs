@@ -1,0 +1,67 @@
+// Makes the npm package of what wasm-bindgen and wasm-opt left: glue, entries for each kind of host, types, the programs.
+//
+//   node build.mjs VERSION GLUE_FOLDER TOOLS_FOLDER OUT_FOLDER
+//
+// GLUE_FOLDER holds, for each program, NAME/qbtc_bg.js and NAME/qbtc_bg.wasm; TOOLS_FOLDER has TypeScript in its node_modules. OUT_FOLDER is made
+// anew: OUT_FOLDER/package is what is packed. `cargo xtask npm` calls this.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [version, glueFolder, toolsFolder, outFolder] = process.argv.slice(2);
+const here = dirname(fileURLToPath(import.meta.url));
+const out = resolve(outFolder);
+const pack = join(out, 'package');
+const programs = ['wallet', 'sign'];
+
+/**
+ * Makes a function of wasm-bindgen's module, so that each call has its own instance and memory. The module is a list of declarations, some of
+ * them exported; anything else is refused, since it would be lost.
+ */
+function factory(text) {
+  const names = [];
+  const body = text.replace(/^export (function|class|const) (\w+)/gm, (_, kind, name) => {
+    names.push(name);
+    return `${kind} ${name}`;
+  });
+  const stray = body.match(/^(?:import|export)\b.*$/m);
+  if (stray) throw new Error(`wasm-bindgen wrote what this does not know: ${stray[0]}`);
+  return { body, names };
+}
+
+function writeGlue(name, folder, isModule) {
+  const { body, names } = factory(readFileSync(join(glueFolder, name, 'qbtc_bg.js'), 'utf8'));
+  const head = isModule ? 'export function createGlue() {' : "'use strict';\nexports.createGlue = function createGlue() {";
+  mkdirSync(join(folder, 'glue'), { recursive: true });
+  writeFileSync(join(folder, 'glue', `${name}.js`), `${head}\n${body}\nreturn { ${names.join(', ')} };\n};\n`);
+}
+
+/** Compiles one kind of modules; which kind says the package.json beside the sources. */
+function compile(kind, isOfKind) {
+  const folder = join(out, kind);
+  const source = join(folder, 'src');
+  cpSync(join(here, 'src'), source, { recursive: true });
+  for (const file of readdirSync(source)) if (!isOfKind(file)) rmSync(join(source, file));
+  mkdirSync(join(source, 'glue'));
+  for (const name of programs) {
+    writeFileSync(join(source, 'glue', `${name}.d.ts`), "import type { Glue } from '../guard.js';\nexport function createGlue(): Glue;\n");
+  }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: kind === 'esm' ? 'module' : 'commonjs' }));
+  cpSync(join(here, 'tsconfig.json'), join(folder, 'tsconfig.json'));
+  symlinkSync(join(resolve(toolsFolder), 'node_modules'), join(folder, 'node_modules'), 'dir');
+  execFileSync(process.execPath, [join(toolsFolder, 'node_modules/typescript/bin/tsc'), '-p', folder], { stdio: 'inherit' });
+  cpSync(join(folder, 'out'), join(pack, kind), { recursive: true });
+  cpSync(join(source, 'glue'), join(pack, kind, 'glue'), { recursive: true });
+  for (const name of programs) writeGlue(name, join(pack, kind), kind === 'esm');
+}
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(join(pack, 'wasm'), { recursive: true });
+compile('esm', (file) => !file.endsWith('.require.ts'));
+compile('cjs', (file) => file.endsWith('.require.ts') || !/^(wallet|sign)\./.test(file));
+writeFileSync(join(pack, 'cjs/package.json'), '{ "type": "commonjs" }\n');
+for (const name of programs) cpSync(join(glueFolder, name, 'qbtc_bg.wasm'), join(pack, 'wasm', `${name}.wasm`));
+const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+writeFileSync(join(pack, 'package.json'), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
+if (existsSync(join(here, 'README.md'))) cpSync(join(here, 'README.md'), join(pack, 'README.md'));

@@ -1,0 +1,198 @@
+//! `cargo xtask npm`: the npm package `@qbtc/wallet`, and how large what it loads is.
+//!
+//! Each program is built by cargo for wasm32, bound by wasm-bindgen, made smaller by wasm-opt, and put together with the layer in TypeScript by
+//! wallet-wasm/npm/build.mjs. The package lies in target/npm/package.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process::{output_of, run_logged};
+use crate::toolchain::{Toolchain, WASM_TARGET};
+use crate::tools;
+use crate::workspace::Workspace;
+
+/// What `cargo xtask npm` is asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Also makes pages of the package's types and their documentation
+    #[arg(long)]
+    docs: bool,
+}
+
+/// A program of the package.
+pub(crate) struct Program {
+    /// Its name in the package.
+    pub(crate) name: &'static str,
+    /// The features of qbtc-wallet-wasm that it is built with.
+    pub(crate) features: &'static str,
+    profile: &'static str,
+    /// The most bytes that it may have once a server has compressed it with gzip.
+    pub(crate) gzip_max: u64,
+}
+
+/// All of them. What they may weigh keeps them from growing unseen; what they should weigh says docs/npm.md.
+pub(crate) const PROGRAMS: &[Program] = &[
+    Program { name: "sign", features: "npm", profile: "wasm-sign", gzip_max: 245_000 },
+    Program { name: "wallet", features: "npm,pay", profile: "wasm", gzip_max: 340_000 },
+];
+
+/// What a program weighs, in bytes.
+pub(crate) struct Size {
+    pub(crate) raw: u64,
+    pub(crate) gzip: u64,
+    pub(crate) brotli: u64,
+}
+
+/// Builds the package and prints the sizes.
+///
+/// # Errors
+/// If a tool is missing or something does not build.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let package = build(workspace, &tools::wasm_toolchain(workspace)?)?;
+    for program in PROGRAMS {
+        let Size { raw, gzip, brotli } = size(&package, program)?;
+        println!("{:<8}{raw:>10} bytes, gzip {gzip:>8} of {}, brotli {brotli:>8}", program.name, program.gzip_max);
+    }
+    println!("{}", package.display());
+    if options.docs {
+        println!("{}", document(workspace)?.display());
+    }
+    Ok(())
+}
+
+/// Makes pages of the types of the built package; their folder.
+fn document(workspace: &Workspace) -> Result<PathBuf> {
+    let out = workspace.target.join("npm/out");
+    let docs = out.join("docs");
+    let mut typedoc = Command::new("node");
+    typedoc.arg(tools::npm_packages(workspace)?.join("node_modules/typedoc/bin/typedoc")).current_dir(out.join("esm"));
+    typedoc.args(["--entryPoints", "src/wallet.ts", "--entryPoints", "src/sign.ts", "--name", "@qbtc/wallet"]);
+    typedoc.args(["--hideGenerator", "--treatWarningsAsErrors", "--readme"]);
+    typedoc.arg(workspace.root.join("wallet-wasm/npm/README.md")).arg("--out").arg(&docs);
+    run_logged(&mut typedoc, &workspace.log("typedoc"))?;
+    Ok(docs)
+}
+
+/// Builds the package; its folder.
+///
+/// # Errors
+/// If a tool is missing or something does not build.
+pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
+    let bindgen = tools::wasm_bindgen(workspace)?.join("wasm-bindgen");
+    let npm = tools::npm_packages(workspace)?;
+    let folder = workspace.target.join("npm");
+    for program in PROGRAMS {
+        bind(workspace, toolchain, program, &bindgen, &npm, &folder.join("glue").join(program.name))?;
+    }
+    let out = folder.join("out");
+    let mut node = Command::new("node");
+    node.arg(workspace.root.join("wallet-wasm/npm/build.mjs")).arg(env!("CARGO_PKG_VERSION"));
+    run_logged(node.arg(folder.join("glue")).arg(npm).arg(&out), &workspace.log("npm-build"))?;
+    Ok(out.join("package"))
+}
+
+/// Leaves `qbtc_bg.js` and `qbtc_bg.wasm` in a folder.
+fn bind(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    program: &Program,
+    bindgen: &Path,
+    npm: &Path,
+    folder: &Path,
+) -> Result<()> {
+    let mut cargo = workspace.cargo(toolchain);
+    cargo.args([
+        "build",
+        "--locked",
+        "--package",
+        "qbtc-wallet-wasm",
+        "--target",
+        WASM_TARGET,
+        "--no-default-features",
+    ]);
+    cargo.args(["--features", program.features, "--profile", program.profile]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped(workspace)?);
+    run_logged(&mut cargo, &workspace.log(&format!("npm-{}", program.name)))?;
+    let built = workspace.target.join(WASM_TARGET).join(program.profile).join("qbtc_wallet_wasm.wasm");
+    // The slow steps are left out where the program is the same as last time.
+    let (kept, program_bytes) = (folder.join("built.wasm"), fs::read(&built)?);
+    let is_made = folder.join("qbtc_bg.js").is_file() && folder.join("qbtc_bg.wasm").is_file();
+    if is_made && fs::read(&kept).is_ok_and(|kept| kept == program_bytes) {
+        return Ok(());
+    }
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder)?;
+    let mut bind = Command::new(bindgen);
+    bind.args(["--target", "bundler", "--no-typescript", "--remove-name-section", "--out-name", "qbtc", "--out-dir"]);
+    run_logged(bind.arg(folder).arg(&built), &workspace.log("wasm-bindgen"))?;
+    let bound = folder.join("bound.wasm");
+    fs::rename(folder.join("qbtc_bg.wasm"), &bound)?;
+    let mut optimise = Command::new("node");
+    optimise.arg(npm.join("node_modules/binaryen/bin/wasm-opt")).arg("-Oz").arg(&bound).arg("-o");
+    run_logged(optimise.arg(folder.join("qbtc_bg.wasm")), &workspace.log("wasm-opt"))?;
+    fs::write(kept, program_bytes)?;
+    Ok(())
+}
+
+/// Flags that keep this machine's folders out of the programs: panics name the files that they stand in.
+fn remapped(workspace: &Workspace) -> Result<String> {
+    let cargo_home = match (env::var_os("CARGO_HOME"), env::var_os("HOME")) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(home)) => Path::new(&home).join(".cargo"),
+        (None, None) => anyhow::bail!("neither CARGO_HOME nor HOME is set"),
+    };
+    let sources = cargo_home.join("registry/src");
+    Ok(format!("--remap-path-prefix={}=/qbtc --remap-path-prefix={}=", workspace.root.display(), sources.display()))
+}
+
+/// What a program of the built package weighs, as node's zlib compresses it at its best.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn size(package: &Path, program: &Program) -> Result<Size> {
+    const SCRIPT: &str = "const z = require('node:zlib'), b = require('node:fs').readFileSync(process.argv[1]);
+        console.log([b.length, z.gzipSync(b, { level: 9 }).length, z.brotliCompressSync(b).length].join(' '))";
+    let file = package.join("wasm").join(format!("{}.wasm", program.name));
+    let line = output_of(Command::new("node").args(["-e", SCRIPT]).arg(&file));
+    let line = line.with_context(|| format!("cannot weigh {}", file.display()))?;
+    let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    ensure!(numbers.len() == 3, "expected three numbers, found {line:?}");
+    Ok(Size { raw: numbers[0], gzip: numbers[1], brotli: numbers[2] })
+}
+
+/// Tries the package in every host, by `run`, then lets core check what it made there.
+///
+/// # Errors
+/// If a host fails, or core finds fault with what was made.
+pub(crate) fn try_in_hosts(
+    workspace: &Workspace,
+    package: &Path,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let mut build = workspace.cargo(&Toolchain::Default);
+    build.args(["build", "--locked", "--package", "qbtc-tests", "--bin", "npm_vectors"]);
+    run_logged(&mut build, &workspace.log("npm-vectors-build"))?;
+    let vectors_program = workspace.target.join("debug/npm_vectors");
+    let folder = workspace.target.join("npm/tried");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let vectors = folder.join("vectors.json");
+    let made = output_of(Command::new(&vectors_program).arg("make")).context("npm_vectors made nothing")?;
+    fs::write(&vectors, made)?;
+    let mut node = Command::new("node");
+    node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs")).arg(package).arg(tools::npm_packages(workspace)?);
+    run(node.arg(&vectors).arg(&folder))?;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("made-")) {
+            let mut check = Command::new(&vectors_program);
+            run_logged(check.arg("check").arg(&path), &workspace.log("npm-check"))
+                .with_context(|| format!("core finds fault with {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
