@@ -3,16 +3,23 @@
 use std::fs;
 use std::path::Path;
 
+use qbtc_core::block::Block;
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec::encode;
 use qbtc_core::commit::filter::Filter;
 use qbtc_core::commit::merkle::MerkleProof;
-use qbtc_core::crypto::Scheme;
+use qbtc_core::crypto::{Scheme, SecretKey};
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::AddressTree;
-use qbtc_core::net::CompactBlock;
+use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, PeerAddress};
+use qbtc_core::net::{
+    BlockBytes, Claim, CompactBlock, Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, LightTip,
+    PROTOCOL_VERSION, ProofBytes, Reason, Services, SyncAnswer, SyncQuestion, UserAgent,
+};
+use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::units::Height;
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::{FeeRate, Height, Work};
 use qbtc_core::utxo::Undo;
 use qbtc_core::verify::check_block;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, Label};
@@ -21,7 +28,7 @@ use qbtc_core::wallet::message::{MessageDraft, MessageProof};
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use qbtc_core::wallet::partial::PartialTx;
 use qbtc_fuzz::support::TestKey;
-use qbtc_fuzz::{Scene, block_proof, sampled_proof};
+use qbtc_fuzz::{NEXT, Scene, block_proof, sampled_proof, small_blocks};
 
 fn main() {
     let mut scene = Scene::new();
@@ -64,14 +71,74 @@ fn main() {
         (20, "amount", b"20999999.99999999".to_vec()),
         (21, "mnemonic", mnemonic().phrase().as_bytes().to_vec()),
         (22, "message-text", message.to_string().into_bytes()),
-        (24, "compact-block", compact),
+        (24, "compact-block", compact.clone()),
     ];
     for (choice, name, bytes) in decode {
         write("decode", name, &[&[choice][..], &bytes].concat());
     }
+    for (choice, name, bytes) in messages(&block, &payment, &compact) {
+        write("messages", name, &[&[choice][..], &bytes].concat());
+    }
+    // A peer of each chain comes, and answers its questions; a block is passed on before and after.
+    write("sync", "honest", &[0, 0, 8, 3, 0, 3, 0, 3, 0, 3, 0, 8, 5]);
+    write("sync", "announced", &[1, 0, 8, 8, 2, 3, 0, 3, 1, 8, 0x45, 9, 3, 3, 0]);
+    write("sync", "surveyed", &[3, 0, 8, 3, 0, 3, 0, 0, 1, 3, 0, 3, 0, 5, 1, 3, 0]);
+    write("sync", "liars", &[2, 0, 0x39, 6, 0, 0, 0x1a, 6, 2, 7, 0, 9, 5, 1, 0, 0, 8, 3, 0, 6, 1, 9, 7, 5, 1]);
+    // As long as inputs may be that are made of it.
+    write("sync", "long", &[&[1][..], &[0, 8, 3, 0, 0, 0x1a, 8, 3, 5, 1, 6, 2, 9, 4, 1, 1].repeat(19)].concat());
     write("block", "unchanged", &[]);
     write("block", "witness", &[0, 8, 1, 3]);
     write("reorg", "fork", &[4, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0, 0, 1, 0, 0, 0, 3, 2, 1, 0, 0, 2, 0, 4, 1, 1, 3]);
+}
+
+/// A message of each kind.
+fn messages(block: &Block, payment: &Transaction, compact: &[u8]) -> Vec<(u8, &'static str, Vec<u8>)> {
+    let (id, txid) = (block.id(), payment.txid());
+    let address: PeerAddress = "/ip4/192.0.2.1/udp/8333/quic-v1".parse().expect("an address");
+    let news = AddressNews { address: address.clone(), services: Services::NODE, last_seen: block.header.time };
+    let hello = Hello {
+        version: PROTOCOL_VERSION,
+        chain_id: small_blocks().chain_id(),
+        tip: id,
+        height: NEXT,
+        work: Work::from(12),
+        services: Services::NODE,
+        fee_rate_min: FeeRate::from_quanta_per_1000_bytes(1_000),
+        time: block.header.time,
+        user_agent: UserAgent::new("qbtc/0.1.0").expect("a short name"),
+    };
+    let light = |question: LightQuestion| question.to_bytes();
+    let tip = LightTip { header: block.header, height: NEXT, work: Work::from(12) };
+    let blocks = || vec![BlockBytes(block.to_bytes().into())];
+    vec![
+        (0, "hello", hello.to_bytes()),
+        (1, "headers-question", SyncQuestion::Headers { locator: vec![id, BlockHash::ZERO] }.to_bytes()),
+        (1, "transactions-question", SyncQuestion::BlockTransactions { block: id, places: vec![0, 5] }.to_bytes()),
+        (2, "headers", SyncAnswer::Headers(vec![block.header; 2]).to_bytes()),
+        (2, "blocks", SyncAnswer::Blocks(blocks()).to_bytes()),
+        (2, "transactions", SyncAnswer::Transactions(vec![payment.clone()]).to_bytes()),
+        (3, "light-work-question", light(LightQuestion::Work { tip: id, seed: [7; 32] })),
+        (3, "light-filters-question", light(LightQuestion::Filters { tip: id, start: Height(1), count: 9 })),
+        (3, "light-submit", light(LightQuestion::Submit { transaction: Box::new(payment.clone()) })),
+        (4, "light-tip", LightAnswer::Tip(tip).to_bytes()),
+        (4, "light-work", LightAnswer::Work(ProofBytes(sampled_proof().into())).to_bytes()),
+        (4, "light-block", LightAnswer::Block(Box::new(block_proof())).to_bytes()),
+        (4, "light-refused", LightAnswer::Refused(Reason::new("no")).to_bytes()),
+        (4, "light-submitted", LightAnswer::Submitted(txid).to_bytes()),
+        (5, "stem", StemMessage(payment.clone()).to_bytes()),
+        (6, "compact-block", compact.to_vec()),
+        (7, "addresses-question", AddressesQuestion { own: vec![address] }.to_bytes()),
+        (8, "identity-question", IdentityQuestion { nonce: [7; 32] }.to_bytes()),
+        (9, "identity", identity().to_bytes()),
+        (10, "addresses", AddressesAnswer { addresses: vec![news] }.to_bytes()),
+    ]
+}
+
+fn identity() -> IdentityAnswer {
+    let key = SecretKey::from_seed(IdentityAnswer::SCHEME, &[7; 32]);
+    let chain = small_blocks().chain_id();
+    let claim = Claim { chain: &chain, channel: &[3; 32], asker: &[1; 38], answerer: &[2; 38], nonce: &[7; 32] };
+    IdentityAnswer::new(&key, &claim, &[8; 32])
 }
 
 fn mnemonic() -> Mnemonic {

@@ -1,10 +1,14 @@
 //! What the fuzz targets and the program that writes their seeds share: chains from core's own tests, with something to spend.
 
+#[path = "../../../core/tests/sync/desk.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "core's tests use the rest, and stop at their first surprise")]
+mod desk_of_tests;
 #[path = "../../../core/tests/support/history.rs"]
 mod history;
 pub mod light;
 #[path = "../../../core/tests/support/mod.rs"]
 pub mod support;
+pub mod sync;
 
 use std::num::TryFromIntError;
 
@@ -13,6 +17,7 @@ use qbtc_core::commit::flyclient::{HeaderRules, Sampling, verify};
 use qbtc_core::commit::mmr::BlockProof;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::pow::Difficulty;
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction};
 use qbtc_core::units::Height;
 use qbtc_core::utxo::Coin;
@@ -105,4 +110,10 @@ pub fn sampled_proof() -> Vec<u8> {
     let proof = history.proof(&sampling());
     verify(&proof, &sampling(), &history.rules).expect("the history is honest");
     proof
+}
+
+/// A chain with blocks of at most 160 KiB, so that inputs can be longer than what a message may have.
+#[must_use]
+pub fn small_blocks() -> ChainSpec {
+    desk_of_tests::spec()
 }
