@@ -269,6 +269,12 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
         ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
         counts.passed += 1;
     }
+    let node = tools::node(run.workspace)?;
+    if tools::node_major(&node) < npm::NODE_MIN {
+        let what = format!("the npm package in its hosts: Node is {node}, and they want {} or newer", npm::NODE_MIN);
+        run.skipped.borrow_mut().push(what);
+        return Ok(());
+    }
     npm::try_in_hosts(run.workspace, &package, |command| {
         let text = run.test("npm", command, counts)?;
         let skipped = text.lines().filter_map(|line| line.strip_prefix("skipped: "));

@@ -68,9 +68,14 @@ pub(crate) fn node(workspace: &Workspace) -> Result<String> {
     let version = output_of(Command::new("node").arg("--version")).with_context(|| {
         format!("Node {NODE_MIN} or newer runs the wasm tests, and `node` is not on PATH: install it")
     })?;
-    let major = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    let major = node_major(&version);
     ensure!(major >= NODE_MIN, "`node` is {version}: the wasm tests need {NODE_MIN} or newer");
     Ok(version)
+}
+
+/// The first number of a version as Node writes it; 0 for another text.
+pub(crate) fn node_major(version: &str) -> u32 {
+    version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0)
 }
 
 /// Returns a folder in whose `node_modules` lies @noble/post-quantum.
