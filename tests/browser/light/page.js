@@ -1,5 +1,5 @@
 // The light client in a page. run.mjs calls the parts and judges.
-import init, { Chain, ConnectionServer, LightClient, SharedLightClient } from '/pkg/qbtc_wallet_wasm.js'
+import init, { Chain, ConnectionServer, LightClient, SharedLightClient, persistStorage } from '/pkg/qbtc_wallet_wasm.js'
 
 const events = []
 let client
@@ -30,6 +30,8 @@ window.parts = {
   nodes: () => client.nodes(),
   events: () => events.map(({ block, ...event }) => ({ ...event, hasBlock: block !== undefined })),
   wake: () => client.wake(),
+  online: () => window.dispatchEvent(new Event('online')),
+  persist: async () => String(await persistStorage()),
 
   scan (start, addresses) {
     client.scan(start, addresses)

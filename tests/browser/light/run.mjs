@@ -95,6 +95,10 @@ async function follow (run, nodes) {
   const links = await until('three nodes', 30, async () => (await run('nodes')).length >= 3 && run('nodes'))
   judge('three nodes, each under a seal', links.every(({ keyExchange }) => keyExchange === 'X25519MLKEM768'), links.map(({ userAgent, pingMs }) => ({ userAgent, pingMs })))
   judge('the nodes say so, too', nodes.every((node) => node.rpc('getpeerinfo').some(({ transport_protocol_type: type, sealed }) => type === 'webrtc' && sealed)))
+  await run('online')
+  const asked = await until('every node is asked', 10, async () => (await run('nodes')).every(({ pingMs }) => pingMs > 0) && run('nodes'))
+  judge('when the network is back, every node is asked whether it is there', asked.length === 3, asked.map(({ pingMs }) => Math.round(pingMs)))
+  judge('the browser says whether it keeps what is stored', ['true', 'false'].includes(await run('persist')), await run('persist'))
   const header = await run('header', BLOCKS - 5)
   judge('a header comes with its proof', header.height === BLOCKS - 5 && header.confirmations === 6 && header.proof > 100, header)
 }

@@ -17,7 +17,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::book::Book;
 use super::driver::{Inner, Node, Waiting, at, run};
 use super::store::Store;
-use crate::transport::{Dialer, Health, TransportError};
+use crate::transport::{Dialer, Health, Signs, TransportError};
 
 /// What a client is started with.
 pub struct ClientOptions {
@@ -66,7 +66,7 @@ pub struct NodeInfo {
 #[derive(Clone)]
 pub struct Client(Rc<Handle>);
 
-struct Handle(Rc<Inner>);
+struct Handle(Rc<Inner>, #[expect(dead_code, reason = "it listens as long as it is held")] Signs);
 
 impl Client {
     /// Starts a client, from what was kept if it can be used.
@@ -114,7 +114,17 @@ impl Client {
             is_stopped: Cell::new(false),
         });
         spawn_local(run(Rc::downgrade(&inner)));
-        Ok(Self(Rc::new(Handle(inner))))
+        let wake = {
+            let inner = Rc::downgrade(&inner);
+            move || {
+                if let Some(inner) = inner.upgrade() {
+                    inner.wake();
+                }
+            }
+        };
+        // A page tells the worker that it serves, since a worker is never seen.
+        inner.dialer.set_wake(wake.clone());
+        Ok(Self(Rc::new(Handle(inner, Signs::new(wake)))))
     }
 
     /// The next thing that whoever uses the client is told; none once it is closed.

@@ -18,7 +18,7 @@ use web_sys::MessagePort;
 
 use super::chain::{Chain, read_address};
 use super::value::{self, Object, list};
-use crate::client::{Client, ClientOptions, Notice, Store};
+use crate::client::{Client, ClientOptions, Notice, Store, persist};
 use crate::failure::Failure;
 use crate::transport::{Dialer, Health, Identity, Page, Server, TransportError};
 
@@ -178,6 +178,12 @@ impl LightClient {
         let client = self.client.clone();
         future_to_promise(async move { shown_outcome(client.query(what).await).map(Into::into).map_err(Into::into) })
     }
+}
+
+/// Asks the browser not to evict what is stored: whether it has agreed, undefined where it cannot be asked.
+#[wasm_bindgen(js_name = persistStorage)]
+pub async fn persist_storage() -> Option<bool> {
+    persist().await
 }
 
 /// Holds connections for a client that runs in a worker. Freeing it closes them.

@@ -40,6 +40,13 @@ pub enum Dialer {
 }
 
 impl Dialer {
+    /// Is to be called when the page that holds the connections sees a sign that they may be gone.
+    pub(crate) fn set_wake(&self, wake: impl Fn() + 'static) {
+        if let Self::Page(page) = self {
+            page.set_wake(wake);
+        }
+    }
+
     /// Connects with the node at an address. The answers are what the node is told when it asks in a protocol, whatever it asks: it does so
     /// at once.
     ///

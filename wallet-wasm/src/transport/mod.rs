@@ -26,6 +26,7 @@ mod port;
 mod remote;
 mod sdp;
 mod serve;
+mod signs;
 mod time;
 mod webrtc;
 
@@ -38,4 +39,5 @@ pub use life::Health;
 pub use noise::Identity;
 pub use remote::Page;
 pub use serve::Server;
+pub(crate) use signs::Signs;
 pub use time::{Cancel, Sleep, now_ms};

@@ -1,7 +1,7 @@
 //! What passes between a page, which has the connections, and a worker, which has the client.
 //!
 //! Each message is an array. The worker sends `[number, what, …]` and gets `[number, true, value]` or `[number, false, code, text]`; the page tells
-//! `[0, "health" | "closed", connection, …]` by itself. Bytes are moved, not copied.
+//! `[0, "health" | "closed", connection, …]` and `[0, "wake"]` by itself. Bytes are moved, not copied.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -17,6 +17,7 @@ pub(super) const ABORT: &str = "abort";
 pub(super) const CLOSE: &str = "close";
 pub(super) const HEALTH: &str = "health";
 pub(super) const CLOSED: &str = "closed";
+pub(super) const WAKE: &str = "wake";
 
 /// Sends a message. The bytes in it are moved.
 pub(super) fn post(port: &MessagePort, parts: &[JsValue]) {

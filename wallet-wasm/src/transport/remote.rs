@@ -16,7 +16,7 @@ use super::connection::{CONNECT_TIME_MAX_MS, Question};
 use super::error::{CloseReason, TransportError};
 use super::life::{Health, Life};
 use super::port::{
-    ABORT, ASK, CLOSE, CLOSED, DIAL, HEALTH, PING, number, post, read_error, read_reason, text, write_framing,
+    ABORT, ASK, CLOSE, CLOSED, DIAL, HEALTH, PING, WAKE, number, post, read_error, read_reason, text, write_framing,
     write_reason,
 };
 use super::time::{Cancel, Limit};
@@ -39,6 +39,7 @@ struct Inner {
 struct Waiting {
     answers: HashMap<u32, Slot>,
     lives: HashMap<u32, Life>,
+    wake: Option<Rc<dyn Fn()>>,
 }
 
 #[derive(Default)]
@@ -60,6 +61,11 @@ impl Page {
         });
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         Self(Rc::new(Inner { port, last: Cell::new(0), waiting, _on_message: on_message }))
+    }
+
+    /// Is called when the page sees a sign that connections may be gone.
+    pub(super) fn set_wake(&self, wake: impl Fn() + 'static) {
+        self.0.waiting.borrow_mut().wake = Some(Rc::new(wake));
     }
 
     /// Lets the page connect with a node.
@@ -157,6 +163,13 @@ fn receive(waiting: &RefCell<Waiting>, message: Array) {
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+        return;
+    }
+    if text(&message, 1) == WAKE {
+        let wake = waiting.borrow().wake.clone();
+        if let Some(wake) = wake {
+            wake();
         }
         return;
     }

@@ -16,9 +16,10 @@ use super::error::TransportError;
 use super::life::Health;
 use super::noise::Identity;
 use super::port::{
-    ABORT, ASK, CLOSE, CLOSED, DIAL, HEALTH, PING, bytes, number, post, read_framing, read_reason, text, write_error,
-    write_reason,
+    ABORT, ASK, CLOSE, CLOSED, DIAL, HEALTH, PING, WAKE, bytes, number, post, read_framing, read_reason, text,
+    write_error, write_reason,
 };
+use super::signs::Signs;
 use super::time::{Cancel, Sleep};
 
 /// The most connections that a worker may have.
@@ -27,7 +28,7 @@ const CONNECTIONS_MAX: usize = 16;
 const HEALTH_INTERVAL_MS: u32 = 1_000;
 
 /// Serves a worker. Dropping it closes all that it has opened.
-pub struct Server(Rc<Inner>);
+pub struct Server(Rc<Inner>, #[expect(dead_code, reason = "it listens as long as it is held")] Signs);
 
 type OnMessage = Closure<dyn FnMut(MessageEvent)>;
 
@@ -62,7 +63,9 @@ impl Server {
         });
         inner.port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         *inner.on_message.borrow_mut() = Some(on_message);
-        Ok(Self(inner))
+        let port = inner.port.clone();
+        let signs = Signs::new(move || post(&port, &[0.into(), JsValue::from_str(WAKE)]));
+        Ok(Self(inner, signs))
     }
 }
 

@@ -421,4 +421,6 @@ mod identity_tests;
 #[cfg(test)]
 mod room_tests;
 #[cfg(test)]
+mod sealing_tests;
+#[cfg(test)]
 mod tests;
