@@ -212,7 +212,7 @@ impl Running {
         if let Some(listener) = listeners.http {
             let database = Some(self.data_dir.database());
             let (rate, subscribers) = (rate_limits(config), subscriber_limits(config));
-            let router = public::router(node, PublicOptions { rate, subscribers, database });
+            let router = public::router(node, PublicOptions { rate, subscribers, database, p2p: self.p2p.clone() });
             let serving = http_shell(config, node).serve(listener, router, node.stopping().clone());
             self.tasks.spawn(serving);
         }

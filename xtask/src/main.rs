@@ -15,6 +15,7 @@ mod test;
 mod toolchain;
 mod tools;
 mod wasm;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Cli {
     Wasm,
     /// Builds the npm package @qbtc/wallet and prints what it loads
     Npm(npm::Options),
+    /// Builds the web app in release, as the node serves it, and prints its sizes
+    Web(web::Options),
     /// Runs the fuzz targets of tests/fuzz
     Fuzz(fuzz::Options),
     /// Runs the simulator of the network: hundreds of nodes, hours of their time
@@ -73,6 +76,7 @@ fn run() -> Result<ExitCode> {
         Cli::Bench(options) => bench::run(&workspace, &options)?,
         Cli::Wasm => wasm::run(&workspace)?,
         Cli::Npm(options) => npm::run(&workspace, &options)?,
+        Cli::Web(options) => web::run(&workspace, &options)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Cli::Sim(options) => sim::run(&workspace, &options)?,
     }

@@ -20,6 +20,12 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// The version of @noble/post-quantum that the verifier on wasm32 is measured beside.
 const NOBLE: &str = "0.7.1";
 
+/// The version of Trunk that builds the web app. Those above it want a newer compiler than the workspace does.
+const TRUNK: &str = "0.21.14";
+
+/// The version of Binaryen, whose `wasm-opt` makes programs for browsers smaller.
+const BINARYEN: &str = "132";
+
 /// The oldest Node that runs the wasm tests.
 const NODE_MIN: u32 = 18;
 
@@ -87,14 +93,49 @@ pub(crate) fn noble(workspace: &Workspace) -> Result<PathBuf> {
     if folder.join("node_modules/@noble/post-quantum/ml-dsa.js").is_file() {
         return Ok(folder);
     }
+    npm_install(workspace, &folder, &format!("@noble/post-quantum@{NOBLE}"))?;
+    Ok(folder)
+}
+
+fn npm_install(workspace: &Workspace, folder: &Path, package: &str) -> Result<()> {
     if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
         debian::install(workspace, &["npm"])?;
     }
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(folder)?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).arg(format!("@noble/post-quantum@{NOBLE}"));
-    run_logged(npm.current_dir(&folder), &workspace.log("noble")).context("npm could not fetch @noble/post-quantum")?;
-    Ok(folder)
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package);
+    run_logged(npm.current_dir(folder), &workspace.log("npm"))
+        .with_context(|| format!("npm could not fetch {package}"))?;
+    Ok(())
+}
+
+/// Returns Trunk's program, built into the cache.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn trunk(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.tools().join(format!("trunk-{TRUNK}"));
+    let program = folder.join("bin/trunk");
+    if !program.is_file() {
+        let mut install = workspace.cargo(&Toolchain::Default);
+        let package = format!("trunk@{TRUNK}");
+        install.args(["install", "--locked", "--debug", "--no-default-features", &package, "--root"]).arg(&folder);
+        run_logged(&mut install, &workspace.log("trunk")).context("Trunk does not build")?;
+    }
+    Ok(program)
+}
+
+/// Returns the folder of `wasm-opt`.
+///
+/// # Errors
+/// If npm is missing or cannot fetch it.
+pub(crate) fn binaryen(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.tools().join(format!("binaryen-{BINARYEN}"));
+    let programs = folder.join("node_modules/.bin");
+    if !programs.join("wasm-opt").exists() {
+        npm_install(workspace, &folder, &format!("binaryen@{BINARYEN}"))?;
+    }
+    Ok(programs)
 }
 
 /// What the npm package is built with, and tried in. TypeScript 6 is the last that typedoc reads.

@@ -9,6 +9,7 @@ pub mod public;
 mod rate;
 pub mod rest;
 pub mod rpc;
+mod web;
 mod ws;
 
 pub use rate::RateLimits;

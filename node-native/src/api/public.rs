@@ -1,4 +1,4 @@
-//! The public interface: everything that is served to whoever asks. REST, pushed events, health, metrics.
+//! The public interface: everything that is served to whoever asks. REST, pushed events, health, metrics, the web app.
 //!
 //! It tells public data only (metrics, which are the operator's, to nobody beyond the operator's network) and takes nothing but
 //! transactions, so it may be put on the internet; each address has a budget, each
@@ -20,9 +20,10 @@ use super::http::CROSS_ORIGIN_RESOURCE_POLICY;
 use super::rate::{RateLimiter, RateLimits};
 use super::rest::Problem;
 use super::ws::SubscriberLimits;
-use super::{health, rest, ws};
+use super::{health, rest, web, ws};
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::p2p::P2p;
 
 /// How the public interface is served.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub struct PublicOptions {
     pub subscribers: SubscriberLimits,
     /// The database's file, whose size operators watch.
     pub database: Option<PathBuf>,
+    /// The network, unless it is off.
+    pub p2p: Option<P2p>,
 }
 
 /// Nothing that is served here is a page, unless it says so with a policy of its own.
@@ -43,10 +46,10 @@ pub fn router(node: &Node, options: PublicOptions) -> Router {
     let metrics = node.metrics();
     let rate = Arc::new(RateLimiter::new(options.rate, Arc::clone(metrics)));
     Router::new()
-        .merge(rest::router(node.clone(), &rate))
+        .merge(rest::router(node.clone(), options.p2p, &rate))
         .merge(ws::router(node.clone(), options.subscribers, &rate))
         .merge(health::router(node.clone(), options.database, &rate))
-        .fallback(|uri: Uri| async move { Problem::no_such_path(uri.path()) })
+        .merge(web::router())
         .method_not_allowed_fallback(|uri: Uri| async move { Problem::method(uri.path()) })
         .layer(middleware::from_fn(harden))
         .layer(middleware::from_fn_with_state(Arc::clone(metrics), count))

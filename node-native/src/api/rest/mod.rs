@@ -6,7 +6,8 @@
 //!
 //! Invariants: each answer is told from one snapshot of the chain; every list has a longest page; what is served is what the OpenAPI
 //! document says, for both are made of the same handlers. Nothing here can change the node but a transaction that is handed in, by the
-//! door that all transactions use. Only public data is told: nothing of the node's operator, machine or peers.
+//! door that all transactions use. Only public data is told: nothing of the node's operator or machine, and of
+//! its peers only how many there are of each kind.
 
 mod cache;
 mod docs;
@@ -17,6 +18,7 @@ mod routes;
 mod shapes;
 
 pub(super) use crate::json::difficulty;
+pub(super) use cache::Validity;
 pub use problem::Problem;
 
 use std::sync::Arc;
@@ -29,8 +31,9 @@ use utoipa_axum::routes;
 
 use super::rate::{Cost, RateLimiter};
 use crate::node::Node;
+use crate::p2p::P2p;
 use reader::Api;
-use routes::{addresses, blocks, broadcast, chain, mempool, ranges, transactions};
+use routes::{addresses, blocks, broadcast, chain, mempool, network, ranges, transactions};
 
 /// Where the interface stands. Another version will stand beside it.
 const PREFIX: &str = "/api/v1";
@@ -55,6 +58,7 @@ const PREFIX: &str = "/api/v1";
         (name = "transactions", description = "Transactions, waiting and mined"),
         (name = "addresses", description = "Addresses, on nodes that index them"),
         (name = "mempool", description = "What waits, and what to pay"),
+        (name = "network", description = "How the node is connected"),
         (name = "proofs", description = "What shows that something is in the chain"),
         (name = "ranges", description = "Many headers or filters at once"),
     ),
@@ -63,9 +67,9 @@ const PREFIX: &str = "/api/v1";
 struct Document;
 
 /// The routes, the document that describes them, and the page to read it.
-pub(super) fn router(node: Node, rate: &Arc<RateLimiter>) -> Router {
+pub(super) fn router(node: Node, p2p: Option<P2p>, rate: &Arc<RateLimiter>) -> Router {
     let (router, document) = documented(rate).split_for_parts();
-    router.with_state(Arc::new(Api::new(node))).merge(docs::router(&document))
+    router.with_state(Arc::new(Api::new(node, p2p))).merge(docs::router(&document))
 }
 
 fn documented(rate: &Arc<RateLimiter>) -> OpenApiRouter<Arc<Api>> {
@@ -78,6 +82,7 @@ fn documented(rate: &Arc<RateLimiter>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(mempool::summary))
         .routes(routes!(mempool::bands))
         .routes(routes!(mempool::fees))
+        .routes(routes!(network::network))
         .route_layer(rate.layer(Cost::LIGHT));
     let reading = OpenApiRouter::new()
         .routes(routes!(blocks::list))

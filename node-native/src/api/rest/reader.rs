@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::shapes::{BlockHeader, Place, Standing};
 use crate::metrics::{Interface, Rejection};
 use crate::node::Node;
+use crate::p2p::P2p;
 use crate::store::ChainView;
 
 /// The most handlers that read at once.
@@ -36,6 +37,8 @@ const FRESH: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) node: Node,
+    /// The network, unless it is off.
+    pub(crate) p2p: Option<P2p>,
     turns: Arc<Semaphore>,
     kept: Mutex<HashMap<&'static str, Arc<Mutex<Option<Kept>>>>>,
 }
@@ -67,8 +70,8 @@ pub(crate) struct ReadBlock {
 }
 
 impl Api {
-    pub(crate) fn new(node: Node) -> Self {
-        Self { node, turns: Arc::new(Semaphore::new(READERS_MAX)), kept: Mutex::default() }
+    pub(crate) fn new(node: Node, p2p: Option<P2p>) -> Self {
+        Self { node, p2p, turns: Arc::new(Semaphore::new(READERS_MAX)), kept: Mutex::default() }
     }
 
     /// Runs a reader on its own thread, with a snapshot of the chain.
@@ -245,7 +248,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_read_for_who_has_the_answer() {
         let node = TestNode::with_blocks(13).await;
-        let api = Api::new(node.node.clone());
+        let api = Api::new(node.node.clone(), None);
         let first = api.at_tip(&HeaderMap::new(), |_| Ok("told")).await.unwrap();
         let has_it = HeaderMap::from_iter([(IF_NONE_MATCH, first.headers()[ETAG].clone())]);
         let unread = api.at_tip(&has_it, |_| -> Result<(), Problem> { panic!("this is read") });
@@ -264,7 +267,7 @@ mod tests {
     async fn what_all_ask_for_at_once_is_computed_once() {
         static COMPUTED: AtomicU32 = AtomicU32::new(0);
         let node = TestNode::with_blocks(13).await;
-        let api = Arc::new(Api::new(node.node.clone()));
+        let api = Arc::new(Api::new(node.node.clone(), None));
         let asking: Vec<_> = (0..READERS_MAX)
             .map(|_| {
                 let api = Arc::clone(&api);

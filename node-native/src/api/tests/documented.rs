@@ -47,6 +47,7 @@ async fn requests(node: &TestNode) -> Vec<(&'static str, String)> {
         ("/mempool/transactions", "/mempool/transactions".to_owned()),
         ("/mempool/bands", "/mempool/bands".to_owned()),
         ("/fees", "/fees".to_owned()),
+        ("/network", "/network".to_owned()),
         ("/headers", "/headers?from=0".to_owned()),
         ("/filters", "/filters?from=1&limit=4".to_owned()),
     ]

@@ -12,6 +12,7 @@ pub(crate) mod blocks;
 pub(crate) mod broadcast;
 pub(crate) mod chain;
 pub(crate) mod mempool;
+pub(crate) mod network;
 pub(crate) mod ranges;
 pub(crate) mod transactions;
 

@@ -7,12 +7,14 @@ mod address;
 mod block;
 mod chain;
 mod mempool;
+mod network;
 mod transaction;
 
 pub(crate) use address::{AddressBalance, AddressCoin, AddressCoins, AddressHistory, AddressHistoryEvent};
 pub(crate) use block::{BlockDetails, BlockHeader, BlockLine, BlockPage, Standing};
 pub(crate) use chain::{ChainSummary, Supply, Tip};
 pub(crate) use mempool::{Band, FeeEstimate, FeeEstimates, MempoolBands, MempoolPage, MempoolSummary, MempoolTx};
+pub(crate) use network::{Counted, NetworkSummary};
 pub(crate) use transaction::{
     BroadcastAnswer, MerkleProofDetails, Place, TestAnswer, TransactionDetails, TransactionPage, TransactionStatus,
 };

@@ -1,0 +1,85 @@
+// The explorer shows what the node says, as it happens, and what it has checked itself.
+import { judge, until } from './harness.mjs'
+
+export async function explorer (node, browser) {
+  const { page } = browser
+  const sink = await someAddress(node)
+  await node.mine(14, sink)
+
+  await page.goto(node.url)
+  await page.locator('.block-strip li').first().waitFor()
+  const height = () => page.locator('.figures dd').first().innerText()
+  await until('the tip is shown', async () => (await height()) === '14')
+  judge('home: the newest block comes first', (await page.locator('.block-strip .height').first().innerText()) === '14')
+  await node.mine(1, sink)
+  await until('a new block comes by itself', async () => (await page.locator('.block-strip .height').first().innerText()) === '15', 10_000)
+  judge('home: a new block comes by itself', true)
+  await browser.check('home')
+
+  const search = page.getByRole('searchbox')
+  await search.fill('7')
+  await search.press('Enter')
+  await page.waitForURL('**/block/7')
+  await page.getByRole('heading', { level: 1, name: 'Block 7' }).waitFor()
+  await page.locator('.badge[data-level="block"]').waitFor()
+  judge('block: its header is checked in the tab', true)
+  await browser.check('block')
+
+  const coinbase = page.locator('.tx-line a').first()
+  await coinbase.click()
+  await page.waitForURL('**/tx/*')
+  await page.locator('.badge[data-level="block"]').waitFor()
+  judge('transaction: its place in the block is checked in the tab', true)
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save proof' }).click()])
+  const proof = await download.path()
+  await browser.check('transaction')
+
+  await page.goto(`${node.url}/verify`)
+  await page.locator('input[type=file]').setInputFiles(proof)
+  await page.getByText('The proof holds').waitFor()
+  judge('verify: the saved proof holds', true)
+  const text = await page.locator('textarea').inputValue()
+  const altered = text.slice(0, 80) + (text[80] === '0' ? '1' : '0') + text.slice(81)
+  await page.locator('textarea').fill(altered)
+  await page.getByRole('button', { name: 'Check' }).click()
+  await page.getByText('This proves nothing').waitFor()
+  judge('verify: an altered proof is refused', true)
+  await browser.check('verify')
+
+  const wrong = sink.slice(0, 20) + (sink[20] === 'q' ? 'p' : 'q') + sink.slice(21)
+  await search.fill(wrong)
+  await search.press('Enter')
+  await page.locator('.search mark').waitFor()
+  const marked = await page.locator('.search .answer').innerText()
+  judge('search: the mistyped character is pointed at', marked.includes('character 21'), marked)
+  await search.fill(sink)
+  await search.press('Enter')
+  await page.waitForURL('**/address/*')
+  await page.getByText('60.00').first().waitFor()
+  judge('address: what it holds', true)
+  await browser.check('address')
+
+  for (const [name, path, sign] of [['mempool', '/mempool', 'What to pay'], ['charts', '/charts', 'Hash rate'], ['node', '/node', 'All well'], ['blocks', '/blocks', 'All blocks']]) {
+    await page.goto(`${node.url}${path}`)
+    await page.getByText(sign).first().waitFor()
+    await browser.check(name)
+  }
+
+  await page.goto(`${node.url}/about.html`)
+  await browser.check('about')
+  const missing = await fetch(`${node.url}/nothing.js`)
+  judge('a file that is not there is 404', missing.status === 404, missing.status)
+  await page.goto(`${node.url}/block/99999`)
+  await page.locator('.notice.bad').waitFor()
+  judge('block: one that is not there says so', true)
+  browser.faults.splice(0)
+}
+
+/** The address of the block that pays whoever it likes. */
+async function someAddress (node) {
+  const { address_prefix: prefix } = await node.get('/api/v1/chain')
+  const blocks = await node.get('/api/v1/blocks/0/transactions')
+  const address = blocks.transactions[0].outputs[0].address
+  judge('the chain says where the first coins went', address.startsWith(prefix), address)
+  return address
+}

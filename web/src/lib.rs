@@ -1,0 +1,48 @@
+//! The web app of a node: wallet, explorer and dashboard, in one page.
+//!
+//! ```text
+//! pages and components (ui, wasm32 only) → what the app knows (the modules below) → qbtc-core
+//! ```
+//!
+//! Invariant: what is valid, and what is money, is decided by [`qbtc_core`]; nothing here is a rule of the chain. Whatever a page shows says
+//! whether this tab has proven it or a node has said it ([`level`]). Secrets stay in the tab and are kept only encrypted.
+//!
+//! All that needs no browser is plain Rust, compiled and tested natively. What does is compiled for wasm32 alone.
+#![forbid(unsafe_code)]
+
+pub mod chart;
+pub mod format;
+pub mod level;
+pub mod node;
+pub mod proof;
+pub mod search;
+pub mod text;
+pub mod wallet;
+
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(target_arch = "wasm32")]
+mod ui;
+
+/// Starts the explorer and the dashboard.
+#[cfg(target_arch = "wasm32")]
+pub fn start_explorer() {
+    ui::start_explorer();
+}
+
+/// Starts the app with its wallet: the page where there is a window, its helper where there is none.
+#[cfg(target_arch = "wasm32")]
+pub fn start_wallet() {
+    match web_sys::window() {
+        Some(_) => ui::start_wallet(),
+        None => browser::worker::serve(),
+    }
+}
+
+/// Says that the app's programs are for browsers.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn say_where_it_runs() {
+    use std::io::Write as _;
+    // Whoever cannot be told so misses nothing.
+    let _ = writeln!(std::io::stderr(), "the web app runs in browsers: `cargo xtask web` builds it");
+}

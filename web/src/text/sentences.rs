@@ -1,0 +1,300 @@
+//! Sentences with something in them.
+
+use qbtc_core::lock::AddressTextError;
+use qbtc_core::wallet::mnemonic::MnemonicError;
+
+use crate::format;
+use crate::wallet::notes::NameFault;
+use crate::wallet::order::AmountFault;
+
+/// One thing, or several.
+fn several(count: u64, one: &str, more: &str) -> String {
+    format!("{} {}", format::number(count), if count == 1 { one } else { more })
+}
+
+#[must_use]
+pub fn transactions(count: u64) -> String {
+    several(count, "transaction", "transactions")
+}
+
+#[must_use]
+pub fn confirmations(count: u32) -> String {
+    several(count.into(), "confirmation", "confirmations")
+}
+
+#[must_use]
+pub fn block_at(height: u32) -> String {
+    format!("Block {}", format::number(height.into()))
+}
+
+#[must_use]
+pub fn live_at(height: u32) -> String {
+    format!("Live at height {}", format::number(height.into()))
+}
+
+#[must_use]
+pub fn spacing(seconds: u32) -> String {
+    format!("a block every {} or so", format::span(seconds.into()))
+}
+
+#[must_use]
+pub fn of_at_most(most: &str) -> String {
+    format!("of {most} at most")
+}
+
+#[must_use]
+pub fn chart_in_words(name: &str, least: &str, most: &str, mean: &str) -> String {
+    format!("{name}: from {least} to {most}, {mean} on average")
+}
+
+#[must_use]
+pub fn chart_mean(mean: &str) -> String {
+    format!("mean {mean}")
+}
+
+#[must_use]
+pub fn beyond_tip(height: u32, tip: u32) -> String {
+    format!(
+        "There is no block {} yet: the chain ends at {}.",
+        format::number(height.into()),
+        format::number(tip.into())
+    )
+}
+
+#[must_use]
+pub fn id_length(found: usize) -> String {
+    format!("This looks like an id, but has {found} digits: ids have 64.")
+}
+
+#[must_use]
+pub fn mistyped(error: &AddressTextError) -> String {
+    match error {
+        AddressTextError::MixedCase => "An address has capital or small letters, not both.".to_owned(),
+        AddressTextError::Character { found, position } => {
+            format!("Character {position}, “{found}”, is none that addresses have.")
+        }
+        AddressTextError::Separator { expected } => format!("This is no address: they begin with {expected}1."),
+        AddressTextError::Prefix { found, expected } => {
+            format!(
+                "This address begins with {found}1 and belongs to another network. Here they begin with {expected}1."
+            )
+        }
+        AddressTextError::Length { found, expected } if found < expected => {
+            format!("{} characters are missing: it has {found} of {expected}.", expected - found)
+        }
+        AddressTextError::Length { found, expected } => {
+            format!("There are {} characters too many: it has {found} instead of {expected}.", found - expected)
+        }
+        AddressTextError::Checksum { likely: Some(position) } => {
+            format!("Something is mistyped: look at character {position}.")
+        }
+        AddressTextError::Checksum { likely: None } => {
+            "Several characters are mistyped. Copy the address anew.".to_owned()
+        }
+        AddressTextError::OldChecksum | AddressTextError::Padding => "This is no address of this network.".to_owned(),
+    }
+}
+
+#[must_use]
+pub fn ins_and_outs(inputs: usize, outputs: usize, rate: Option<&str>) -> String {
+    let flow = format!("{} → {}", several(inputs as u64, "coin", "coins"), outputs);
+    rate.map_or_else(|| flow.clone(), |rate| format!("{flow} · {rate}"))
+}
+
+#[must_use]
+pub fn expires(expiry: u32, tip: u32) -> String {
+    match expiry.checked_sub(tip) {
+        None | Some(0) => format!("at height {}: it has expired", format::number(expiry.into())),
+        Some(left) => {
+            format!("after height {}, in {}", format::number(expiry.into()), several(left.into(), "block", "blocks"))
+        }
+    }
+}
+
+#[must_use]
+pub fn expires_in(expiry: u32, tip: u32, spacing_s: u32) -> String {
+    match (expiry, expiry.saturating_sub(tip)) {
+        (0, _) => "never expires".to_owned(),
+        (_, 0) => "expired: it will not be mined any more".to_owned(),
+        (_, left) => {
+            let span = format::span(u64::from(left) * u64::from(spacing_s));
+            format!("expires in {} (about {span})", several(left.into(), "block", "blocks"))
+        }
+    }
+}
+
+#[must_use]
+pub fn spendable_from(height: u32) -> String {
+    format!("from height {}", format::number(height.into()))
+}
+
+#[must_use]
+pub fn within_blocks(blocks: u32) -> String {
+    several(blocks.into(), "block", "blocks")
+}
+
+#[must_use]
+pub fn basis(basis: &str) -> &'static str {
+    match basis {
+        "floor" => "blocks have room",
+        "pool" => "what waits",
+        "recent_blocks" => "recent blocks",
+        _ => "",
+    }
+}
+
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+pub fn band(from: u64, to: Option<u64>) -> String {
+    let rate = |rate: u64| {
+        if rate < 10_000 { format!("{:.1}", rate as f64 / 1e3) } else { format!("{:.0}", rate as f64 / 1e3) }
+    };
+    to.map_or_else(|| format!("{}+ q/B", rate(from)), |to| format!("{}–{} q/B", rate(from), rate(to)))
+}
+
+#[must_use]
+pub fn health(status: &str) -> &'static str {
+    if status == "ok" { "All well" } else { "Failing" }
+}
+
+#[must_use]
+pub fn running_for(span: &str) -> String {
+    format!("running for {span}")
+}
+
+#[must_use]
+pub fn known_headers(height: u32) -> String {
+    format!("of {} known", format::number(height.into()))
+}
+
+#[must_use]
+pub fn in_and_out(all: u64, inbound: u64, outbound: u64) -> String {
+    format!("{} ({inbound} in, {outbound} out)", format::number(all))
+}
+
+#[must_use]
+pub fn of_all(some: u64, all: u64) -> String {
+    format!("{} of {}", format::number(some), format::number(all))
+}
+
+#[must_use]
+pub fn passphrase_short(least: usize) -> String {
+    format!("The passphrase is too short: {least} characters at least.")
+}
+
+#[must_use]
+pub fn words_fault(error: &MnemonicError) -> String {
+    match error {
+        MnemonicError::WordCount { found } => format!("These are {found} words: 12, 15, 18, 21 or 24 are expected."),
+        MnemonicError::UnknownWord { position, found } => {
+            format!("Word {position}, “{found}”, is not on the list. Is it misspelt?")
+        }
+        MnemonicError::Checksum => {
+            "All words are on the list, but they do not belong together: one is wrong, or two are swapped.".to_owned()
+        }
+        MnemonicError::EntropyLength { .. } => error.to_string(),
+    }
+}
+
+#[must_use]
+pub fn birthday_is(height: &str) -> String {
+    format!("Beside the words, note the height {height}: a restored wallet then needs to look no further back.")
+}
+
+#[must_use]
+pub fn account(name: &str, index: usize) -> String {
+    if name.is_empty() { format!("Account {}", index + 1) } else { name.to_owned() }
+}
+
+#[must_use]
+pub fn name_fault(fault: NameFault) -> String {
+    match fault {
+        NameFault::Empty => "Type a name.",
+        NameFault::Long => "This name is too long.",
+        NameFault::Full => "There are too many already.",
+    }
+    .to_owned()
+}
+
+#[must_use]
+pub fn amount_fault(fault: AmountFault) -> String {
+    match fault {
+        AmountFault::Empty => "Type an amount.".to_owned(),
+        AmountFault::Number => "This is not a number.".to_owned(),
+        AmountFault::Decimals { found } => format!("{found} decimals are too many: a QBTC has 8."),
+        AmountFault::TooLarge => "There is not that much money.".to_owned(),
+        AmountFault::Zero => "Type an amount above zero.".to_owned(),
+        AmountFault::Beyond { available } => format!("This is more than you have: {} QBTC.", format::amount(available)),
+        AmountFault::Dust { least } => {
+            format!("Too little to be worth spending: nodes pass on {} QBTC and more.", format::amount(least))
+        }
+    }
+}
+
+#[must_use]
+pub fn available(amount: &str) -> String {
+    format!("{amount} QBTC can be spent.")
+}
+
+#[must_use]
+pub fn wait(place: usize) -> &'static str {
+    ["Soon", "Normal", "No hurry"].get(place).copied().unwrap_or("Normal")
+}
+
+#[must_use]
+pub fn fee_line(fee: &str, rate: &str, size: &str) -> String {
+    format!("{fee} QBTC · {rate} · {size}")
+}
+
+#[must_use]
+pub fn fee_of(fee: &str) -> String {
+    format!("fee {fee} QBTC")
+}
+
+#[must_use]
+pub fn matures_in(blocks: u32) -> String {
+    format!("matures in {}", several(blocks.into(), "block", "blocks"))
+}
+
+#[must_use]
+pub fn as_of(height: &str, age: &str) -> String {
+    format!("As of block {height}, mined {age}")
+}
+
+#[must_use]
+pub fn catching_up(height: &str, tip: &str) -> String {
+    format!("Looked through {height} of {tip} blocks")
+}
+
+#[must_use]
+pub fn minutes(minutes: u32) -> String {
+    format::span(u64::from(minutes) * 60)
+}
+
+#[must_use]
+pub fn source_is(host: &str) -> String {
+    format!("The node at {host}. It sees which blocks this wallet fetches, and never a key or an address.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!((transactions(1), transactions(2)), ("1 transaction".into(), "2 transactions".into()));
+        assert_eq!(expires_in(10, 9, 60), "expires in 1 block (about 1 min)");
+        assert_eq!(
+            (expires_in(0, 9, 60), expires(9, 9)),
+            ("never expires".into(), "at height 9: it has expired".into())
+        );
+    }
+
+    #[test]
+    fn a_wrong_length_says_by_how_much() {
+        assert!(
+            mistyped(&AddressTextError::Length { found: 60, expected: 63 }).starts_with("3 characters are missing")
+        );
+        assert!(mistyped(&AddressTextError::Length { found: 65, expected: 63 }).starts_with("There are 2"));
+    }
+}

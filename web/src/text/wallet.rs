@@ -1,0 +1,117 @@
+//! Words of the wallet.
+
+pub const WELCOME: &str = "Your keys are made here, in this tab, and stay here. Nobody else can spend your money, and nobody can give it back to you.";
+pub const WELCOME_MEANS: &str =
+    "It takes a passphrase and one click. Twenty-four words to write down come later, before there is much to lose.";
+pub const CREATE: &str = "Create a wallet";
+pub const RESTORE: &str = "Restore from words";
+pub const WORDS: &str = "Words";
+pub const WORDS_HINT: &str = "12 to 24 words, in their order, with spaces between them.";
+pub const BIRTHDAY: &str = "First block (optional)";
+pub const BIRTHDAY_HINT: &str =
+    "The height at which the wallet was made. Without it the whole chain is looked through, which takes longer.";
+pub const NEW_PASSPHRASE: &str = "Passphrase";
+pub const PASSPHRASE: &str = "Passphrase";
+pub const PASSPHRASE_HINT: &str =
+    "At least 8 characters. It encrypts the keys in this browser. Long and memorable is better than short and strange.";
+pub const AGAIN: &str = "The same again";
+pub const PASSPHRASE_LONG: &str = "This passphrase is too long.";
+pub const PASSPHRASES_DIFFER: &str = "The two passphrases differ.";
+pub const SEALING: &str = "Making keys…";
+pub const BACK: &str = "Back";
+pub const UNLOCK: &str = "Unlock";
+pub const UNLOCKING: &str = "Opening…";
+pub const WRONG_PASSPHRASE: &str = "This is not the passphrase. Try again: nothing is lost.";
+pub const LOCK: &str = "Lock";
+pub const LOCKED: &str = "The wallet is locked.";
+pub const NO_WALLET: &str = "There is no wallet in this browser.";
+pub const FORGET: &str = "Remove this wallet from the browser";
+pub const FORGET_MEANS: &str =
+    "The keys are deleted here. Only the words, or a backup file with its passphrase, bring the money back.";
+pub const FORGET_TYPE: &str = "Type “remove” to do it";
+pub const FORGET_WORD: &str = "remove";
+pub const STRANGE_CHAIN: &str = "This node runs a chain whose rules this app does not know, so it cannot check anything for a wallet. The explorer works.";
+pub const STORAGE_REFUSED: &str = "This browser keeps nothing for this page";
+pub const STORAGE_REFUSED_MEANS: &str = "A wallet here would be gone with the tab, and the money with it. Leave the private window, or allow this page to store data, and reload.";
+pub const NOT_KEPT: &str = "The browser could not keep what the wallet knows";
+pub const NOT_KEPT_MEANS: &str =
+    "The keys are safe. Free some space on the disk. Until then the wallet may have to look through the chain again.";
+pub const WRITE_WORDS: &str = "Write down your words";
+pub const WRITE_WORDS_MEANS: &str = "If this browser loses its data, only the words bring your money back.";
+pub const SHOW_WORDS: &str = "Show the words";
+pub const WORDS_MEAN: &str = "Whoever has these words has your money. Write them on paper, in their order, and keep the paper where nobody looks. Do not photograph them.";
+pub const WRITTEN: &str = "I have written them down";
+pub const OVERVIEW: &str = "Overview";
+pub const RECEIVE: &str = "Receive";
+pub const SEND: &str = "Send";
+pub const CONTACTS: &str = "Contacts";
+pub const MESSAGES: &str = "Messages";
+pub const SETTINGS: &str = "Settings";
+pub const NEWEST_PAYMENTS: &str = "Newest payments";
+pub const NO_PAYMENTS: &str = "No payments yet.";
+pub const ACCOUNT: &str = "Account";
+pub const CAN_BE_SPENT: &str = "Can be spent";
+pub const STALE: &str = "Not up to date";
+pub const CATCHING_UP: &str = "Catching up with the chain";
+pub const BACKUP_FIRST: &str = "First write down your words";
+pub const BACKUP_FIRST_MEANS: &str = "There is enough in this wallet now that losing it would hurt. Write the words down, then the next address is shown.";
+pub const NO_ADDRESS: &str = "There is no address left. Unlock the wallet again.";
+pub const NEXT_ADDRESS: &str = "Next address";
+pub const RECEIVE_MEANS: &str = "Show each payer an address of his own: nobody can then see that the payments went to the same wallet. Older addresses stay yours.";
+pub const QR: &str = "The address as a QR code";
+pub const TO: &str = "To";
+pub const OR_CONTACT: &str = "Or someone from your contacts";
+pub const ADDRESS_WANTED: &str = "Type or paste an address.";
+pub const AMOUNT_IN: &str = "Amount in QBTC";
+pub const SEND_ALL: &str = "Send everything";
+pub const FEE_MEANS: &str =
+    "Miners take the fee for the space that the payment needs in a block. It does not depend on the amount.";
+pub const REVIEW: &str = "Review";
+pub const REVIEW_TITLE: &str = "This will happen";
+pub const REVIEW_MEANS: &str =
+    "Compare the whole address with the one you were given. A payment that is mined cannot be taken back.";
+pub const SIGN_AND_SEND: &str = "Sign and send";
+pub const SIGNING: &str = "Signing…";
+pub const SENT: &str = "The payment is on its way";
+pub const SENT_UNSURE: &str = "The node did not say whether it has the payment. It is handed in again by itself.";
+pub const TO_YOURSELF: &str = "This is one of your own addresses.";
+pub const LEAVES_WALLET: &str = "Leaves your wallet";
+pub const COMES_BACK: &str = "Comes back as change";
+pub const RECEIVED: &str = "Received";
+pub const PAID: &str = "Paid";
+pub const MINED_IT: &str = "Mined";
+pub const PAY_MORE: &str = "Pay more";
+pub const TAKE_BACK: &str = "Take back";
+pub const NAME: &str = "Name";
+pub const REMOVE: &str = "Remove";
+pub const NO_CONTACTS: &str = "No contacts yet.";
+pub const ADD_CONTACT: &str = "Add a contact";
+pub const SIGN_MESSAGE: &str = "Sign a message";
+pub const SIGN_MEANS: &str = "Shows that whoever can spend from the address stands by the text. Anybody can show it again, so say in it for whom and when.";
+pub const OWN_ADDRESS: &str = "Address of yours";
+pub const MESSAGE: &str = "Message";
+pub const MESSAGE_LONG: &str = "The message is too long.";
+pub const SIGNATURE: &str = "Signature";
+pub const CHECK_MESSAGE: &str = "Check a message";
+pub const NOT_OWN: &str = "This is not an address of the account.";
+pub const MESSAGE_HOLDS: &str = "The signature holds: the address stands by this text.";
+pub const MESSAGE_FAILS: &str = "The signature does not hold";
+pub const ACCOUNTS: &str = "Accounts";
+pub const ACCOUNTS_MEAN: &str = "Each account has addresses and coins of its own, from the same words.";
+pub const FIRST_ACCOUNT: &str = "Main";
+pub const ACCOUNT_NAME: &str = "Name of a further account";
+pub const ADD_ACCOUNT: &str = "Add";
+pub const BACKUP: &str = "Backup";
+pub const BACKUP_MEANS: &str = "The words alone bring everything back. A keystore file does too, with your passphrase; qbtc wallet reads it as well.";
+pub const SAVE_KEYSTORE: &str = "Save keystore file";
+pub const STORAGE: &str = "Storage";
+pub const STORAGE_PROMISED: &str = "The browser has promised to keep this wallet.";
+pub const STORAGE_MAY_GO: &str = "The browser has not promised to keep this wallet: it may delete it when the disk is full, or after some time without a visit. Make sure that the words are written down.";
+pub const STORAGE_UNKNOWN: &str =
+    "This browser does not say whether it keeps this wallet. Make sure that the words are written down.";
+pub const ASK_AGAIN: &str = "Ask again";
+pub const LOCK_AFTER: &str = "Lock";
+pub const LOCK_MEANS: &str = "Without a touch, lock after";
+pub const SOURCE: &str = "Source";
+pub const TO_SELF: &str = "To yourself";
+pub const TIME_LIMIT: &str = "Time limit";

@@ -1,0 +1,161 @@
+//! What all pages share: the chain as the node tells it, the chain's rules as the app knows them, and what is heard while the page is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use qbtc_core::spec::ChainSpec;
+
+use crate::browser::clock;
+use crate::browser::events::{self, Heard};
+use crate::browser::fetch::FetchError;
+use crate::browser::source;
+use crate::node::{Chain, Event};
+
+/// How long transactions that come one after the other are gathered before a page looks again.
+const POOL_PAUSE: Duration = Duration::from_millis(1_000);
+/// How often the chain is asked for, whatever is heard: a socket can look alive and be dead.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// A chain whose rules the app knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules(pub(crate) Arc<ChainSpec>);
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.chain_id() == other.0.chain_id()
+    }
+}
+
+/// How the page stands to its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Not heard of yet.
+    Waiting,
+    /// What happens is told as it happens.
+    Live,
+    /// It does not answer.
+    Lost,
+}
+
+/// What all pages share.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    /// The chain, as the node told it last.
+    pub(crate) chain: RwSignal<Option<Chain>>,
+    /// Why it cannot be told, if it cannot.
+    pub(crate) fault: RwSignal<Option<FetchError>>,
+    /// The chain's rules, if it is one that the app knows.
+    pub(crate) rules: Memo<Option<Rules>>,
+    /// How the page stands to its node.
+    pub(crate) link: RwSignal<Link>,
+    /// Counts up whenever the mempool has changed.
+    pub(crate) pool_turn: RwSignal<u64>,
+    /// Counts up whenever a block has left the chain: what was told of blocks may not hold.
+    pub(crate) reorgs: RwSignal<u64>,
+    /// The id of the transaction that was heard of last.
+    pub(crate) heard: RwSignal<Option<String>>,
+    /// Seconds since 1970, about once a second.
+    pub(crate) now: RwSignal<u64>,
+    /// What screen readers are told.
+    pub(crate) said: RwSignal<String>,
+}
+
+impl Shared {
+    /// Begins to listen.
+    pub(crate) fn provide() -> Self {
+        let chain: RwSignal<Option<Chain>> = RwSignal::new(None);
+        let rules = Memo::new(move |_| chain.with(|chain| chain.as_ref().and_then(rules_of)));
+        let shared = Self {
+            chain,
+            fault: RwSignal::new(None),
+            rules,
+            link: RwSignal::new(Link::Waiting),
+            pool_turn: RwSignal::new(0),
+            reorgs: RwSignal::new(0),
+            heard: RwSignal::new(None),
+            now: RwSignal::new(clock::now_s()),
+            said: RwSignal::new(String::new()),
+        };
+        provide_context(shared);
+        set_interval(move || shared.now.set(clock::now_s()), Duration::from_secs(1));
+        set_interval(move || shared.refresh(), HEARTBEAT);
+        shared.refresh();
+        events::listen(move |heard| shared.hear(heard));
+        shared
+    }
+
+    /// What all pages share, on any of them.
+    pub(crate) fn here() -> Self {
+        expect_context()
+    }
+
+    /// Asks for the chain.
+    pub(crate) fn refresh(self) {
+        spawn_local(async move {
+            match source::chain().await {
+                Ok(chain) => {
+                    self.fault.set(None);
+                    if self.chain.with_untracked(|known| known.as_ref() != Some(&chain)) {
+                        self.chain.set(Some(chain));
+                    }
+                }
+                Err(error) => self.fault.set(Some(error)),
+            }
+        });
+    }
+
+    fn hear(self, heard: Heard) {
+        match heard {
+            Heard::Connected => {
+                self.link.set(Link::Live);
+                self.refresh();
+                self.touch_pool();
+            }
+            Heard::Lost => self.link.set(Link::Lost),
+            Heard::Event(Event::BlockConnected { .. }) => {
+                self.refresh();
+                self.touch_pool();
+            }
+            Heard::Event(Event::BlockDisconnected { .. }) => {
+                self.reorgs.update(|reorgs| *reorgs += 1);
+                self.refresh();
+            }
+            Heard::Event(Event::TransactionAdded { txid, .. }) => {
+                self.heard.set(Some(txid));
+                self.touch_pool();
+            }
+            Heard::Event(Event::TransactionRemoved { .. }) => self.touch_pool(),
+            Heard::Event(Event::Lagged { .. } | Event::Subscribed { .. } | Event::Other) => {}
+        }
+    }
+
+    fn touch_pool(self) {
+        let turn = self.pool_turn.get_untracked();
+        set_timeout(
+            move || {
+                if self.pool_turn.get_untracked() == turn {
+                    self.pool_turn.set(turn + 1);
+                }
+            },
+            POOL_PAUSE,
+        );
+    }
+
+    /// The height of the tip, as the node tells it; 0 before it did.
+    pub(crate) fn height(self) -> u32 {
+        self.chain.with(|chain| chain.as_ref().map_or(0, |chain| chain.tip.height))
+    }
+
+    /// Tells screen readers something.
+    pub(crate) fn say(self, what: &str) {
+        self.said.set(what.to_owned());
+    }
+}
+
+/// The rules of a chain that the app knows: by its name, if that is the chain of this id.
+fn rules_of(chain: &Chain) -> Option<Rules> {
+    let spec = ChainSpec::by_name(&chain.name)?;
+    (spec.chain_id().to_string() == chain.chain_id).then(|| Rules(Arc::new(spec)))
+}

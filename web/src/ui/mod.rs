@@ -1,0 +1,53 @@
+//! What is seen: pages and the parts they are made of. They show what the modules beside this one know, and decide nothing.
+
+#![allow(unreachable_pub, reason = "the macro of components makes their properties public")]
+
+mod address;
+mod block;
+mod chart;
+mod charts;
+mod context;
+mod home;
+mod load;
+mod mempool;
+mod node;
+mod parts;
+mod search;
+mod shell;
+mod transaction;
+mod verify;
+mod wallet;
+
+use leptos::prelude::*;
+
+/// Shows the explorer in the page.
+pub(crate) fn start_explorer() {
+    prepare();
+    mount_to_body(shell::Explorer);
+}
+
+/// Shows the explorer and the wallet in the page.
+pub(crate) fn start_wallet() {
+    prepare();
+    mount_to_body(shell::Whole);
+}
+
+fn prepare() {
+    std::panic::set_hook(Box::new(panicked));
+    if let Some(starting) = document().get_element_by_id("starting") {
+        starting.remove();
+    }
+}
+
+/// A fault of the app is said in the page, since nothing in it can be trusted to work any more.
+fn panicked(what: &std::panic::PanicHookInfo<'_>) {
+    leptos::logging::error!("{what}");
+    let Ok(place) = document().create_element("p") else { return };
+    place.set_text_content(Some(crate::text::FAULT));
+    // Both were there a moment ago; without them nothing can be shown.
+    let _ = place.set_attribute("role", "alert");
+    let _ = place.set_attribute("class", "notice bad");
+    if let Some(body) = document().body() {
+        let _ = body.prepend_with_node_1(&place);
+    }
+}

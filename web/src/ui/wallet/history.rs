@@ -1,0 +1,182 @@
+//! What happened: payments in and out, with what shows them, and what can be done about those that wait.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use qbtc_core::hash::Txid;
+use qbtc_core::units::{Amount, FeeRate};
+use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::ledger::TxEntry;
+
+use super::send::Review;
+use super::state::WalletState;
+use crate::browser::fetch;
+use crate::node::{self, path};
+use crate::ui::context::Shared;
+use crate::ui::parts::{Notice, Title, TxLink};
+use crate::ui::transaction::save_proof;
+use crate::wallet::account::Replacement;
+use crate::wallet::effect::Effect;
+use crate::{format, text};
+
+/// How many payments are shown at first.
+const SHOWN: usize = 50;
+
+/// The page.
+#[component]
+pub(crate) fn History() -> impl IntoView {
+    view! {
+        <Title text=text::HISTORY/>
+        <section class="card"><Entries most=SHOWN/></section>
+    }
+}
+
+/// The newest payments.
+#[component]
+pub(crate) fn Entries(most: usize) -> impl IntoView {
+    let wallet = WalletState::here();
+    let entries = Memo::new(move |_| {
+        wallet
+            .with_current(|state| state.ledger().history().take(most).cloned().collect::<Vec<_>>())
+            .unwrap_or_default()
+    });
+    view! {
+        <Show when=move || !entries.with(Vec::is_empty) fallback=|| view! { <p class="empty">{text::NO_PAYMENTS}</p> }>
+            // A payment that waits and one that is mined are shown differently.
+            <For each=move || entries.get() key=|entry| (entry.txid, entry.block.map(|block| block.id)) children=|entry| view! { <Payment entry=entry/> }/>
+        </Show>
+    }
+}
+
+#[component]
+fn Payment(entry: TxEntry) -> impl IntoView {
+    let (received, spent) = (entry.received_amount(), entry.spent_amount());
+    let (class, amount, what) = match received.checked_sub(spent) {
+        Some(more) if spent == Amount::ZERO => (
+            "amount in",
+            format!("+{}", format::amount(more)),
+            if entry.is_coinbase { text::MINED_IT } else { text::RECEIVED },
+        ),
+        Some(more) => ("amount", format!("+{}", format::amount(more)), text::TO_SELF),
+        None if entry.paid_to_others == Amount::ZERO => {
+            ("amount", format!("−{}", format::amount(spent.saturating_sub(received))), text::TO_SELF)
+        }
+        None => ("amount", format!("−{}", format::amount(spent.saturating_sub(received))), text::PAID),
+    };
+    let fee = entry.fee().map(|fee| text::fee_of(&format::amount(fee)));
+    let txid = entry.txid;
+    let block = entry.block;
+    view! {
+        <article class="payment" data-testid="payment">
+            <div class="what">
+                <span class="strong">{what}</span>
+                <TxLink id=txid.to_string()/>
+                <span class="soft small">{fee}</span>
+            </div>
+            <div class="what right">
+                <span class=class>{amount}<span class="soft small">" QBTC"</span></span>
+                <State entry=entry/>
+            </div>
+            {match block {
+                Some(block) => view! { <Proof txid=txid block=block.id.to_string()/> }.into_any(),
+                None => view! { <Waiting txid=txid/> }.into_any(),
+            }}
+        </article>
+    }
+}
+
+#[component]
+fn State(entry: TxEntry) -> impl IntoView {
+    let (wallet, shared) = (WalletState::here(), Shared::here());
+    let (maturity, spacing_s) = {
+        let spec = wallet.spec();
+        (spec.consensus().coinbase_maturity, spec.consensus().spacing_s)
+    };
+    let height = move || wallet.with_current(|state| state.height().0).unwrap_or(0).max(1);
+    match entry.block {
+        None => view! {
+            <span class="pill warn">{text::PENDING}</span>
+            <span class="soft small">{move || text::expires_in(entry.expiry_height.0, shared.height(), spacing_s)}</span>
+        }
+        .into_any(),
+        Some(block) if entry.is_coinbase => view! {
+            <span class="pill good">{move || {
+                let confirmations = height().saturating_sub(block.height.0) + 1;
+                if confirmations < maturity { text::matures_in(maturity - confirmations) } else { text::confirmations(confirmations) }
+            }}</span>
+        }
+        .into_any(),
+        Some(block) => view! {
+            <span class="pill good" data-testid="confirmations">{move || text::confirmations(height().saturating_sub(block.height.0) + 1)}</span>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn Proof(txid: Txid, block: String) -> impl IntoView {
+    let fault = RwSignal::new(None::<String>);
+    let save = move |_| {
+        let block = block.clone();
+        spawn_local(async move {
+            let saved = save_proof(&txid.to_string(), &block).await;
+            let _ = fault.try_set(saved.err());
+        });
+    };
+    view! {
+        <div class="row"><button class="button small plain" type="button" on:click=save>{text::SAVE_PROOF}</button></div>
+        {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+    }
+}
+
+/// What can be done about a payment that waits: pay more, or take it back.
+#[component]
+fn Waiting(txid: Txid) -> impl IntoView {
+    let wallet = WalletState::here();
+    let draft: StoredValue<Option<UnsignedTx>> = StoredValue::new(None);
+    let (effect, fault) = (RwSignal::new(None::<Effect>), RwSignal::new(None::<String>));
+    let can_replace = move || wallet.with_current(|state| state.is_replaceable(&txid)).unwrap_or(false);
+    let replace = move |takes_back: bool| {
+        spawn_local(async move {
+            fault.set(None);
+            match build(wallet, txid, takes_back).await {
+                Ok((shown, unsigned)) => {
+                    draft.set_value(Some(unsigned));
+                    effect.set(Some(shown));
+                }
+                Err(error) => fault.set(Some(error)),
+            }
+        });
+    };
+    view! {
+        <Show when=can_replace>
+            <div class="row">
+                <button class="button small" type="button" on:click=move |_| replace(false)>{text::PAY_MORE}</button>
+                <button class="button small" type="button" on:click=move |_| replace(true)>{text::TAKE_BACK}</button>
+            </div>
+        </Show>
+        {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+        {move || effect.get().map(|shown| view! { <Review shown=shown draft=draft effect=effect/> })}
+    }
+}
+
+/// Builds a replacement at twice the rate, or at what is usual now if that is more.
+async fn build(wallet: WalletState, txid: Txid, takes_back: bool) -> Result<(Effect, UnsignedTx), String> {
+    /// Where the node is asked for the payment among those that wait.
+    const LISTED: u32 = 500;
+    let page: node::WaitingPage = fetch::json(&path::waiting(None, LISTED)).await.map_err(|error| error.sentence())?;
+    let found = page.transactions.into_iter().find(|waiting| waiting.txid == txid.to_string());
+    let (rate, dependent) = found.map_or((0, Amount::ZERO), |waiting| {
+        (waiting.fee_rate, waiting.descendants.fees.amount().saturating_sub(waiting.fee.amount()))
+    });
+    let usual = crate::browser::source::fees().await.map_err(|error| error.sentence())?.fee_rate_min;
+    let fee_rate = FeeRate::from_quanta_per_1000_bytes(rate.saturating_mul(2).max(usual));
+    let spec = wallet.spec();
+    let replacement = Replacement { takes_back, fee_rate, dependent_fees: dependent };
+    let current = wallet.current.get_untracked();
+    let built = wallet.accounts.with_untracked(|accounts| {
+        let state = accounts.get(current).ok_or(text::LOCKED)?;
+        let unsigned = state.replace(&txid, replacement, &spec).map_err(|error| error.to_string())?;
+        Ok::<_, String>((Effect::of(&unsigned, state.book()), unsigned))
+    });
+    built
+}

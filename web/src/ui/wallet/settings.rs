@@ -1,0 +1,143 @@
+//! Settings: accounts, the lock, what the browser promises to keep, a backup file, where the chain comes from.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::setup::Forget;
+use super::state::WalletState;
+use crate::browser::files;
+use crate::browser::storage::{self, Persistence};
+use crate::text;
+use crate::ui::context::Shared;
+use crate::ui::parts::{Fact, Notice, Title};
+use crate::wallet::notes::Notes;
+
+/// The page.
+#[component]
+pub(crate) fn Settings() -> impl IntoView {
+    view! {
+        <Title text=text::SETTINGS/>
+        <Accounts/>
+        <Backup/>
+        <Storage/>
+        <Lock/>
+        <Network/>
+        <Forget/>
+    }
+}
+
+#[component]
+fn Accounts() -> impl IntoView {
+    let wallet = WalletState::here();
+    let (name, fault) = (RwSignal::new(String::new()), RwSignal::new(None::<String>));
+    let add = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        spawn_local(async move {
+            let added = wallet.add_account(&wallet.spec(), &name.get_untracked()).await;
+            let _ = fault.try_set(added.err());
+            let _ = name.try_set(String::new());
+        });
+    };
+    view! {
+        <section class="card stack" aria-labelledby="accounts">
+            <h2 id="accounts">{text::ACCOUNTS}</h2>
+            <p class="soft small">{text::ACCOUNTS_MEAN}</p>
+            <ul>{move || wallet.notes.with(|notes| notes.accounts.clone()).into_iter().enumerate()
+                .map(|(index, name)| view! { <li>{text::account(&name, index)}</li> }).collect_view()}</ul>
+            <form class="with-button" on:submit=add>
+                <input type="text" aria-label=text::ACCOUNT_NAME placeholder=text::ACCOUNT_NAME maxlength="60" prop:value=name on:input=move |event| name.set(event_target_value(&event))/>
+                <button class="button" type="submit">{text::ADD_ACCOUNT}</button>
+            </form>
+            {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+        </section>
+    }
+}
+
+#[component]
+fn Backup() -> impl IntoView {
+    let wallet = WalletState::here();
+    let save = move |_| {
+        if let Some(keystore) = wallet.keystore() {
+            // A browser that saves nothing says so by itself.
+            let _ = files::save("qbtc-wallet.keystore", "application/octet-stream", &keystore);
+        }
+    };
+    view! {
+        <section class="card stack" aria-labelledby="backup">
+            <h2 id="backup">{text::BACKUP}</h2>
+            <p class="soft small">{text::BACKUP_MEANS}</p>
+            <div class="row">
+                <a class="button" href="/wallet/words">{text::SHOW_WORDS}</a>
+                <button class="button" type="button" on:click=save>{text::SAVE_KEYSTORE}</button>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Storage() -> impl IntoView {
+    let state = RwSignal::new(None::<Persistence>);
+    let ask = move || {
+        spawn_local(async move {
+            let _ = state.try_set(Some(storage::persist().await));
+        });
+    };
+    ask();
+    view! {
+        <section class="card stack" aria-labelledby="storage">
+            <h2 id="storage">{text::STORAGE}</h2>
+            {move || match state.get() {
+                None => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
+                Some(Persistence::Promised) => view! { <Notice kind="good"><p>{text::STORAGE_PROMISED}</p></Notice> }.into_any(),
+                Some(Persistence::Refused) => view! {
+                    <Notice kind="warn"><p>{text::STORAGE_MAY_GO}</p><div class="row"><button class="button small" type="button" on:click=move |_| ask()>{text::ASK_AGAIN}</button></div></Notice>
+                }.into_any(),
+                Some(Persistence::Unknown) => view! { <Notice kind="warn"><p>{text::STORAGE_UNKNOWN}</p></Notice> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Lock() -> impl IntoView {
+    let (wallet, fault) = (WalletState::here(), RwSignal::new(None::<String>));
+    let choose = move |event| {
+        let mut notes = wallet.notes.get_untracked();
+        notes.lock_after_min = event_target_value(&event).parse().ok();
+        spawn_local(async move {
+            let kept = wallet.keep_notes(notes).await;
+            let _ = fault.try_set(kept.err());
+        });
+    };
+    let chosen = move || wallet.notes.with(|notes| notes.lock_after_min.unwrap_or(Notes::LOCK_AFTER_MIN));
+    view! {
+        <section class="card stack" aria-labelledby="lock">
+            <h2 id="lock">{text::LOCK_AFTER}</h2>
+            <div class="field">
+                <label for="minutes">{text::LOCK_MEANS}</label>
+                <select id="minutes" on:change=choose>
+                    {[1_u32, 5, 15, 60, 480].into_iter().map(|minutes| view! {
+                        <option value=minutes.to_string() selected=move || chosen() == minutes>{text::minutes(minutes)}</option>
+                    }).collect_view()}
+                </select>
+            </div>
+            {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+            <div class="row"><button class="button" type="button" on:click=move |_| wallet.lock()>{text::LOCK}</button></div>
+        </section>
+    }
+}
+
+#[component]
+fn Network() -> impl IntoView {
+    let shared = Shared::here();
+    let host = window().location().host().unwrap_or_default();
+    view! {
+        <section class="card stack" aria-labelledby="network">
+            <h2 id="network">{text::NETWORK}</h2>
+            <dl class="facts">
+                <Fact name=text::CHAIN>{move || shared.chain.with(|chain| chain.as_ref().map(|chain| chain.name.clone()))}</Fact>
+                <Fact name=text::SOURCE>{text::source_is(&host)}</Fact>
+            </dl>
+        </section>
+    }
+}

@@ -1,0 +1,17 @@
+//! The wallet of the tab: what it keeps, what it knows, what it pays. The rules of keys, coins and payments are core's.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`account`] | what is known of an account: addresses, coins, history, where it is in the chain |
+//! | [`chain`] | what the chain tells an account, and what is checked of it |
+//! | [`notes`] | what is kept beside the keys: accounts, the address book, settings |
+//! | [`order`] | what somebody types into the form of a payment, and what is wrong with it |
+//! | [`effect`] | what a transaction will do, as it is shown before it is signed |
+//! | [`vault`] | sealing and opening the keystore, as a helper of the page does it |
+
+pub mod account;
+pub mod chain;
+pub mod effect;
+pub mod notes;
+pub mod order;
+pub mod vault;
