@@ -42,7 +42,12 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Formatting", uses_wasm: false, run: fmt },
     Step { name: "clippy", about: "Lints of every package, natively", uses_wasm: false, run: clippy },
-    Step { name: "clippy-wasm", about: "Lints of core and wallet-wasm on wasm32", uses_wasm: true, run: clippy_wasm },
+    Step {
+        name: "clippy-wasm",
+        about: "Lints of core, wallet-wasm and web on wasm32",
+        uses_wasm: true,
+        run: clippy_wasm,
+    },
     Step { name: "core", about: "Core's tests, natively", uses_wasm: false, run: core },
     Step { name: "core-wasm", about: "The same tests on wasm32 under Node", uses_wasm: true, run: core_wasm },
     Step { name: "tests", about: "Tests of several packages and of the build itself", uses_wasm: false, run: tests },
@@ -187,7 +192,9 @@ fn clippy_wasm(run: &Run, counts: &mut Counts) -> Result<()> {
         cargo.args(["clippy", "--package", "qbtc-wallet-wasm", "--lib", "--locked", "--target", WASM_TARGET]);
         run.check(&format!("clippy-wasm-{name}"), cargo.args(features).args(["--", "-Dwarnings"]), counts)?;
     }
-    Ok(())
+    let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
+    cargo.args(["clippy", "--package", "qbtc-web", "--lib", "--bins", "--locked", "--target", WASM_TARGET]);
+    run.check("clippy-wasm-web", cargo.args(["--", "-Dwarnings"]), counts)
 }
 
 fn core(run: &Run, counts: &mut Counts) -> Result<()> {

@@ -227,10 +227,7 @@ mod tests {
         for spec in built_in() {
             assert_eq!(ChainSpec::from_toml(&spec.to_toml()).as_ref(), Ok(&spec));
             let same_name = built_in().into_iter().filter(|other| other.chain_id() == spec.chain_id());
-            assert_eq!(
-                same_name.map(|other| String::from(other.name())).collect::<alloc::vec::Vec<_>>(),
-                [spec.name()]
-            );
+            assert_eq!(same_name.map(|other| String::from(other.name())).collect::<Vec<_>>(), [spec.name()]);
         }
         assert_eq!(ChainSpec::by_name("regtest"), None);
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::node::{command, refusal};
 use crate::support::program::qbtc;
-use crate::support::{NodeProcess, Owner, Place, quick_spec};
+use crate::support::{NodeProcess, Owner, Place, eventually, quick_spec};
 
 /// A place where a node has mined a block.
 fn used() -> (Place, String) {
@@ -193,15 +193,20 @@ fn a_flag_wins_over_its_variable_and_that_over_the_file() {
 fn addresses_are_told_and_taken_back() {
     let place = Place::new();
     let node = place.start(&["--stratum", "127.0.0.1:0", "--log", "info", "--log-json"]);
-    let lines = node.log();
-    let told: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (what, address) in [
         ("listening for JSON-RPC", &node.addresses.rpc),
         ("listening for HTTP", &node.addresses.http),
         ("listening for Stratum", &node.addresses.stratum),
     ] {
-        let line = told.iter().find(|line| line["fields"]["message"] == what).unwrap();
-        assert_eq!(line["fields"]["address"], json!(address));
+        // The file that says so is there a moment before the log does. Its last line may be half written.
+        let mut line = None;
+        eventually(what, || {
+            let log = node.log();
+            let mut told = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            line = told.find(|line| line["fields"]["message"] == what);
+            line.is_some()
+        });
+        assert_eq!(line.unwrap()["fields"]["address"], json!(address));
     }
     let (written, cookie) = (node.chain_dir().join("node.json"), node.chain_dir().join(".cookie"));
     let password = fs::read_to_string(&cookie).unwrap();

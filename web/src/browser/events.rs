@@ -32,7 +32,7 @@ struct Listener {
     then: Box<dyn Fn(Heard)>,
     wait: Cell<Duration>,
     /// Kept as long as the socket lives, since the browser calls them.
-    callbacks: RefCell<Vec<Closure<dyn FnMut(MessageEvent)>>>,
+    callbacks: RefCell<Vec<super::Callback>>,
 }
 
 /// Listens for as long as the page lives.

@@ -11,6 +11,11 @@ pub(crate) mod storage;
 pub(crate) mod worker;
 
 use wasm_bindgen::JsValue;
+use wasm_bindgen::closure::Closure;
+use web_sys::MessageEvent;
+
+/// What the browser calls with a message.
+pub(crate) type Callback = Closure<dyn FnMut(MessageEvent)>;
 
 /// Fresh bytes from the browser, for a key, a seal or a signature.
 ///

@@ -1,4 +1,4 @@
-//! What stays in the browser when the tab closes: IndexedDB, one database for each chain.
+//! What stays in the browser when the tab closes: `IndexedDB`, one database for each chain.
 //!
 //! A failure is an error that the user sees: a wallet that only seems to be kept is worse than none. Each write is one transaction, done
 //! when the browser says that it is complete.

@@ -31,7 +31,7 @@ async fn ask_worker(ask: &Ask) -> Result<Told, JsValue> {
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options("/worker.js", &options)?;
     let question = ask.to_bytes();
-    let callbacks: Rc<RefCell<Vec<Closure<dyn FnMut(MessageEvent)>>>> = Rc::default();
+    let callbacks: Rc<RefCell<Vec<super::Callback>>> = Rc::default();
     let answer = Promise::new(&mut |resolve, reject| {
         let (to, question) = (worker.clone(), question.clone());
         let failed = reject.clone();

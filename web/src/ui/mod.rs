@@ -1,6 +1,7 @@
 //! What is seen: pages and the parts they are made of. They show what the modules beside this one know, and decide nothing.
 
 #![allow(unreachable_pub, reason = "the macro of components makes their properties public")]
+#![allow(clippy::needless_pass_by_value, reason = "components own their properties")]
 
 mod address;
 mod block;

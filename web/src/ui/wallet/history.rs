@@ -173,10 +173,9 @@ async fn build(wallet: WalletState, txid: Txid, takes_back: bool) -> Result<(Eff
     let spec = wallet.spec();
     let replacement = Replacement { takes_back, fee_rate, dependent_fees: dependent };
     let current = wallet.current.get_untracked();
-    let built = wallet.accounts.with_untracked(|accounts| {
+    wallet.accounts.with_untracked(|accounts| {
         let state = accounts.get(current).ok_or(text::LOCKED)?;
         let unsigned = state.replace(&txid, replacement, &spec).map_err(|error| error.to_string())?;
         Ok::<_, String>((Effect::of(&unsigned, state.book()), unsigned))
-    });
-    built
+    })
 }

@@ -31,7 +31,7 @@ fn Sign() -> impl IntoView {
     let wallet = WalletState::here();
     let spec = wallet.spec();
     let own = move || {
-        let address = wallet.with_current(|state| state.receive_address()).flatten();
+        let address = wallet.with_current(crate::wallet::account::AccountState::receive_address).flatten();
         address.map(|address| address.to_text(&spec.network().address_prefix)).unwrap_or_default()
     };
     let (address, message) = (RwSignal::new(untrack(own)), RwSignal::new(String::new()));

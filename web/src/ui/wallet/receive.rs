@@ -26,7 +26,7 @@ pub(crate) fn Receive() -> impl IntoView {
         })
     };
     let address = Memo::new(move |_| {
-        let address = wallet.with_current(|state| state.receive_address()).flatten();
+        let address = wallet.with_current(crate::wallet::account::AccountState::receive_address).flatten();
         address.map(|address| address.to_text(&spec.network().address_prefix))
     });
     view! {

@@ -46,6 +46,9 @@ pub(crate) fn Setup() -> impl IntoView {
     }
 }
 
+/// The passphrase, the entropy of the words and the height below which nothing was paid to them.
+type NewKeys = (Zeroizing<String>, Zeroizing<Vec<u8>>, Height);
+
 /// What is typed into the form of a new wallet.
 #[derive(Clone, Copy)]
 struct Typed {
@@ -61,8 +64,7 @@ impl Typed {
         Self { words: empty(), birthday: empty(), first: empty(), second: empty() }
     }
 
-    /// The passphrase, the entropy of the words and the height below which nothing was paid to them.
-    fn read(self, restores: bool, tip: u32) -> Result<(Zeroizing<String>, Zeroizing<Vec<u8>>, Height), String> {
+    fn read(self, restores: bool, tip: u32) -> Result<NewKeys, String> {
         let passphrase = checked_passphrase(&self.first.get_untracked(), &self.second.get_untracked())?;
         if restores {
             let words = parsed_words(&self.words.get_untracked())?;
