@@ -42,8 +42,7 @@ pub(crate) struct Size {
 /// # Errors
 /// If a tool is missing, the app does not build, or its first page is too large.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    build(workspace, !options.dev)?;
-    let sizes = compress(workspace)?;
+    let sizes = make(workspace, !options.dev)?;
     println!("{:<24}{:>12}{:>12}{:>12}", "", "raw", "gzip", "brotli");
     for Size { name, raw, gzip, brotli } in &sizes {
         println!("{name:<24}{raw:>12}{gzip:>12}{brotli:>12}");
@@ -54,6 +53,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         println!("{:<24}{raw:>12}{gzip:>12}{brotli:>12}", format!("first load: {}", load.name));
     }
     if options.dev { Ok(()) } else { check_loads(&sizes) }
+}
+
+/// Builds the app, with the compressed form of each file beside it.
+///
+/// # Errors
+/// If a tool is missing, or the app does not build.
+pub(crate) fn make(workspace: &Workspace, is_release: bool) -> Result<Vec<Size>> {
+    build(workspace, is_release)?;
+    compress(workspace)
 }
 
 /// What a first page consists of.

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{Scratch, run_shown};
 use crate::toolchain::Toolchain;
+use crate::web;
 use crate::workspace::Workspace;
 use network::Network;
 use wallet::Wallet;
@@ -61,8 +62,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
 }
 
-/// Builds the program, with cargo's own progress on the terminal.
+/// Builds the web app and the program that has it inside, with cargo's own progress on the terminal.
 fn build(workspace: &Workspace, is_debug: bool) -> Result<PathBuf> {
+    println!("building the web app; the first time takes minutes");
+    web::make(workspace, !is_debug)?;
     println!("building qbtc; the first time takes minutes");
     let mut cargo = workspace.cargo(&Toolchain::Default);
     cargo.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc"]);
@@ -107,6 +110,8 @@ fn tell(network: &Network, wallet: &Wallet) -> Result<()> {
     let first = network.first();
     let (http, rpc) = (first.http()?, first.rpc()?);
     println!("\nA network of {} nodes runs, and a wallet has {} QBTC.\n", network.len(), wallet.balance()?);
+    println!("  wallet                   http://{http}/wallet");
+    println!("  explorer                 http://{http}/");
     println!("  REST, to read and try    http://{http}/api/docs");
     println!("  health                   http://{http}/health");
     println!("  metrics                  http://{http}/metrics");
