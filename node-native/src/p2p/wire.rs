@@ -169,145 +169,42 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
     io.write_all(bytes).await
 }
 
-impl Message for Hello {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
+/// Core's messages under the names that the codec knows: those whose bound is a number, and those whose bound follows from the chain's rules.
+macro_rules! messages {
+    ($($message:ty),+) => {$(
+        impl Message for $message {
+            fn bytes_max(_: &ChainSpec) -> usize {
+                Self::BYTES_MAX
+            }
 
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
+            fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
+                Self::from_bytes(bytes).map_err(|_| Malformed)
+            }
 
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
+            fn encode(&self) -> Vec<u8> {
+                self.to_bytes()
+            }
+        }
+    )+};
+    (bounded by the rules: $($message:ty),+) => {$(
+        impl Message for $message {
+            fn bytes_max(spec: &ChainSpec) -> usize {
+                Self::bytes_max(spec)
+            }
+
+            fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
+                Self::from_bytes(bytes, spec).map_err(|_| Malformed)
+            }
+
+            fn encode(&self) -> Vec<u8> {
+                self.to_bytes()
+            }
+        }
+    )+};
 }
 
-impl Message for IdentityQuestion {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
-
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for IdentityAnswer {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
-
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for SyncQuestion {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
-
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for AddressesQuestion {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
-
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for AddressesAnswer {
-    fn bytes_max(_: &ChainSpec) -> usize {
-        Self::BYTES_MAX
-    }
-
-    fn decode(bytes: &[u8], _: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for SyncAnswer {
-    fn bytes_max(spec: &ChainSpec) -> usize {
-        Self::bytes_max(spec)
-    }
-
-    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for StemMessage {
-    fn bytes_max(spec: &ChainSpec) -> usize {
-        Self::bytes_max(spec)
-    }
-
-    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for LightQuestion {
-    fn bytes_max(spec: &ChainSpec) -> usize {
-        Self::bytes_max(spec)
-    }
-
-    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
-
-impl Message for LightAnswer {
-    fn bytes_max(spec: &ChainSpec) -> usize {
-        Self::bytes_max(spec)
-    }
-
-    fn decode(bytes: &[u8], spec: &ChainSpec) -> Result<Self, Malformed> {
-        Self::from_bytes(bytes, spec).map_err(|_| Malformed)
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
-}
+messages!(Hello, IdentityQuestion, IdentityAnswer, SyncQuestion, AddressesQuestion, AddressesAnswer);
+messages!(bounded by the rules: SyncAnswer, StemMessage, LightQuestion, LightAnswer);
 
 /// Bytes that only the two ends of a connection can read. What they are is told by who knows the connection, not by the codec.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,10 @@ use self::node::{FullNode, address, clock, payment, spec};
 use self::scene::{Reply, Scene, shared};
 use super::support;
 
+#[allow(dead_code, reason = "the tests of core use the rest of it")]
 #[path = "../../../core/tests/light/node.rs"]
 mod node;
+#[allow(dead_code, reason = "the tests of core use the rest of it")]
 #[path = "../../../core/tests/light/scene.rs"]
 mod scene;
 
