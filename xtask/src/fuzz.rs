@@ -1,10 +1,15 @@
 //! `cargo xtask fuzz`: the cargo-fuzz targets of tests/fuzz, a workspace of its own because it needs nightly.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::process::{output_of, run_logged, run_shown};
+use crate::toolchain::Toolchain;
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -19,6 +24,9 @@ pub(crate) struct Options {
     /// Runs each target for a few seconds, as `cargo xtask test` does.
     #[arg(long, conflicts_with = "seconds")]
     short: bool,
+    /// What watches over memory while a target runs.
+    #[arg(long, default_value = SANITIZER, value_parser = ["none", "address", "leak"])]
+    sanitizer: String,
     /// Lists the targets and does nothing else.
     #[arg(long)]
     list: bool,
@@ -30,10 +38,9 @@ const SHORT_SECONDS: u32 = 5;
 /// What one input may take and use before libFuzzer reports it: every limit on hostile data keeps far below both.
 const INPUT_LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
 
-/// Whether there is anything to fuzz.
-pub(crate) fn has_targets(workspace: &Workspace) -> bool {
-    workspace.root.join("tests/fuzz/Cargo.toml").is_file()
-}
+/// All code that is fuzzed is safe Rust but for one small file, and a sanitizer of memory makes both building and running several times
+/// slower: it is left out unless it is asked for. Assertions and checks of overflow are on.
+const SANITIZER: &str = "none";
 
 /// Runs one target or all of them on the user's terminal.
 ///
@@ -53,23 +60,39 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         }
     };
     let seconds = if options.short { SHORT_SECONDS } else { options.seconds };
+    let (toolchain, _) = tools::cargo_fuzz(workspace)?;
+    println!("building");
+    run_shown(&mut build(workspace, options.target.as_deref(), &options.sanitizer)?)?;
+    let built = Built::new(workspace, &toolchain)?;
     for target in &chosen {
         println!("fuzzing {target} for {seconds} s");
-        run_shown(&mut fuzz_run(workspace, target, seconds)?).with_context(|| repeat(target))?;
+        run_shown(&mut built.run(target, seconds)?).with_context(|| repeat(target))?;
     }
     Ok(())
 }
 
-/// Runs every target for a few seconds, and returns how many there are.
+/// Runs every target for a few seconds, as many at a time as there are processors, and returns how many there are.
 ///
 /// # Errors
 /// If one does not build or an input makes it fail.
 pub(crate) fn run_short(workspace: &Workspace) -> Result<usize> {
     let targets = targets(workspace)?;
-    for target in &targets {
-        let log = workspace.log(&format!("fuzz-{target}"));
-        run_logged(&mut fuzz_run(workspace, target, SHORT_SECONDS)?, &log).with_context(|| repeat(target))?;
-    }
+    let (toolchain, _) = tools::cargo_fuzz(workspace)?;
+    run_logged(&mut build(workspace, None, SANITIZER)?, &workspace.log("fuzz-build"))?;
+    let built = Built::new(workspace, &toolchain)?;
+    let next = AtomicUsize::new(0);
+    let run_each = || -> Result<()> {
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let log = workspace.log(&format!("fuzz-{target}"));
+            run_logged(&mut built.run(target, SHORT_SECONDS)?, &log).with_context(|| repeat(target))?;
+        }
+        Ok(())
+    };
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(run_each)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no step of a run panics"))
+    })?;
     Ok(targets.len())
 }
 
@@ -81,10 +104,15 @@ fn repeat(target: &str) -> String {
 }
 
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {
-    ensure!(has_targets(workspace), "there is nothing to fuzz: tests/fuzz holds no Cargo.toml");
     let list = output_of(cargo_fuzz(workspace, "list")?.arg("--fuzz-dir").arg("tests/fuzz"));
     let list = list.context("`cargo fuzz list` failed in tests/fuzz")?;
-    Ok(list.lines().map(str::to_owned).collect())
+    let targets: Vec<String> = list.lines().map(str::to_owned).collect();
+    ensure!(
+        !targets.is_empty(),
+        "there is nothing to fuzz: {} names no target",
+        workspace.root.join("tests/fuzz").display()
+    );
+    Ok(targets)
 }
 
 fn cargo_fuzz(workspace: &Workspace, action: &str) -> Result<Command> {
@@ -94,20 +122,46 @@ fn cargo_fuzz(workspace: &Workspace, action: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// `cargo fuzz run` with the found corpus, the committed seeds and the inputs that failed before.
-fn fuzz_run(workspace: &Workspace, target: &str, seconds: u32) -> Result<Command> {
-    let mut command = cargo_fuzz(workspace, "run")?;
-    command.args(["--fuzz-dir", "tests/fuzz", "--target-dir"]).arg(workspace.target.join("fuzz")).arg(target);
-    let folder = workspace.root.join("tests/fuzz");
-    let corpus = folder.join("corpus").join(target);
-    std::fs::create_dir_all(&corpus)?;
-    command.arg(corpus);
-    for inputs in ["seeds", "artifacts"] {
-        let inputs = folder.join(inputs).join(target);
-        if inputs.is_dir() {
-            command.arg(inputs);
-        }
-    }
-    command.arg("--").args(INPUT_LIMITS).arg(format!("-max_total_time={seconds}"));
+/// `cargo fuzz build` of one target, or of all at once: `cargo fuzz run` would go through the whole build twice for each.
+fn build(workspace: &Workspace, target: Option<&str>, sanitizer: &str) -> Result<Command> {
+    let mut command = cargo_fuzz(workspace, "build")?;
+    command.args(["--fuzz-dir", "tests/fuzz", "--sanitizer", sanitizer, "--target-dir"]).arg(fuzz_folder(workspace));
+    command.args(target);
     Ok(command)
+}
+
+fn fuzz_folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("fuzz")
+}
+
+/// The programs that were built.
+struct Built<'a> {
+    workspace: &'a Workspace,
+    programs: PathBuf,
+}
+
+impl<'a> Built<'a> {
+    fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
+        let host = toolchain.host().context("`rustc --version --verbose` names no host")?;
+        Ok(Self { workspace, programs: fuzz_folder(workspace).join(host).join("release") })
+    }
+
+    /// A run with the found corpus, the committed seeds and the inputs that failed before.
+    fn run(&self, target: &str, seconds: u32) -> Result<Command> {
+        let folder = self.workspace.root.join("tests/fuzz");
+        let [corpus, artifacts, seeds] =
+            ["corpus", "artifacts", "seeds"].map(|inputs| folder.join(inputs).join(target));
+        for folder in [&corpus, &artifacts] {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let mut command = Command::new(self.programs.join(target));
+        command.current_dir(&self.workspace.root).args(INPUT_LIMITS);
+        // The slash at the end makes it a folder and not the beginning of a name.
+        command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(format!("-max_total_time={seconds}"));
+        command.args([&corpus, &artifacts]);
+        if seeds.is_dir() {
+            command.arg(seeds);
+        }
+        Ok(command)
+    }
 }

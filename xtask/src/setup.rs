@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::tools;
 use crate::workspace::Workspace;
-use crate::{fuzz, tools};
 
 /// Finds or installs every tool, one line each.
 ///
@@ -20,9 +20,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ensure("node", || tools::node(workspace))?;
     ensure("wasm-bindgen", || Ok(tools::wasm_bindgen(workspace)?.display().to_string()))?;
     ensure("npm packages", || Ok(tools::npm_packages(workspace)?.display().to_string()))?;
-    if fuzz::has_targets(workspace) {
-        ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
-    }
+    ensure("packages of tests", || Ok(tools::browser_packages(workspace)?.display().to_string()))?;
+    ensure("chromium", || Ok(tools::chromium(workspace)?.display().to_string()))?;
+    ensure("trunk", || Ok(tools::trunk(workspace)?.display().to_string()))?;
+    ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
     // The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
     if let Err(error) = ensure("promtool", || Ok(tools::promtool(workspace)?.display().to_string())) {
         println!("                  {error:#}");

@@ -61,6 +61,12 @@ impl Toolchain {
         output_of(self.command("rustc").arg("-V").stderr(Stdio::null()))
     }
 
+    /// The target that it compiles for where none is named.
+    pub(crate) fn host(&self) -> Option<String> {
+        let text = output_of(self.command("rustc").arg("-vV").stderr(Stdio::null()))?;
+        text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
+    }
+
     /// Whether it compiles and links a program that uses std for wasm32, with link-time optimisation as releases do. Only a
     /// trial tells: a standard library may lie there that another version of the compiler built.
     pub(crate) fn builds_wasm(&self, workspace: &Workspace) -> bool {

@@ -176,6 +176,53 @@ pub(crate) fn npm_packages(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Returns a folder in whose `node_modules` lies what tests/browser/package.json names, at the versions of its lock.
+///
+/// # Errors
+/// If npm is missing or cannot fetch it.
+pub(crate) fn browser_packages(workspace: &Workspace) -> Result<PathBuf> {
+    node(workspace)?;
+    let (source, folder) = (workspace.root.join("tests/browser"), workspace.tools().join("browser-packages"));
+    let (marker, wanted) = (folder.join("installed"), fs::read_to_string(source.join("package-lock.json"))?);
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
+        debian::install(workspace, &["npm"])?;
+    }
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(file), folder.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+    run_logged(&mut npm, &workspace.log("browser-packages"))
+        .context("npm could not fetch what the tests in a browser need")?;
+    fs::write(marker, wanted)?;
+    Ok(folder)
+}
+
+/// Where Chromium lies unless `CHROMIUM` says otherwise.
+const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// Finds Chromium, or installs Debian's.
+///
+/// # Errors
+/// If it is not there and cannot be had.
+pub(crate) fn chromium(workspace: &Workspace) -> Result<PathBuf> {
+    let program = env::var_os("CHROMIUM").map_or_else(|| CHROMIUM.into(), PathBuf::from);
+    if !program.is_file() && debian::can_install() {
+        debian::install(workspace, &["chromium"])?;
+    }
+    ensure!(
+        program.is_file(),
+        "the tests in a browser want Chromium, and there is no {}: install it, or name one by CHROMIUM",
+        program.display()
+    );
+    Ok(program)
+}
+
 /// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
 ///
 /// # Errors

@@ -85,7 +85,11 @@ impl Load {
     }
 }
 
-fn check_loads(sizes: &[Size]) -> Result<()> {
+/// Holds the first loads to their limits.
+///
+/// # Errors
+/// If one is too large.
+pub(crate) fn check_loads(sizes: &[Size]) -> Result<()> {
     for load in LOADS {
         let gzip: u64 = sizes.iter().filter(|size| load.has(&size.name)).map(|size| size.gzip).sum();
         ensure!(

@@ -24,7 +24,9 @@ impl Workspace {
     /// # Errors
     /// If neither `QBTC_CACHE` nor `HOME` is set.
     pub(crate) fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Asked of cargo as it runs this: a program that is in a shared target folder may have been compiled in another checkout.
+        let manifest =
+            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         let root = manifest.parent().context("xtask lies in the workspace")?.to_owned();
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => env::current_dir()?.join(folder),

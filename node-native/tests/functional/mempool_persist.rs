@@ -32,6 +32,7 @@ fn transactions_wait_over_a_restart_and_over_a_kill() {
     node.mine(1, Owner(1));
     assert!(node.stop().success());
     let node = place.start(&[]);
+    eventually("the mempool is read", || node.call::<Value>("getmempoolinfo", [(); 0])["loaded"] == json!(true));
     assert_eq!(node.waiting(), [""; 0], "it is in a block now");
     let priorities: Value = node.call("getprioritisedtransactions", [(); 0]);
     assert_eq!(priorities, json!({&other: {"fee_delta": -7, "in_mempool": false}}));

@@ -1,5 +1,6 @@
 // The explorer shows what the node says, as it happens, and what it has checked itself.
-import { judge, until } from './harness.mjs'
+import { until } from './harness.mjs'
+import { judge } from '../support/judge.mjs'
 
 export async function explorer (node, browser) {
   const { page } = browser

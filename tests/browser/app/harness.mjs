@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
+import { judge } from '../support/judge.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
@@ -19,15 +20,6 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync'
 ]
 const WAIT_MS = 60_000
-
-let failures = 0
-
-export function judge (what, holds, found) {
-  if (!holds) failures++
-  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}${holds || found === undefined ? '' : `: ${JSON.stringify(found)}`}`)
-}
-
-export const failed = () => failures
 
 /** Asks until it holds, or says what was found last. */
 export async function until (what, ask, timeout = WAIT_MS) {

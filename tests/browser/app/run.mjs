@@ -1,5 +1,6 @@
 // The web app in Chromium: the explorer, and a wallet from its making to its return from words. See README.md.
-import { Browser, Node, failed } from './harness.mjs'
+import { Browser, Node } from './harness.mjs'
+import { finish, judge } from '../support/judge.mjs'
 import { explorer } from './explorer.mjs'
 import { wallet } from './wallet.mjs'
 
@@ -9,12 +10,10 @@ try {
   await explorer(node, browser)
   await wallet(node, browser)
 } catch (error) {
-  console.log(`FAILED ${error.stack}`)
+  judge('the suite got to its end', false, error.stack)
   await browser.shoot('failed').catch(() => {})
-  process.exitCode = 1
 } finally {
   await browser.stop()
   await node.stop()
 }
-if (failed() > 0) process.exitCode = 1
-console.log(process.exitCode ? 'failed' : 'all passed')
+finish()

@@ -1,5 +1,6 @@
 // A wallet: made, paid, paying, looked at, and back from its words in a browser that knows nothing.
-import { judge, until } from './harness.mjs'
+import { until } from './harness.mjs'
+import { judge } from '../support/judge.mjs'
 
 const PASSPHRASE = 'correct horse battery'
 

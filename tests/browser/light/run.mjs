@@ -1,92 +1,11 @@
 // Starts nodes and Chromium, lets the page follow the chain, and judges. See README.md.
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { dirname, extname, join, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import puppeteer from 'puppeteer-core'
+import { FORBIDS_ALTERED_OFFERS, launch, open, serve } from '../support/browser.mjs'
+import { figure, finish, judge, until } from '../support/judge.mjs'
+import { Node } from '../support/programs.mjs'
 
-const HERE = dirname(fileURLToPath(import.meta.url))
-const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
-const NODE = process.env.QBTC ?? join(TARGET, 'debug/qbtc')
-const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const FLAGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/']
-const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' }
 const BLOCKS = 30
-
-let failures = 0
-function judge (what, holds, found) {
-  if (!holds) failures++
-  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}${found === undefined ? '' : `: ${JSON.stringify(found)}`}`)
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function until (what, seconds, look) {
-  for (const end = Date.now() + seconds * 1000; Date.now() < end; await pause(100)) {
-    const found = await look()
-    if (found) return found
-  }
-  throw new Error(`not within ${seconds} s: ${what}`)
-}
-
-class Node {
-  folder = mkdtempSync(join(tmpdir(), 'qbtc-light-'))
-  port = 0
-
-  async start (...more) {
-    const args = ['node', '--chain', 'dev', '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
-      '--p2p', `/ip4/127.0.0.1/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
-    this.process = spawn(NODE, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let log = ''
-    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (data) => { log += data })
-    const found = (pattern) => log.match(pattern)?.[1]
-    this.address = await until('the node listens', 60, () => found(/address=(\/ip4\S+webrtc-direct\S+)/))
-    this.peer = await until('the node listens for nodes', 60, () => found(/address=(\/ip4\/127.0.0.1\/tcp\S+)/))
-    this.port = this.address.match(/udp\/(\d+)/)[1]
-    return this
-  }
-
-  rpc (...args) {
-    const told = execFileSync(NODE, ['rpc', '--chain', 'dev', '--data-dir', this.folder, ...args], { encoding: 'utf8' })
-    try {
-      return JSON.parse(told)
-    } catch {
-      return told.trim()
-    }
-  }
-
-  async kill () {
-    this.process.kill('SIGKILL')
-    await once(this.process, 'exit')
-  }
-}
-
-async function serve () {
-  const server = createServer((request, response) => {
-    const path = request.url === '/' ? null : request.url.startsWith('/pkg/') ? join(PKG, request.url.slice(5)) : join(HERE, request.url === '/worker.js' ? 'worker.js' : 'page.js')
-    response.setHeader('content-type', path ? TYPES[extname(path)] ?? 'text/plain' : 'text/html')
-    try {
-      response.end(path ? readFileSync(path) : '<!doctype html><script type="module" src="/page.js"></script>')
-    } catch {
-      response.writeHead(404).end()
-    }
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return server
-}
-
-// An address of a fresh wallet.
-function newAddress (folder) {
-  const options = { input: 'correct horse battery staple\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }
-  const args = ['wallet', 'create', '--chain', 'dev', '--data-dir', folder, '--offline', '--json', '--passphrase-stdin']
-  return JSON.parse(execFileSync(NODE, args, options)).address
-}
 
 async function follow (run, nodes) {
   const cold = await run('start', 'dev', nodes.map((node) => node.address), 'qbtc-test')
@@ -116,7 +35,8 @@ async function scan (run, address) {
 async function work (run, nodes, address) {
   const found = await run('work', 'dev', nodes.map((node) => node.address), address)
   const holds = found.height === BLOCKS + 3 && found.found.length === BLOCKS + 3
-  judge('the client runs in a worker, the page with its connections is never held up', holds && found.longest < 50, { ...found, found: found.found.length })
+  judge('the client runs in a worker', holds, { ...found, found: found.found.length })
+  figure('the page with its connections is never held up', found.longest < 50, { ms: found.longest })
 }
 
 async function grow (run, mine, nodes) {
@@ -149,14 +69,10 @@ async function survive (page, run, nodes, mine) {
 }
 
 // Two tabs share one client; the second goes on when the first is closed.
-async function share (browser, url, nodes) {
+async function share (context, url, nodes) {
   const tabs = []
   for (let tab = 0; tab < 2; tab++) {
-    const page = await browser.newPage()
-    page.on('pageerror', (error) => judge('no error in a tab', false, error.message))
-    await page.goto(url)
-    await page.waitForFunction(() => window.isReady)
-    const run = (part, ...args) => page.evaluate((part, args) => window.parts[part](...args), part, args)
+    const { page, run } = await open(context, url)
     await run('join', 'dev', nodes.map((node) => node.address))
     tabs.push({ page, run })
     if (tab === 0) await until('the first tab leads', 20, () => run('isLeader'))
@@ -179,35 +95,28 @@ async function share (browser, url, nodes) {
   await second.page.close()
 }
 
-const server = await serve()
+const server = await serve(dirname(fileURLToPath(import.meta.url)))
 const nodes = [new Node(), new Node(), new Node()]
 let browser
 try {
   await nodes[0].start()
   for (const node of nodes.slice(1)) await node.start('--connect', nodes[0].peer)
-  const reward = newAddress(nodes[0].folder)
+  const reward = nodes[0].newAddress()
   const mine = (count) => nodes[0].rpc('generatetoaddress', String(count), reward)
   mine(BLOCKS)
   for (const node of nodes) await until('all nodes have the blocks', 60, () => node.rpc('getblockcount') === BLOCKS)
-  browser = await puppeteer.launch({ executablePath: CHROMIUM, args: FLAGS, protocolTimeout: 120000 })
-  const page = await browser.newPage()
-  page.on('pageerror', (error) => judge('no error in the page', false, error.message))
-  page.on('console', (message) => console.log(`the page: ${message.text()}`))
-  await page.goto(`http://127.0.0.1:${server.address().port}/`)
-  await page.waitForFunction(() => window.isReady)
-  const run = (part, ...args) => page.evaluate((part, args) => window.parts[part](...args), part, args)
+  browser = await launch(FORBIDS_ALTERED_OFFERS)
+  const context = await browser.newContext()
+  const { page, run } = await open(context, server.url)
   await follow(run, nodes)
   await scan(run, reward)
   await grow(run, mine, nodes)
   await work(run, nodes, reward)
   await survive(page, run, nodes, mine)
-  await share(browser, page.url(), nodes)
+  await share(context, page.url(), nodes)
 } finally {
   await browser?.close()
   server.close()
-  for (const node of nodes) {
-    node.process?.kill('SIGKILL')
-    rmSync(node.folder, { recursive: true, force: true })
-  }
+  for (const node of nodes) await node.remove()
 }
-process.exitCode = failures === 0 ? 0 : 1
+finish()

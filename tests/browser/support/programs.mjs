@@ -1,0 +1,93 @@
+// The programs that the suites start: the node, and the peer that echoes.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { until } from './judge.mjs'
+
+const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(dirname(fileURLToPath(import.meta.url)), '../../../target')
+const QBTC = process.env.QBTC ?? join(TARGET, 'debug/qbtc')
+const PEER = process.env.PEER ?? join(TARGET, 'debug/examples/webrtc_peer')
+/** What wasm-bindgen made of wallet-wasm. */
+export const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
+
+/** A node of a dev chain of its own that browsers can connect with. */
+export class Node {
+  folder = mkdtempSync(join(tmpdir(), 'qbtc-browser-'))
+  port = 0
+  log = ''
+
+  /** Starts it, or starts it again where it was. */
+  async start (...more) {
+    const args = ['node', '--chain', 'dev', '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
+      '--p2p', `/ip4/127.0.0.1/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
+    this.process = spawn(QBTC, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.log = ''
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (data) => { this.log += data })
+    const found = (pattern) => {
+      if (this.process.exitCode !== null) throw new Error(`the node has stopped:\n${this.log}`)
+      return this.log.match(pattern)?.[1]
+    }
+    this.address = await until('the node listens for browsers', 60, () => found(/address=(\/ip4\S+webrtc-direct\S+)/))
+    this.peer = await until('the node listens for nodes', 60, () => found(/address=(\/ip4\/127.0.0.1\/tcp\S+)/))
+    this.port = this.address.match(/udp\/(\d+)/)[1]
+    return this
+  }
+
+  /** What `qbtc rpc` prints: as JSON where it is JSON, as text where it is not. */
+  rpc (...args) {
+    const told = execFileSync(QBTC, ['rpc', '--chain', 'dev', '--data-dir', this.folder, ...args], { encoding: 'utf8' })
+    try {
+      return JSON.parse(told)
+    } catch {
+      return told.trim()
+    }
+  }
+
+  /** An address of a fresh wallet beside the node. */
+  newAddress () {
+    const options = { input: 'correct horse battery staple\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }
+    const args = ['wallet', 'create', '--chain', 'dev', '--data-dir', this.folder, '--offline', '--json', '--passphrase-stdin']
+    return JSON.parse(execFileSync(QBTC, args, options)).address
+  }
+
+  /** Ends it as a power cut would. */
+  async kill () {
+    if (this.process === undefined || this.process.exitCode !== null || this.process.signalCode !== null) return
+    this.process.kill('SIGKILL')
+    await once(this.process, 'exit')
+  }
+
+  async remove () {
+    await this.kill()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** The example `webrtc_peer`. It prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
+export class Peer {
+  seen = {}
+
+  static async start (...args) {
+    const peer = new Peer()
+    peer.process = spawn(PEER, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    createInterface({ input: peer.process.stdout }).on('line', (line) => peer.hear(JSON.parse(line)))
+    await until('the peer tells its address', 20, () => peer.address)
+    return peer
+  }
+
+  hear (event) {
+    for (const [name, value] of Object.entries(event)) {
+      this[name] = value
+      this.seen[name] = (this.seen[name] ?? 0) + 1
+    }
+  }
+
+  async stop () {
+    this.process.stdin.end()
+    await once(this.process, 'exit')
+  }
+}

@@ -1,0 +1,86 @@
+//! The suites of tests/browser: what runs in Chromium, against real nodes.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::run_logged;
+use crate::toolchain::{Toolchain, WASM_TARGET};
+use crate::tools;
+use crate::workspace::Workspace;
+
+/// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
+pub(crate) const SUITES: [&str; 4] = ["webrtc", "transport", "light", "app"];
+
+/// How often large messages go there and back in a test; who measures asks for more.
+const ROUNDS: &str = "5";
+
+/// All that the suites need, built and found.
+pub(crate) struct Suites<'a> {
+    workspace: &'a Workspace,
+    chromium: PathBuf,
+    package: PathBuf,
+}
+
+impl<'a> Suites<'a> {
+    /// Builds the programs that the suites start and load. The web app is built already.
+    ///
+    /// # Errors
+    /// If something does not build, or Chromium or a package cannot be had.
+    pub(crate) fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
+        let chromium = tools::chromium(workspace)?;
+        let mut node = workspace.cargo(&Toolchain::Default);
+        node.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc", "--example", "webrtc_peer"]);
+        run_logged(&mut node, &workspace.log("browser-node"))?;
+        link_packages(workspace)?;
+        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)? })
+    }
+
+    /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
+    pub(crate) fn command(&self, suite: &str) -> Command {
+        let mut node = Command::new("node");
+        node.arg("run.mjs").current_dir(folder(self.workspace).join(suite));
+        node.env("CHROMIUM", &self.chromium).env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
+        node.env("SHOTS", self.workspace.target.join("browser").join(suite));
+        if env::var_os("ROUNDS").is_none() {
+            node.env("ROUNDS", ROUNDS);
+        }
+        node
+    }
+}
+
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("tests/browser")
+}
+
+/// Lets the suites find their packages, which lie in the cache, where Node looks for them: in `node_modules` beside them.
+fn link_packages(workspace: &Workspace) -> Result<()> {
+    let packages = tools::browser_packages(workspace)?.join("node_modules");
+    let link = folder(workspace).join("node_modules");
+    if fs::read_link(&link).is_ok_and(|target| target == packages) {
+        return Ok(());
+    }
+    if link.is_symlink() {
+        fs::remove_file(&link)?;
+    }
+    if link.exists() {
+        bail!("{} is no link to the cached packages: remove it", link.display());
+    }
+    std::os::unix::fs::symlink(&packages, &link).with_context(|| format!("cannot link {}", link.display()))
+}
+
+/// All of wallet-wasm for a page, built quickly; the folder.
+fn bind(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
+    let mut cargo = workspace.cargo(toolchain);
+    cargo.args(["build", "--locked", "--package", "qbtc-wallet-wasm", "--target", WASM_TARGET]);
+    run_logged(&mut cargo, &workspace.log("browser-wallet"))?;
+    let built = workspace.target.join(WASM_TARGET).join("debug/qbtc_wallet_wasm.wasm");
+    let out = workspace.target.join("browser-pkg");
+    let mut bindgen = Command::new(tools::wasm_bindgen(workspace)?.join("wasm-bindgen"));
+    bindgen.args(["--target", "web", "--out-dir"]).arg(&out).arg(&built);
+    run_logged(&mut bindgen, &workspace.log("browser-bindgen"))?;
+    Ok(out)
+}
