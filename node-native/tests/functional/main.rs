@@ -9,6 +9,7 @@
 mod cli;
 mod crash;
 mod discovery;
+mod documents;
 mod http;
 mod light;
 mod longpoll;
