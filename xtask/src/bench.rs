@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::figures;
 use crate::process::{output_of, run_shown};
 use crate::toolchain::{Toolchain, WASM_TARGET};
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{packages, tools};
 
 /// What `cargo xtask bench` is asked for.
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
 
 /// The time of a verification by the JavaScript library that wallets on the web would use otherwise.
 fn noble_s(workspace: &Workspace) -> Result<f64> {
-    let folder = tools::noble(workspace)?;
+    let folder = packages::noble(workspace)?;
     let script = workspace.root.join("xtask/src/noble.mjs");
     let nanoseconds = output_of(Command::new("node").arg(script).current_dir(folder));
     let nanoseconds: f64 = nanoseconds.context("noble.mjs failed")?.parse().context("noble.mjs prints a number")?;

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{packages, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
 pub(crate) const SUITES: [&str; 4] = ["webrtc", "transport", "light", "app"];
@@ -58,7 +58,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
 
 /// Lets the suites find their packages, which lie in the cache, where Node looks for them: in `node_modules` beside them.
 fn link_packages(workspace: &Workspace) -> Result<()> {
-    let packages = tools::browser_packages(workspace)?.join("node_modules");
+    let packages = packages::of_browser_tests(workspace)?.join("node_modules");
     let link = folder(workspace).join("node_modules");
     if fs::read_link(&link).is_ok_and(|target| target == packages) {
         return Ok(());

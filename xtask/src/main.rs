@@ -9,7 +9,9 @@ mod demo;
 mod figures;
 mod fuzz;
 mod npm;
+mod packages;
 mod process;
+mod reproduce;
 mod setup;
 mod sim;
 mod test;
@@ -50,6 +52,8 @@ enum Cli {
     Npm(npm::Options),
     /// Builds the web app in release, as the node serves it, and prints its sizes
     Web(web::Options),
+    /// Builds what browsers load twice, in two folders, and prints the hashes, which must be the same
+    Reproduce,
     /// Runs the fuzz targets of tests/fuzz
     Fuzz(fuzz::Options),
     /// Runs the simulator of the network: hundreds of nodes, hours of their time
@@ -78,6 +82,7 @@ fn run() -> Result<ExitCode> {
         Cli::Wasm => wasm::run(&workspace)?,
         Cli::Npm(options) => npm::run(&workspace, &options)?,
         Cli::Web(options) => web::run(&workspace, &options)?,
+        Cli::Reproduce => reproduce::run(&workspace)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Cli::Sim(options) => sim::run(&workspace, &options)?,
     }

@@ -3,7 +3,6 @@
 //! Each program is built by cargo for wasm32, bound by wasm-bindgen, made smaller by wasm-opt, and put together with the layer in TypeScript by
 //! wallet-wasm/npm/build.mjs. The package lies in target/npm/package.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::process::{output_of, run_logged};
 use crate::toolchain::{Toolchain, WASM_TARGET};
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{packages, tools};
 
 /// What `cargo xtask npm` is asked for.
 #[derive(Debug, clap::Args)]
@@ -72,7 +71,9 @@ fn document(workspace: &Workspace) -> Result<PathBuf> {
     let out = workspace.target.join("npm/out");
     let docs = out.join("docs");
     let mut typedoc = Command::new("node");
-    typedoc.arg(tools::npm_packages(workspace)?.join("node_modules/typedoc/bin/typedoc")).current_dir(out.join("esm"));
+    typedoc
+        .arg(packages::of_npm_package(workspace)?.join("node_modules/typedoc/bin/typedoc"))
+        .current_dir(out.join("esm"));
     typedoc.args(["--entryPoints", "src/wallet.ts", "--entryPoints", "src/sign.ts", "--name", "@qbtc/wallet"]);
     typedoc.args(["--hideGenerator", "--treatWarningsAsErrors", "--readme"]);
     typedoc.arg(workspace.root.join("wallet-wasm/npm/README.md")).arg("--out").arg(&docs);
@@ -86,7 +87,7 @@ fn document(workspace: &Workspace) -> Result<PathBuf> {
 /// If a tool is missing or something does not build.
 pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
     let bindgen = tools::wasm_bindgen(workspace)?.join("wasm-bindgen");
-    let npm = tools::npm_packages(workspace)?;
+    let npm = packages::of_npm_package(workspace)?;
     let folder = workspace.target.join("npm");
     for program in PROGRAMS {
         bind(workspace, toolchain, program, &bindgen, &npm, &folder.join("glue").join(program.name))?;
@@ -118,7 +119,7 @@ fn bind(
         "--no-default-features",
     ]);
     cargo.args(["--features", program.features, "--profile", program.profile]);
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped(workspace)?);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", workspace.remapped()?);
     run_logged(&mut cargo, &workspace.log(&format!("npm-{}", program.name)))?;
     let built = workspace.target.join(WASM_TARGET).join(program.profile).join("qbtc_wallet_wasm.wasm");
     // The slow steps are left out where the program is the same as last time.
@@ -139,17 +140,6 @@ fn bind(
     run_logged(optimise.arg(folder.join("qbtc_bg.wasm")), &workspace.log("wasm-opt"))?;
     fs::write(kept, program_bytes)?;
     Ok(())
-}
-
-/// Flags that keep this machine's folders out of the programs: panics name the files that they stand in.
-fn remapped(workspace: &Workspace) -> Result<String> {
-    let cargo_home = match (env::var_os("CARGO_HOME"), env::var_os("HOME")) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(home)) => Path::new(&home).join(".cargo"),
-        (None, None) => anyhow::bail!("neither CARGO_HOME nor HOME is set"),
-    };
-    let sources = cargo_home.join("registry/src");
-    Ok(format!("--remap-path-prefix={}=/qbtc --remap-path-prefix={}=", workspace.root.display(), sources.display()))
 }
 
 /// What a program of the built package weighs, as node's zlib compresses it at its best.
@@ -187,7 +177,9 @@ pub(crate) fn try_in_hosts(
     let made = output_of(Command::new(&vectors_program).arg("make")).context("npm_vectors made nothing")?;
     fs::write(&vectors, made)?;
     let mut node = Command::new("node");
-    node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs")).arg(package).arg(tools::npm_packages(workspace)?);
+    node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs"))
+        .arg(package)
+        .arg(packages::of_npm_package(workspace)?);
     run(node.arg(&vectors).arg(&folder))?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();

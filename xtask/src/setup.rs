@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{packages, tools};
 
 /// Finds or installs every tool, one line each.
 ///
@@ -19,8 +19,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     })?;
     ensure("node", || tools::node(workspace))?;
     ensure("wasm-bindgen", || Ok(tools::wasm_bindgen(workspace)?.display().to_string()))?;
-    ensure("npm packages", || Ok(tools::npm_packages(workspace)?.display().to_string()))?;
-    ensure("packages of tests", || Ok(tools::browser_packages(workspace)?.display().to_string()))?;
+    ensure("npm packages", || Ok(packages::of_npm_package(workspace)?.display().to_string()))?;
+    ensure("packages of tests", || Ok(packages::of_browser_tests(workspace)?.display().to_string()))?;
     ensure("chromium", || Ok(tools::chromium(workspace)?.display().to_string()))?;
     ensure("trunk", || Ok(tools::trunk(workspace)?.display().to_string()))?;
     ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;

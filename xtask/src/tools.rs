@@ -17,14 +17,8 @@ use crate::workspace::Workspace;
 /// The version of cargo-fuzz that is installed and used.
 const CARGO_FUZZ: &str = "0.13.2";
 
-/// The version of @noble/post-quantum that the verifier on wasm32 is measured beside.
-const NOBLE: &str = "0.7.1";
-
 /// The version of Trunk that builds the web app. Those above it want a newer compiler than the workspace does.
 const TRUNK: &str = "0.21.14";
-
-/// The version of Binaryen, whose `wasm-opt` makes programs for browsers smaller.
-const BINARYEN: &str = "132";
 
 /// The oldest Node that runs the wasm tests.
 const NODE_MIN: u32 = 18;
@@ -84,31 +78,6 @@ pub(crate) fn node_major(version: &str) -> u32 {
     version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0)
 }
 
-/// Returns a folder in whose `node_modules` lies @noble/post-quantum.
-///
-/// # Errors
-/// If npm is missing or cannot fetch it.
-pub(crate) fn noble(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.tools().join(format!("noble-post-quantum-{NOBLE}"));
-    if folder.join("node_modules/@noble/post-quantum/ml-dsa.js").is_file() {
-        return Ok(folder);
-    }
-    npm_install(workspace, &folder, &format!("@noble/post-quantum@{NOBLE}"))?;
-    Ok(folder)
-}
-
-fn npm_install(workspace: &Workspace, folder: &Path, package: &str) -> Result<()> {
-    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
-        debian::install(workspace, &["npm"])?;
-    }
-    fs::create_dir_all(folder)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package);
-    run_logged(npm.current_dir(folder), &workspace.log("npm"))
-        .with_context(|| format!("npm could not fetch {package}"))?;
-    Ok(())
-}
-
 /// Returns Trunk's program, built into the cache.
 ///
 /// # Errors
@@ -123,84 +92,6 @@ pub(crate) fn trunk(workspace: &Workspace) -> Result<PathBuf> {
         run_logged(&mut install, &workspace.log("trunk")).context("Trunk does not build")?;
     }
     Ok(program)
-}
-
-/// Returns the folder of `wasm-opt`.
-///
-/// # Errors
-/// If npm is missing or cannot fetch it.
-pub(crate) fn binaryen(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.tools().join(format!("binaryen-{BINARYEN}"));
-    let programs = folder.join("node_modules/.bin");
-    if !programs.join("wasm-opt").exists() {
-        npm_install(workspace, &folder, &format!("binaryen@{BINARYEN}"))?;
-    }
-    Ok(programs)
-}
-
-/// What the npm package is built with, and tried in. TypeScript 6 is the last that typedoc reads.
-const NPM_PACKAGES: &[&str] = &[
-    "@types/node@26.6.6",
-    "binaryen@132.0.0",
-    "deno@2.9.6",
-    "playwright-core@1.65.1",
-    "typedoc@0.28.20",
-    "typescript@6.0.3",
-    "vite@8.3.8",
-    "webpack@5.112.2",
-    "webpack-cli@7.3.1",
-];
-
-/// Returns a folder in whose `node_modules` lies all that the npm package is built with and tried in.
-///
-/// # Errors
-/// If npm is missing or cannot fetch it.
-pub(crate) fn npm_packages(workspace: &Workspace) -> Result<PathBuf> {
-    node(workspace)?;
-    let folder = workspace.tools().join("npm-packages");
-    let (marker, wanted) = (folder.join("installed"), NPM_PACKAGES.join("\n"));
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(folder);
-    }
-    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
-        debian::install(workspace, &["npm"])?;
-    }
-    // Anew: what another version left behind would be found first. The marker is written last.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-save", "--no-audit", "--no-fund"]).args(NPM_PACKAGES).current_dir(&folder);
-    run_logged(&mut npm, &workspace.log("npm-packages"))
-        .context("npm could not fetch what the package is built with")?;
-    fs::write(marker, wanted)?;
-    Ok(folder)
-}
-
-/// Returns a folder in whose `node_modules` lies what tests/browser/package.json names, at the versions of its lock.
-///
-/// # Errors
-/// If npm is missing or cannot fetch it.
-pub(crate) fn browser_packages(workspace: &Workspace) -> Result<PathBuf> {
-    node(workspace)?;
-    let (source, folder) = (workspace.root.join("tests/browser"), workspace.tools().join("browser-packages"));
-    let (marker, wanted) = (folder.join("installed"), fs::read_to_string(source.join("package-lock.json"))?);
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(folder);
-    }
-    if output_of(Command::new("npm").arg("--version")).is_none() && debian::can_install() {
-        debian::install(workspace, &["npm"])?;
-    }
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    for file in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(file), folder.join(file)).with_context(|| format!("cannot copy {file}"))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-    run_logged(&mut npm, &workspace.log("browser-packages"))
-        .context("npm could not fetch what the tests in a browser need")?;
-    fs::write(marker, wanted)?;
-    Ok(folder)
 }
 
 /// Where Chromium lies unless `CHROMIUM` says otherwise.

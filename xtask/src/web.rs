@@ -12,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::process::{output_of, run_logged};
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{packages, tools};
 
 /// What the first page of a visitor of the explorer may take, compressed with gzip, in bytes.
 const EXPLORER_BYTES_MAX: u64 = 500_000;
@@ -106,12 +106,12 @@ fn build(workspace: &Workspace, is_release: bool) -> Result<()> {
     let toolchain = tools::wasm_toolchain(workspace)?;
     tools::node(workspace)?;
     let trunk = tools::trunk(workspace)?;
-    let path = path_with(&[tools::wasm_bindgen(workspace)?, tools::binaryen(workspace)?])?;
+    let path = path_with(&[tools::wasm_bindgen(workspace)?, packages::binaryen(workspace)?])?;
     let mut command = toolchain.command(&trunk.to_string_lossy());
     command.args(["build", "--quiet"]).current_dir(&workspace.root);
     command.env("CARGO_TARGET_DIR", &workspace.target).env("PATH", path);
     // Types of views a hundred levels deep would make the program, and its build, half as large again.
-    command.env("RUSTFLAGS", "--cfg erase_components");
+    command.env("RUSTFLAGS", format!("--cfg erase_components {}", workspace.remapped()?));
     // Trunk reads the convention "any value" as a flag of its own, which wants true or false.
     command.env_remove("NO_COLOR");
     if is_release {

@@ -59,6 +59,23 @@ impl Workspace {
         command
     }
 
+    /// Flags for rustc that keep this machine's folders out of what it builds, so that the same sources give the same bytes everywhere: panics
+    /// name the files that they stand in.
+    ///
+    /// # Errors
+    /// If nobody says where cargo keeps the sources of dependencies.
+    pub(crate) fn remapped(&self) -> Result<String> {
+        let cargo_home = match (env::var_os("CARGO_HOME"), env::var_os("HOME")) {
+            (Some(folder), _) => PathBuf::from(folder),
+            (None, Some(home)) => Path::new(&home).join(".cargo"),
+            (None, None) => anyhow::bail!("neither CARGO_HOME nor HOME is set"),
+        };
+        let sources = cargo_home.join("registry/src");
+        let flag = |folder: &Path, name: &str| format!("--remap-path-prefix={}={name}", folder.display());
+        // Of several that fit, rustc takes the last.
+        Ok([flag(&self.root, "/qbtc"), flag(&self.target, "/target"), flag(&sources, "")].join(" "))
+    }
+
     /// The version of `package` that Cargo.lock fixes.
     ///
     /// # Errors
