@@ -6,6 +6,7 @@ mod browser;
 mod counts;
 mod debian;
 mod demo;
+mod deny;
 mod figures;
 mod fuzz;
 mod npm;
@@ -54,6 +55,8 @@ enum Cli {
     Web(web::Options),
     /// Builds what browsers load twice, in two folders, and prints the hashes, which must be the same
     Reproduce,
+    /// Holds the dependencies to deny.toml: licences, sources, known vulnerabilities
+    Deny,
     /// Runs the fuzz targets of tests/fuzz
     Fuzz(fuzz::Options),
     /// Runs the simulator of the network: hundreds of nodes, hours of their time
@@ -83,6 +86,7 @@ fn run() -> Result<ExitCode> {
         Cli::Npm(options) => npm::run(&workspace, &options)?,
         Cli::Web(options) => web::run(&workspace, &options)?,
         Cli::Reproduce => reproduce::run(&workspace)?,
+        Cli::Deny => deny::run(&workspace)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Cli::Sim(options) => sim::run(&workspace, &options)?,
     }

@@ -23,6 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ensure("packages of tests", || Ok(packages::of_browser_tests(workspace)?.display().to_string()))?;
     ensure("chromium", || Ok(tools::chromium(workspace)?.display().to_string()))?;
     ensure("trunk", || Ok(tools::trunk(workspace)?.display().to_string()))?;
+    ensure("cargo-deny", || Ok(tools::cargo_deny(workspace)?.display().to_string()))?;
     ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
     // The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
     if let Err(error) = ensure("promtool", || Ok(tools::promtool(workspace)?.display().to_string())) {

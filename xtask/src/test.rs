@@ -17,7 +17,7 @@ use crate::counts::{Counts, test_names};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{browser, fuzz, npm, tools, web};
+use crate::{browser, deny, fuzz, npm, tools, web};
 
 /// What `cargo xtask test` is asked for.
 #[derive(Debug, clap::Args)]
@@ -66,6 +66,7 @@ const STEPS: &[Step] = &[
         run: browsers,
     },
     Step { name: "doc", about: "The documentation, free of warnings", uses_wasm: false, run: doc },
+    Step { name: "deny", about: "Licences and sources of the dependencies", uses_wasm: false, run: licences },
     Step { name: "fuzz", about: "Each fuzz target for a few seconds", uses_wasm: false, run: short_fuzz },
 ];
 
@@ -324,6 +325,12 @@ fn doc(run: &Run, counts: &mut Counts) -> Result<()> {
     let mut cargo = run.cargo();
     cargo.args(["doc", "--workspace", "--exclude", "xtask-tools", "--no-deps", "--locked"]);
     run.check("doc", cargo.env("RUSTDOCFLAGS", "-Dwarnings"), counts)
+}
+
+fn licences(run: &Run, counts: &mut Counts) -> Result<()> {
+    deny::check_offline(run.workspace)?;
+    counts.passed += 1;
+    Ok(())
 }
 
 fn short_fuzz(run: &Run, counts: &mut Counts) -> Result<()> {

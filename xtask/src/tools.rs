@@ -17,6 +17,9 @@ use crate::workspace::Workspace;
 /// The version of cargo-fuzz that is installed and used.
 const CARGO_FUZZ: &str = "0.13.2";
 
+/// The version of cargo-deny that looks through the dependencies.
+const CARGO_DENY: &str = "0.20.2";
+
 /// The version of Trunk that builds the web app. Those above it want a newer compiler than the workspace does.
 const TRUNK: &str = "0.21.14";
 
@@ -83,13 +86,26 @@ pub(crate) fn node_major(version: &str) -> u32 {
 /// # Errors
 /// If it does not build.
 pub(crate) fn trunk(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.tools().join(format!("trunk-{TRUNK}"));
-    let program = folder.join("bin/trunk");
+    cargo_installed(workspace, "trunk", TRUNK)
+}
+
+/// Returns cargo-deny's program, built into the cache.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
+    cargo_installed(workspace, "cargo-deny", CARGO_DENY)
+}
+
+/// A program that cargo installs, in a folder of the cache.
+fn cargo_installed(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
+    let folder = workspace.tools().join(format!("{name}-{version}"));
+    let program = folder.join("bin").join(name);
     if !program.is_file() {
         let mut install = workspace.cargo(&Toolchain::Default);
-        let package = format!("trunk@{TRUNK}");
+        let package = format!("{name}@{version}");
         install.args(["install", "--locked", "--debug", "--no-default-features", &package, "--root"]).arg(&folder);
-        run_logged(&mut install, &workspace.log("trunk")).context("Trunk does not build")?;
+        run_logged(&mut install, &workspace.log(name)).with_context(|| format!("{name} does not build"))?;
     }
     Ok(program)
 }
@@ -179,13 +195,7 @@ pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Result<(Toolchain, PathBuf)> 
     if Toolchain::NIGHTLY.version().is_none() {
         bail!("fuzzing needs a nightly toolchain: run `rustup toolchain install nightly --profile minimal`");
     }
-    let folder = workspace.tools().join(format!("cargo-fuzz-{CARGO_FUZZ}"));
-    let program = folder.join("bin/cargo-fuzz");
-    if !program.is_file() {
-        let mut install = workspace.cargo(&Toolchain::Default);
-        install.args(["install", "--locked", "--debug", &format!("cargo-fuzz@{CARGO_FUZZ}"), "--root"]).arg(&folder);
-        run_logged(&mut install, &workspace.log("cargo-fuzz")).context("cargo-fuzz does not build")?;
-    }
+    let program = cargo_installed(workspace, "cargo-fuzz", CARGO_FUZZ)?;
     let mut version = Command::new(&program);
     version.args(["fuzz", "--version"]).stderr(Stdio::null());
     ensure!(output_of(&mut version).is_some(), "{} does not run: remove it and repeat", program.display());
