@@ -33,7 +33,8 @@ impl<'a> Suites<'a> {
     pub(crate) fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
         let chromium = tools::chromium(workspace)?;
         let mut node = workspace.cargo(&Toolchain::Default);
-        node.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc", "--example", "webrtc_peer"]);
+        node.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc"]);
+        node.args(["--example", "webrtc_peer", "--example", "light_liar"]);
         run_logged(&mut node, &workspace.log("browser-node"))?;
         link_packages(workspace)?;
         Ok(Self { workspace, chromium, package: bind(workspace, toolchain)? })

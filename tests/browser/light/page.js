@@ -14,11 +14,17 @@ async function listen () {
 }
 
 window.parts = {
-  async start (chain, addresses, database) {
+  // Starts and does not wait for anything.
+  async begin (chain, addresses, database) {
     events.length = 0
-    const begin = performance.now()
     client = await LightClient.start(Chain.named(chain), addresses, database, undefined)
     listen()
+  },
+  add: (address) => client.addNode(address),
+
+  async start (chain, addresses, database) {
+    const begin = performance.now()
+    await window.parts.begin(chain, addresses, database)
     while (client.status().phase !== 'live') await new Promise((resolve) => setTimeout(resolve, 5))
     return performance.now() - begin
   },

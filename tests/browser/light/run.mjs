@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FORBIDS_ALTERED_OFFERS, launch, open, serve } from '../support/browser.mjs'
 import { figure, finish, judge, until } from '../support/judge.mjs'
-import { Node } from '../support/programs.mjs'
+import { Node, Peer } from '../support/programs.mjs'
 
 const BLOCKS = 30
 
@@ -68,6 +68,30 @@ async function survive (page, run, nodes, mine) {
   }) === 'storage')
 }
 
+// A liar alone is found out and left; with honest nodes beside it, all is found.
+async function mistrust (run, nodes, address) {
+  for (const lie of ['work', 'filters', 'blocks']) {
+    const liar = await Peer.lying(nodes[0], lie)
+    try {
+      await run('begin', 'dev', [liar.address])
+      await run('scan', 0, [address])
+      const isLeft = async () => (await run('events')).find(({ type, message }) => type === 'node-failed' && /Liar/.test(message))
+      const left = await until(`the liar about ${lie} is found out`, 30, isLeft)
+      const before = (await run('events')).filter(({ type, hasBlock }) => type === 'scanned' && hasBlock).length
+      for (const node of nodes) await run('add', node.address)
+      const found = await until('honest nodes', 60, async () => {
+        const events = (await run('events')).filter(({ type }) => type === 'scanned')
+        return events.some(({ height }) => height === BLOCKS + 3) && events.filter(({ hasBlock }) => hasBlock).map(({ height }) => height)
+      })
+      const holds = left.address === liar.address && before === 0 && found.length === BLOCKS + 3
+      judge(`a node that lies about ${lie} is left, nothing it said is believed, and honest nodes are`, holds, { before, found: found.length })
+      await run('close')
+    } finally {
+      await liar.stop()
+    }
+  }
+}
+
 // Two tabs share one client; the second goes on when the first is closed.
 async function share (context, url, nodes) {
   const tabs = []
@@ -113,6 +137,7 @@ try {
   await grow(run, mine, nodes)
   await work(run, nodes, reward)
   await survive(page, run, nodes, mine)
+  await mistrust((await open(context, server.url)).run, nodes, reward)
   await share(context, page.url(), nodes)
 } finally {
   await browser?.close()

@@ -11,6 +11,7 @@ import { until } from './judge.mjs'
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(dirname(fileURLToPath(import.meta.url)), '../../../target')
 const QBTC = process.env.QBTC ?? join(TARGET, 'debug/qbtc')
 const PEER = process.env.PEER ?? join(TARGET, 'debug/examples/webrtc_peer')
+const LIAR = process.env.LIAR ?? join(TARGET, 'debug/examples/light_liar')
 /** What wasm-bindgen made of wallet-wasm. */
 export const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
 
@@ -67,13 +68,23 @@ export class Node {
   }
 }
 
-/** The example `webrtc_peer`. It prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
+/** An example that prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
 export class Peer {
   seen = {}
 
-  static async start (...args) {
+  /** `webrtc_peer`, which echoes. */
+  static echoing (...args) {
+    return Peer.start(PEER, args)
+  }
+
+  /** `light_liar`, which asks an honest node and alters its answers. */
+  static lying (node, lie) {
+    return Peer.start(LIAR, ['dev', node.peer, lie])
+  }
+
+  static async start (program, args) {
     const peer = new Peer()
-    peer.process = spawn(PEER, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    peer.process = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     createInterface({ input: peer.process.stdout }).on('line', (line) => peer.hear(JSON.parse(line)))
     await until('the peer tells its address', 20, () => peer.address)
     return peer

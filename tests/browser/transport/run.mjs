@@ -16,7 +16,7 @@ function helloOf (chainId, tip) {
 }
 
 async function withPeer (page, run) {
-  const peer = await Peer.start()
+  const peer = await Peer.echoing()
   try {
     const connects = await run('connects', peer.address, 20)
     figure('connects, median ≤ 250 ms', median(connects) <= 250, { median_ms: round(median(connects)), most_ms: round(Math.max(...connects)) })

@@ -44,7 +44,7 @@ async function visit (url, peer, version, flags) {
 
 async function test (url, certificate, version, flags) {
   console.log(`version ${version} ${flags.join(' ')}`)
-  const peer = await Peer.start(certificate)
+  const peer = await Peer.echoing(certificate)
   const { connect, ping, sizes, large, sequential, parallel, pushes, others, goodbye } = await visit(url, peer, version, flags)
   judge('connects, and knows whom to', connect && peer.address.endsWith(connect.remote), connect && { median_ms: median(connect.ms) })
   judge('ping from the browser', ping?.ms > 0, ping)

@@ -1,0 +1,294 @@
+//! A node that lies to light clients in a browser: it passes their questions on to an honest node and alters the answers. It prints its address as a line of
+//! JSON and ends when its standard input does. `tests/browser/light` drives it.
+//!
+//! `light_liar CHAIN HONEST_NODE LIE`; the lies are in [`Lie`].
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use libp2p::core::Transport as _;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use libp2p::identity::Keypair;
+use libp2p::request_response::{self, Codec, Event, Message, ProtocolSupport, ResponseChannel};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{PeerId, StreamProtocol, Swarm, ping, swarm};
+use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Answerer, Ends, Reply, answer_offer};
+use qbtc_core::net::{Hello, LightAnswer, LightQuestion};
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::sync::{PeerKey, RequestId};
+use qbtc_core::units::Work;
+use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
+use qbtc_node::p2p::{Asked, Asker};
+
+const MESSAGE_BYTES_MAX: u32 = 16 << 20;
+
+/// What is not true.
+#[derive(Clone, Copy)]
+enum Lie {
+    /// The chain has twice the work that it has.
+    Work,
+    /// No block concerns anybody.
+    Filters,
+    /// A block's last bytes are others.
+    Blocks,
+}
+
+impl Lie {
+    fn named(name: &str) -> anyhow::Result<Self> {
+        Ok(match name {
+            "work" => Self::Work,
+            "filters" => Self::Filters,
+            "blocks" => Self::Blocks,
+            other => bail!("{other}: expected work, filters or blocks"),
+        })
+    }
+
+    fn told(self, answer: LightAnswer) -> LightAnswer {
+        match (self, answer) {
+            (Self::Work, LightAnswer::Tip(mut tip)) => {
+                tip.work = tip.work.checked_add(tip.work).unwrap_or(Work::ZERO);
+                LightAnswer::Tip(tip)
+            }
+            (Self::Filters, LightAnswer::Filters(mut filters)) => {
+                // A filter over nothing: a count of zero.
+                filters.iter_mut().for_each(|filter| filter.filter = Box::new([0]));
+                LightAnswer::Filters(filters)
+            }
+            (Self::Blocks, LightAnswer::Blocks(mut blocks)) => {
+                blocks.iter_mut().filter_map(|block| block.0.last_mut()).for_each(|byte| *byte ^= 1);
+                LightAnswer::Blocks(blocks)
+            }
+            (_, honest) => honest,
+        }
+    }
+}
+
+type Exchange = request_response::Behaviour<Framed>;
+type ExchangeEvent = Event<Vec<u8>, Vec<u8>>;
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    ping: ping::Behaviour,
+    hello: Exchange,
+    seal: Exchange,
+    light: Exchange,
+}
+
+/// Messages with their length before them, as nodes send them.
+#[derive(Clone, Default)]
+struct Framed;
+
+impl Codec for Framed {
+    type Protocol = StreamProtocol;
+    type Request = Vec<u8>;
+    type Response = Vec<u8>;
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        io.read_exact(&mut length).await?;
+        let length = u32::from_be_bytes(length).min(MESSAGE_BYTES_MAX);
+        let mut bytes = Vec::new();
+        io.take(length.into()).read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    }
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        name: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Vec<u8>> {
+        self.read_request(name, io).await
+    }
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        io.write_all(&length.to_be_bytes()).await?;
+        io.write_all(&bytes).await?;
+        io.close().await
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        name: &StreamProtocol,
+        io: &mut T,
+        bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        self.write_request(name, io, bytes).await
+    }
+}
+
+/// The liar, between browsers and the honest node.
+struct Liar {
+    spec: Arc<ChainSpec>,
+    lie: Lie,
+    swarm: Swarm<Behaviour>,
+    seal_protocol: StreamProtocol,
+    asker: Asker,
+    honest: Option<(PeerKey, Hello)>,
+    seals: HashMap<PeerId, Answerer>,
+    asked: HashMap<RequestId, (ResponseChannel<Vec<u8>>, Reply)>,
+    /// Greetings that came before the honest node's.
+    early: VecDeque<ResponseChannel<Vec<u8>>>,
+    last_request: u64,
+}
+
+impl Liar {
+    fn new(spec: ChainSpec, honest: &str, lie: Lie) -> anyhow::Result<Self> {
+        let spec = Arc::new(spec);
+        let chain = hex::encode(&spec.chain_id().as_bytes()[..4]);
+        let name = |what: &str| StreamProtocol::try_from_owned(format!("/qbtc/{chain}/{what}/1"));
+        let exchange = |name: StreamProtocol| {
+            let config = request_response::Config::default().with_max_concurrent_streams(100);
+            Exchange::new([(name, ProtocolSupport::Inbound)], config)
+        };
+        let behaviour = Behaviour {
+            ping: ping::Behaviour::new(ping::Config::new()),
+            hello: exchange(name("hello")?),
+            seal: exchange(name("seal")?),
+            light: exchange(name("sealed-light")?),
+        };
+        let identity = Keypair::generate_ed25519();
+        let transport = WebRtcTransport::new(identity.clone(), Certificate::generate()?, Limits::default());
+        let transport = transport.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed();
+        let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
+        let mut swarm = Swarm::new(transport, behaviour, identity.public().to_peer_id(), config);
+        swarm.listen_on("/ip4/127.0.0.1/udp/0/webrtc-direct".parse()?)?;
+        let asker = Asker::new(&spec, &[honest.parse()?])?;
+        Ok(Self {
+            spec,
+            lie,
+            swarm,
+            seal_protocol: name("seal")?,
+            asker,
+            honest: None,
+            seals: HashMap::new(),
+            asked: HashMap::new(),
+            early: VecDeque::new(),
+            last_request: 0,
+        })
+    }
+
+    async fn run(&mut self, mut end: tokio::sync::oneshot::Receiver<()>) {
+        loop {
+            tokio::select! {
+                _ = &mut end => return,
+                event = self.swarm.select_next_some() => self.swarm_event(event),
+                asked = self.asker.next() => self.heard(asked),
+            }
+        }
+    }
+
+    fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::NewListenAddr { address, .. } => {
+                let address = address.with_p2p(*self.swarm.local_peer_id()).map(|address| address.to_string());
+                // Whoever does not read any more ends this by closing the input.
+                let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "address": address.unwrap_or_default() }));
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => {
+                if let Some((_, _, channel)) = question(event) {
+                    self.early.push_back(channel);
+                    self.greet();
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Seal(event)) => {
+                if let Some((peer, offer, channel)) = question(event) {
+                    self.agree(peer, &offer, channel);
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Light(event)) => {
+                if let Some((peer, sealed, channel)) = question(event) {
+                    self.pass_on(peer, &sealed, channel);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says hello in the honest node's words.
+    fn greet(&mut self) {
+        let Some((_, hello)) = &self.honest else { return };
+        let hello = hello.to_bytes();
+        for channel in self.early.drain(..) {
+            let _ = self.swarm.behaviour_mut().hello.send_response(channel, hello.clone());
+        }
+    }
+
+    fn agree(&mut self, peer: PeerId, offer: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        let mut entropy = [0; ANSWER_ENTROPY_BYTES];
+        getrandom::fill(&mut entropy).expect("a test has randomness");
+        let (asker, answerer) = (peer.to_bytes(), self.swarm.local_peer_id().to_bytes());
+        let ends = Ends { protocol: self.seal_protocol.as_ref(), asker: &asker, answerer: &answerer };
+        if let Ok((answer, seal)) = answer_offer(offer, &entropy, &ends) {
+            self.seals.insert(peer, seal);
+            let _ = self.swarm.behaviour_mut().seal.send_response(channel, answer);
+        }
+    }
+
+    fn pass_on(&mut self, peer: PeerId, sealed: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        let opened = self.seals.get_mut(&peer).and_then(|seal| seal.open(sealed).ok());
+        let (Some((question, reply)), Some((honest, _))) = (opened, &self.honest) else { return };
+        if let Ok(question) = LightQuestion::from_bytes(&question, &self.spec) {
+            self.last_request += 1;
+            self.asked.insert(RequestId(self.last_request), (channel, reply));
+            self.asker.ask(*honest, RequestId(self.last_request), question);
+        }
+    }
+
+    fn heard(&mut self, asked: Asked) {
+        match asked {
+            Asked::Up { peer, hello, .. } => {
+                self.honest = Some((peer, *hello));
+                self.greet();
+            }
+            Asked::Down { .. } => self.honest = None,
+            Asked::Answer { request, answer } => {
+                if let Some((channel, reply)) = self.asked.remove(&request) {
+                    let answer = reply.seal(self.lie.told(*answer).to_bytes());
+                    let _ = self.swarm.behaviour_mut().light.send_response(channel, answer);
+                }
+            }
+            // Dropping the channel turns the question down.
+            Asked::Malformed { request } | Asked::Unanswered { request } => drop(self.asked.remove(&request)),
+            Asked::Unreachable { address, why } => eprintln!("{address}: {why}"),
+        }
+    }
+}
+
+/// What was asked, by whom, and where the answer goes.
+fn question(event: ExchangeEvent) -> Option<(PeerId, Vec<u8>, ResponseChannel<Vec<u8>>)> {
+    match event {
+        Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+            Some((peer, request, channel))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [chain, honest, lie] = &args[..] else { bail!("expected: light_liar CHAIN HONEST_NODE LIE") };
+    let spec = ChainSpec::by_name(chain).with_context(|| format!("there is no chain {chain}"))?;
+    let mut liar = Liar::new(spec, honest, Lie::named(lie)?)?;
+    let (sender, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = sender.send(());
+    });
+    liar.run(end).await;
+    Ok(())
+}
