@@ -71,6 +71,24 @@ pub struct NodeConfig {
     /// Where others can reach this node beside where it listens: the address of a router that passes a port on, for example.
     #[arg(long, env = "QBTC_EXTERNAL_ADDRESS", value_name = "ADDR", hide_env_values = true, value_delimiter = ',')]
     pub external_address: Vec<NodeAddress>,
+    /// Asks peers by Kademlia too who is near an id, and answers them [default: as --discover].
+    #[arg(long, env = "QBTC_KADEMLIA", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub kademlia: Option<bool>,
+    /// Has peers look whether they can reach this node, and looks for them [default: as --discover; false on the chains local and dev].
+    #[arg(long, env = "QBTC_AUTONAT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub autonat: Option<bool>,
+    /// Asks the router by UPnP to pass the ports on which this node listens [default: false].
+    #[arg(long, env = "QBTC_UPNP", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub upnp: Option<bool>,
+    /// Lets nodes behind routers be reached through this one [default: false].
+    #[arg(long, env = "QBTC_RELAY", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub relay: Option<bool>,
+    /// Is reached through these nodes, each a multiaddr with `/p2p/PEER_ID`, whose operators gave them --relay.
+    #[arg(long, env = "QBTC_RELAY_THROUGH", value_name = "NODE", hide_env_values = true, value_delimiter = ',')]
+    pub relay_through: Vec<NodeAddress>,
+    /// Makes connections through relays direct where the routers let them [default: true].
+    #[arg(long, env = "QBTC_HOLE_PUNCHING", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub hole_punching: Option<bool>,
     /// Has only peers that show an ML-DSA key: `any`, or hashes of the keys that are admitted (`identity` in getnetworkinfo).
     #[arg(long, env = "QBTC_REQUIRE_IDENTITY", value_name = "any|HASH", value_delimiter = ',')]
     pub require_identity: Vec<PeerIdentity>,
@@ -200,6 +218,12 @@ impl NodeConfig {
             p2p: longer(self.p2p, other.p2p),
             external_address: longer(self.external_address, other.external_address),
             require_identity: longer(self.require_identity, other.require_identity),
+            kademlia: self.kademlia.or(other.kademlia),
+            autonat: self.autonat.or(other.autonat),
+            upnp: self.upnp.or(other.upnp),
+            relay: self.relay.or(other.relay),
+            relay_through: longer(self.relay_through, other.relay_through),
+            hole_punching: self.hole_punching.or(other.hole_punching),
             connect: longer(self.connect, other.connect),
             add_node: longer(self.add_node, other.add_node),
             discover: self.discover.or(other.discover),
@@ -267,6 +291,8 @@ mod tests {
             ("prune = 5", "at least 288"),
             ("p2p = [\"here\"]", "0.0.0.0:8333"),
             ("connect = [\"node.example\"]", "IP:PORT"),
+            ("relay-through = [\"node.example\"]", "IP:PORT"),
+            ("upnp = \"yes\"", "line 1"),
             ("connections-in-max = 5000", "from 0 to 4096"),
             ("db-cache = -1", "from 8"),
             ("allow-origin = [\"https://explorer.example/\"]", "without a path"),

@@ -32,6 +32,7 @@ use crate::driver::{self, DriverOptions, DriverThread, Prune};
 use crate::metrics::{Interface, Metrics};
 use crate::miner::{self, MinerOptions};
 use crate::node::{Fault, Node};
+use crate::p2p::address::NodeAddress;
 use crate::p2p::identity::IdentityError;
 use crate::p2p::transport::webrtc::CertificateError;
 use crate::p2p::{LaunchError, P2p, P2pOptions};
@@ -93,6 +94,11 @@ pub enum RunError {
     /// Peers without a network.
     #[error("--p2p off leaves the node without peers: --connect and --add-node are for one with them")]
     PeersOff,
+    /// A relay without its peer id.
+    #[error(
+        "--relay-through {0}: expected a multiaddr with /p2p/PEER_ID behind it, as `multiaddrs` of getnetworkinfo tells there"
+    )]
+    RelayUnnamed(NodeAddress),
     /// A login of JSON-RPC.
     #[error(transparent)]
     Login(#[from] LoginError),

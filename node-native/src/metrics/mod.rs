@@ -8,10 +8,12 @@
 //! the program knows, routes are patterns, outcomes are enums.
 
 mod labels;
+mod network;
 mod reading;
 mod text;
 
 pub use labels::{BlockSource, CallOutcome, Direction, Interface, Rejection, ShareOutcome, removal_label};
+pub use network::{NetworkCounters, Reached};
 pub use reading::Reading;
 pub use text::Format;
 
@@ -54,6 +56,7 @@ type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     gauges: Gauges,
+    network: NetworkCounters,
     peers: Peers,
     peer_connections: Family<PeerLabels, Gauge>,
     refused_peers: Family<ReasonLabels, Counter>,
@@ -108,10 +111,12 @@ impl Metrics {
         registry.register("build", "The program's version and the chain's name", Info::new(build.to_vec()));
         let gauges = Gauges::register(&mut registry);
         let to = &mut registry;
+        let network = NetworkCounters::register(to);
         let peers = Peers::default();
         to.register("connected_peers_total", "Connected peers", peers.clone());
         Self {
             gauges,
+            network,
             peers,
             peer_connections: family(to, "peer_connections", "Connections with peers, by direction and transport"),
             refused_peers: family(to, "refused_peers", "Peers that were parted with, by reason"),
@@ -150,6 +155,12 @@ impl Metrics {
             miner_hashes_per_second: gauge(to, "miner_hashes_per_second", "Hash rate of the built-in miner"),
             registry,
         }
+    }
+
+    /// How nodes are found and reached.
+    #[must_use]
+    pub const fn network(&self) -> &NetworkCounters {
+        &self.network
     }
 
     /// A block was verified and applied.

@@ -29,6 +29,12 @@ pub struct AddressError {
 const CHARACTERS_MAX: usize = 512;
 
 impl NodeAddress {
+    /// Whether it says which peer is meant.
+    #[must_use]
+    pub fn names_peer(&self) -> bool {
+        self.peer().is_some()
+    }
+
     /// The peer that it names, if it names one.
     pub(super) fn peer(&self) -> Option<PeerId> {
         match self.0.iter().last() {
@@ -77,7 +83,8 @@ impl FromStr for ListenAddress {
         let mut parts = address.iter();
         let is_ip = matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
         let is_port = matches!(parts.next(), Some(Protocol::Tcp(_) | Protocol::Udp(_)));
-        if is_ip && is_port { Ok(Self(vec![address])) } else { Err(wrong()) }
+        let is_circuit = address.iter().any(|part| part == Protocol::P2pCircuit);
+        if is_ip && is_port && !is_circuit { Ok(Self(vec![address])) } else { Err(wrong()) }
     }
 }
 
@@ -147,7 +154,8 @@ mod tests {
         assert_eq!(one.map_text(), ["/ip6/::/tcp/8333/ws"]);
         let webrtc: ListenAddress = "/ip4/0.0.0.0/udp/8333/webrtc-direct".parse().unwrap();
         assert!(webrtc.is_webrtc() && !ListenAddress(one).is_webrtc());
-        for wrong in ["127.0.0.1", "/dns/node.example/tcp/1", "/ip4/127.0.0.1", "none"] {
+        let circuit = format!("/ip4/127.0.0.1/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        for wrong in ["127.0.0.1", "/dns/node.example/tcp/1", "/ip4/127.0.0.1", "none", &circuit] {
             assert!(wrong.parse::<ListenAddress>().unwrap_err().to_string().contains("off"), "{wrong}");
         }
     }

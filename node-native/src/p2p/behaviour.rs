@@ -6,7 +6,8 @@ use std::time::Duration;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{gossipsub, identify, memory_connection_limits, ping};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{gossipsub, identify, memory_connection_limits, ping, relay};
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::seal::{ANSWER_BYTES, OFFER_BYTES};
 use qbtc_core::net::{Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
@@ -17,6 +18,8 @@ use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
 use super::gate::{Bans, Gate};
 use super::gossip;
 use super::identity::Identity;
+use super::kademlia::Kademlia;
+use super::reach::Bounded;
 use super::service::P2pOptions;
 use super::wire::{Exchange, Message, MessageCodec, Sealed, Sealing, protocol};
 use crate::node::Node;
@@ -80,11 +83,22 @@ pub(super) struct Behaviour {
     pub(super) identity: Exchange<IdentityQuestion, IdentityAnswer>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
+    pub(super) kademlia: Toggle<Kademlia>,
+    circuits: relay::client::Behaviour,
+    reach: Bounded,
 }
 
 impl Behaviour {
-    pub(super) fn new(node: &Node, identity: &Identity, options: &P2pOptions, bans: Bans) -> Self {
+    pub(super) fn new(
+        node: &Node,
+        identity: &Identity,
+        options: &P2pOptions,
+        bans: Bans,
+        circuits: relay::client::Behaviour,
+    ) -> Self {
         let chain = node.spec().chain_id();
+        let takes_private = options.discovery.as_ref().is_some_and(|discovery| discovery.takes_private);
+        let kademlia = || Kademlia::new(identity.peer_id(), protocol(&chain, "kad", 1));
         let connections = options.connections;
         let inbound = if connections.inbound == 0 { 0 } else { connections.inbound.saturating_add(NEWCOMERS_MAX) };
         let limits = ConnectionLimits::default()
@@ -115,6 +129,9 @@ impl Behaviour {
             sealed_light: exchanges.answering("sealed-light", ANSWER_TIME_MAX, QUESTIONS_MAX),
             addresses: exchanges.both("addresses", HELLO_TIME_MAX, SMALL_MAX),
             gossip: gossip::behaviour(node.spec()),
+            kademlia: options.kademlia.then(kademlia).into(),
+            circuits,
+            reach: Bounded::new(identity.peer_id(), &options.reach, takes_private),
         }
     }
 }

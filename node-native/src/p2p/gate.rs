@@ -62,6 +62,20 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
+/// The same, unless a peer is reached through a relay, whose address it is then.
+pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
+    ip_of(address).filter(|_| !is_circuit(address))
+}
+
+fn is_circuit(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// Where a connection comes from. Of those that come through a relay only the relay's address is known: all of them come from there.
+fn origin<'a>(local: &'a Multiaddr, remote: &'a Multiaddr) -> &'a Multiaddr {
+    if is_circuit(local) { local } else { remote }
+}
+
 impl NetworkBehaviour for Gate {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = std::convert::Infallible;
@@ -69,11 +83,12 @@ impl NetworkBehaviour for Gate {
     fn handle_pending_inbound_connection(
         &mut self,
         connection: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.check(remote)?;
-        match ip_of(remote) {
+        let from = origin(local, remote);
+        self.check(from)?;
+        match ip_of(from) {
             Some(ip) if !self.inbound.begin(connection, ip) => {
                 self.node.metrics().peer_refused("crowded");
                 Err(ConnectionDenied::new(Crowded(ip)))
@@ -86,11 +101,11 @@ impl NetworkBehaviour for Gate {
         &mut self,
         _: ConnectionId,
         _: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         // A ban may have come during the handshake.
-        self.check(remote).map(|()| dummy::ConnectionHandler)
+        self.check(origin(local, remote)).map(|()| dummy::ConnectionHandler)
     }
 
     fn handle_pending_outbound_connection(

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::address::NodeAddress;
 use super::gate::Bans;
+use super::reach::ReachOptions;
 use super::transport::link::{Carrier, KeyExchange};
 
 /// The network of a running node. Clones are the same.
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     /// Where the node listens, each with its peer id behind it.
     pub(super) addresses: RwLock<Vec<String>>,
     pub(super) bans: Bans,
+    pub(super) reach: ReachOptions,
+    pub(super) kademlia: bool,
 }
 
 /// The most commands that wait for the task.
@@ -125,6 +128,18 @@ impl P2p {
     #[must_use]
     pub fn identity(&self) -> KeyHash {
         self.shared.identity
+    }
+
+    /// How this node is to be reached.
+    #[must_use]
+    pub fn reach(&self) -> &ReachOptions {
+        &self.shared.reach
+    }
+
+    /// Whether peers are asked by Kademlia.
+    #[must_use]
+    pub fn asks_kademlia(&self) -> bool {
+        self.shared.kademlia
     }
 
     /// Where this node listens, each address with its peer id behind it.

@@ -17,7 +17,7 @@ use crate::p2p::discovery::dialer::Slots;
 use crate::p2p::identity::Identity;
 use crate::p2p::node_key::{NodeKey, RequiredIdentity};
 use crate::p2p::transport::webrtc::Certificate;
-use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions};
+use crate::p2p::{self, ConnectionsMax, P2p, P2pOptions, ReachOptions};
 use crate::store::{Store, StoredNetwork};
 
 /// What the network is started with; `None` if it is off.
@@ -30,6 +30,8 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
     options.external.clone_from(&config.external_address);
     options.required_identity = required_identity(config);
     options.wanted = config.connect.iter().chain(&config.add_node).cloned().collect();
+    options.kademlia = config.kademlia.unwrap_or(looks_for_nodes(config));
+    options.reach = reach(config, spec)?;
     options.listen = config.p2p.iter().filter_map(listen_address).collect();
     if config.p2p.is_empty() && config.connect.is_empty() {
         let port = spec.network().ports.p2p;
@@ -38,6 +40,26 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
         options.listen_if_possible.push(ListenAddress::at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
     }
     Ok(Some(options))
+}
+
+/// Whether nodes are looked for beside those that are named.
+fn looks_for_nodes(config: &NodeConfig) -> bool {
+    config.discover.unwrap_or(config.connect.is_empty())
+}
+
+/// How others are to reach the node.
+fn reach(config: &NodeConfig, spec: &ChainSpec) -> Result<ReachOptions, RunError> {
+    if let Some(relay) = config.relay_through.iter().find(|relay| !relay.names_peer()) {
+        return Err(RunError::RelayUnnamed(relay.clone()));
+    }
+    Ok(ReachOptions {
+        autonat: config.autonat.unwrap_or(looks_for_nodes(config) && !is_own(spec)),
+        // A router that opens ports for whoever asks is for its owner to like, and asking it is multicast.
+        upnp: config.upnp.unwrap_or(false),
+        relay: config.relay.unwrap_or(false),
+        hole_punching: config.hole_punching.unwrap_or(true),
+        relays: config.relay_through.clone(),
+    })
 }
 
 /// Starts the network on the identity in the chain's folder.
@@ -88,7 +110,7 @@ fn is_own(spec: &ChainSpec) -> bool {
 /// How nodes are looked for. Bans are kept also where none are.
 fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: StoredNetwork) -> DiscoveryOptions {
     let network = spec.network();
-    let is_on = config.discover.unwrap_or(config.connect.is_empty());
+    let is_on = looks_for_nodes(config);
     let seeds = if config.dns_seed.is_empty() {
         // A name that leads to nodes is asked as seeds are.
         let names = network.bootstrap_peers.iter().filter_map(|peer| peer.strip_prefix("/dnsaddr/"));
@@ -156,6 +178,27 @@ mod tests {
         let both = NodeConfig { connect, p2p, add_node: vec!["127.0.0.1:2".parse().unwrap()], ..NodeConfig::default() };
         let both = of(&both).unwrap().unwrap();
         assert_eq!((both.listen.len(), both.listen_if_possible.len(), both.wanted.len()), (1, 0, 2));
+    }
+
+    #[test]
+    fn what_reaches_out_is_off_where_it_is_not_wanted() {
+        let usual = of(&NodeConfig::default()).unwrap().unwrap();
+        assert!(usual.kademlia && usual.reach.hole_punching);
+        assert!(!usual.reach.autonat && !usual.reach.upnp && !usual.reach.relay, "a chain of one's own machine");
+        let main = options(&NodeConfig::default(), &ChainSpec::main()).unwrap().unwrap();
+        assert!(main.kademlia && main.reach.autonat && !main.reach.upnp && !main.reach.relay);
+        let alone = NodeConfig { discover: Some(false), ..NodeConfig::default() };
+        let alone = options(&alone, &ChainSpec::main()).unwrap().unwrap();
+        assert!(!alone.kademlia && !alone.reach.autonat);
+    }
+
+    #[test]
+    fn a_relay_is_named_by_its_peer_id() {
+        let config = |relay: &str| NodeConfig { relay_through: vec![relay.parse().unwrap()], ..NodeConfig::default() };
+        let told = of(&config("192.0.2.1:8333")).unwrap_err().to_string();
+        assert!(told.contains("/p2p/"), "{told}");
+        let whole = config(&format!("/ip4/192.0.2.1/tcp/8333/p2p/{}", Identity::random().peer_id()));
+        assert_eq!(of(&whole).unwrap().unwrap().reach.relays, whole.relay_through);
     }
 
     #[test]

@@ -35,7 +35,7 @@ const PEER_INFO: &str = "[\n  {\n    \"id\": n,                  (numeric) The p
      (string) What it runs\n    \"inbound\": b,             (boolean) Whether it made the connection\n    \"startingheight\": n,      \
      (numeric) Its height when it last said hello\n    \"minfeefilter\": n,        (numeric) The least fee rate that it wants to hear \
      of, in QBTC for 1,000 bytes\n    \"connection_type\": \"str\", (string) inbound, outbound-full-relay, or manual if it was \
-     wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket or webrtc\n    \"identity\": \"str\",        \
+     wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket, webrtc or circuit\n    \"identity\": \"str\",        \
      (string, hex) The hash of the ML-DSA key that it has shown, if it has\n    \"key_exchange\": \"str\",    \
      (string) How the keys were really agreed on\n    \"post_quantum\": b,        (boolean) Whether a quantum computer cannot read \
      it later\n    \"sealed\": b               (boolean) Whether what it asks as a light client comes under keys of X25519 and ML-KEM-768 of its \
@@ -51,7 +51,7 @@ const NETWORK_INFO: &str = "{\n  \"version\": n,               (numeric) The pro
      tells of them\n  \"relayfee\": n,              (numeric) The least fee rate, in QBTC for \
      1,000 bytes\n  \"incrementalfee\": n,        (numeric) What a replacement pays more, in QBTC for 1,000 bytes\n  \
      \"localaddresses\": [{\"address\", \"port\", \"score\"},...],  (json array) Where it listens\n  \"peer_id\": \"str\",             \
-     (string) Who this node is\n  \"identity\": \"str\",            (string, hex) The hash of its ML-DSA key\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens, and how\n  \"warnings\": []              (json array) Always empty\n}";
+     (string) Who this node is\n  \"identity\": \"str\",            (string, hex) The hash of its ML-DSA key\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens or is reached, and how\n  \"reach\": {...},              (json object) Whether kademlia, autonat, upnp, relay and hole_punching are on, and the relays through which it is to be reached\n   \"warnings\": []              (json array) Always empty\n}";
 
 pub(super) fn methods() -> Vec<Method<Context>> {
     let told = [
@@ -234,6 +234,8 @@ struct NetworkInfo {
     peer_id: Option<String>,
     identity: Option<String>,
     multiaddrs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<Reach>,
     warnings: [(); 0],
 }
 
@@ -253,6 +255,30 @@ impl Network {
 }
 
 #[derive(Serialize)]
+struct Reach {
+    kademlia: bool,
+    autonat: bool,
+    upnp: bool,
+    relay: bool,
+    hole_punching: bool,
+    relays: Vec<String>,
+}
+
+impl Reach {
+    fn new(p2p: &P2p) -> Self {
+        let reach = p2p.reach();
+        Self {
+            kademlia: p2p.asks_kademlia(),
+            autonat: reach.autonat,
+            upnp: reach.upnp,
+            relay: reach.relay,
+            hole_punching: reach.hole_punching,
+            relays: reach.relays.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct LocalAddress {
     address: String,
     port: u16,
@@ -262,6 +288,10 @@ struct LocalAddress {
 impl LocalAddress {
     /// The IP address and port of `/ip4|ip6/IP/tcp|udp/PORT/…`.
     fn new(multiaddr: &str) -> Option<Self> {
+        if multiaddr.contains("/p2p-circuit") {
+            // That address is a relay's.
+            return None;
+        }
         let mut parts = multiaddr.split('/').skip(2);
         let (address, port) = (parts.next()?.to_owned(), parts.nth(1)?.parse().ok()?);
         Some(Self { address, port, score: 1 })
@@ -302,6 +332,7 @@ async fn network_info(rpc: Arc<Rpc<Context>>) -> Outcome {
         peer_id: p2p.map(|p2p| p2p.peer_id().to_owned()),
         identity: p2p.map(|p2p| p2p.identity().to_string()),
         multiaddrs,
+        reach: p2p.map(Reach::new),
         warnings: [],
     })
 }

@@ -1,6 +1,6 @@
 //! How nodes find each other: the address book, who asks DNS seeds for more of it, and who is dialled.
 //!
-//! [`dialer`] decides and [`dns`] asks seeds; here both are put together with what is kept in the store. What is told by others goes through
+//! [`dialer`] decides and [`dns`] asks seeds (and Kademlia asks peers); here both are put together with what is kept in the store. What is told by others goes through
 //! `Discovery::admits`: a public IP address (or any, on a private network) that is not this node's own.
 
 pub mod dialer;
@@ -116,6 +116,7 @@ impl Discovery {
         address.ip().is_some()
             && (self.takes_private || address.reach() == Reach::Public)
             && !is_own
+            && !is_circuit(address)
             && !self.dialer.has_own(address)
             && address.as_str().parse::<NodeAddress>().is_ok()
     }
@@ -123,6 +124,7 @@ impl Discovery {
     /// This node listens there.
     pub(super) fn listens(&mut self, addresses: &[String]) {
         let parsed = addresses.iter().filter_map(|text| text.parse::<PeerAddress>().ok());
+        let parsed = parsed.filter(|address| !is_circuit(address));
         self.listening = parsed.filter_map(|address| Some((address.ip()?, address.port()))).collect();
     }
 
@@ -143,7 +145,8 @@ impl Discovery {
     pub(super) fn own(&self, listening: &[String]) -> Vec<PeerAddress> {
         let all = listening.iter().filter_map(|text| text.parse::<PeerAddress>().ok());
         let may_be_told = |address: &PeerAddress| self.takes_private || address.reach() == Reach::Public;
-        all.filter(|address| address.ip().is_some_and(|ip| !ip.is_unspecified()) && may_be_told(address))
+        all.filter(|address| address.ip().is_some_and(|ip| !ip.is_unspecified()) && !is_circuit(address))
+            .filter(may_be_told)
             .take(OWN_ADDRESSES_MAX)
             .collect()
     }
@@ -223,6 +226,11 @@ impl Discovery {
             self.book.forget_terrible(clock);
         }
     }
+}
+
+/// Whether an address begins with a relay's. None are told or taken: a relay is asked only by who was told so by its operator.
+fn is_circuit(address: &PeerAddress) -> bool {
+    address.as_str().contains("/p2p-circuit")
 }
 
 /// A key or a seed that nobody can guess.

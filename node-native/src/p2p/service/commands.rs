@@ -182,8 +182,11 @@ pub(super) fn remote_address(peer: &Peer) -> Multiaddr {
     first.unwrap_or_else(Multiaddr::empty).iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
-/// The IP address and port that an address begins with.
+/// The IP address and port that an address begins with, unless they are a relay's.
 pub(super) fn socket(address: &Multiaddr) -> Option<SocketAddr> {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+        return None;
+    }
     let mut parts = address.iter();
     let ip = match parts.next()? {
         Protocol::Ip4(ip) => ip.into(),

@@ -19,7 +19,7 @@ use crate::p2p::allowance::Kind;
 use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
-use crate::p2p::gate::ip_of;
+use crate::p2p::gate::{host_of, ip_of};
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 
 /// A tip is stale when it is older than so many times the spacing of blocks.
@@ -132,6 +132,7 @@ impl Service {
     /// A peer that had said hello is gone.
     pub(super) fn gone(&mut self, id: &PeerId, key: PeerKey) {
         let (now, clock) = (Instant::now(), self.node.now());
+        self.offer_no_more(id);
         if let Some(discovery) = &mut self.discovery {
             discovery.told.remove(id);
             discovery.dialer.gone(key, &mut discovery.book, now, clock);
@@ -174,6 +175,7 @@ impl Service {
             return None;
         }
         let addresses = discovery.book.sample(usize::MAX, &mut discovery.draws, clock);
+        self.offer_told(&id, &question.own);
         let own = question.own.into_iter().map(|address| AddressNews { address, services, last_seen: clock });
         self.learn(&id, own.collect());
         Some(AddressesAnswer { addresses })
@@ -202,7 +204,8 @@ impl Service {
     /// Bans a peer that earned it, unless the operator wanted it.
     pub(super) fn punish(&mut self, id: &PeerId, why: &Refusal) {
         let is_wanted = self.wanted.iter().any(|node| node.peer() == Some(*id));
-        let Some(ip) = self.peers.by_id(id).and_then(|peer| ip_of(&remote_address(peer))).filter(|_| !is_wanted) else {
+        let Some(ip) = self.peers.by_id(id).and_then(|peer| host_of(&remote_address(peer))).filter(|_| !is_wanted)
+        else {
             return;
         };
         let banned = self

@@ -13,12 +13,12 @@ use crate::p2p::discovery::dns::testing::{DnsServer, srv, txt};
 use crate::store::{Store, StoreOptions, StoredNetwork};
 
 /// Where a node keeps what it knows, apart from its chain.
-fn store() -> Store {
+pub(super) fn store() -> Store {
     let backend = redb::backends::InMemoryBackend::new();
     Store::with_backend(backend, Arc::new(ChainSpec::dev()), &StoreOptions::default()).unwrap()
 }
 
-fn looking(store: &Store, dns: &DnsServer) -> P2pOptions {
+pub(super) fn looking(store: &Store, dns: &DnsServer) -> P2pOptions {
     let discovery = DiscoveryOptions {
         seeds: vec!["missing.example".into(), "seed.example".into()],
         dns_servers: vec![dns.at],
@@ -33,7 +33,7 @@ fn looking(store: &Store, dns: &DnsServer) -> P2pOptions {
     P2pOptions { listen, discovery: Some(discovery), ..P2pOptions::default() }
 }
 
-fn at(net: &Net) -> PeerAddress {
+pub(super) fn at(net: &Net) -> PeerAddress {
     net.p2p.addresses()[0].parse().unwrap()
 }
 

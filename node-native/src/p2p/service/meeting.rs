@@ -98,11 +98,11 @@ impl Service {
         let link = self.links.take(&id, &point);
         self.wanted.connected(connection, id);
         self.node.metrics().peer_connected(direction(&point), link.as_ref().map(|link| link.carrier.name()));
-        // Of two connections in the same direction one is too many.
+        // Of two connections in the same direction one is too many; but one through a relay may become direct.
         let is_again = self
             .peers
             .by_id(&id)
-            .is_some_and(|peer| peer.connections.iter().any(|known| known.point.is_dialer() == point.is_dialer()));
+            .is_some_and(|peer| peer.connections.iter().any(|known| is_alike(&known.point, &point)));
         let is_inbound = point.is_listener();
         let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, Instant::now());
         if is_again {
@@ -223,6 +223,7 @@ impl Service {
         }
         self.count_peers();
         self.met(id, hello.services);
+        self.offer_dialled(id);
         let is_for_stem = is_outbound && !self.is_anchor(key);
         self.tell_relay(RelayEvent::Up { peer: key, is_for_stem, fee_rate_min: hello.fee_rate_min });
         self.tell(Input::PeerUp { peer: key, hello, is_outbound });
@@ -293,6 +294,15 @@ impl Service {
         let up = self.peers.iter().filter(|peer| peer.hello.is_some()).count();
         self.node.metrics().set_peers(up as u64);
     }
+}
+
+/// Whether a connection goes through a relay.
+pub(super) fn is_circuit(point: &ConnectedPoint) -> bool {
+    point.is_relayed()
+}
+
+fn is_alike(one: &ConnectedPoint, other: &ConnectedPoint) -> bool {
+    one.is_dialer() == other.is_dialer() && is_circuit(one) == is_circuit(other)
 }
 
 fn direction(point: &ConnectedPoint) -> Direction {

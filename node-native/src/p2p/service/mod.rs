@@ -13,6 +13,7 @@ mod discovering;
 mod identifying;
 mod light;
 mod meeting;
+mod reaching;
 mod relaying;
 mod sealing;
 mod room;
@@ -29,7 +30,7 @@ use libp2p::core::transport::{ListenerId, TransportError as Refused};
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::{self, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, relay};
 use parking_lot::RwLock;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::net::BanList;
@@ -47,17 +48,19 @@ use super::identity::Identity;
 use super::inbound::InboundMax;
 use super::node_key::{NodeKey, RequiredIdentity};
 use super::peers::Peers;
+use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::link::Links;
 use super::transport::webrtc::{Certificate, Limits};
-use super::transport::{TransportError, transport, transport_with_webrtc};
+use super::transport::{TransportError, Ways, transport_with};
 use super::wanted::Wanted;
 use crate::node::Node;
 use answering::{Answering, Sending};
 use discovering::asked_seeds;
 pub(super) use identifying::Asked;
 use light::{LightSending, Lighting};
+use reaching::Relays;
 
 /// What a network is started with.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +89,10 @@ pub struct P2pOptions {
     pub webrtc: Option<Certificate>,
     /// How nodes are looked for. None: only those that are wanted are dialled, and nothing is kept.
     pub discovery: Option<DiscoveryOptions>,
+    /// Whether peers are also asked by Kademlia who is near an id.
+    pub kademlia: bool,
+    /// How this node is to be reached.
+    pub reach: ReachOptions,
 }
 
 /// Why there is no network.
@@ -155,6 +162,8 @@ pub struct Service {
     pinged: HashMap<OutboundRequestId, Instant>,
     last_ping: Option<Instant>,
     discovery: Option<Discovery>,
+    /// Nodes through which this one is to be reached.
+    relays: Relays,
     /// Seeds in a row that told nothing.
     silent_seeds: usize,
     /// The tip, and when it was first seen.
@@ -187,8 +196,12 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
-    let behaviour = Behaviour::new(node, identity, &options, Arc::clone(&bans));
-    let swarm = listening(identity, behaviour, &mut options, &links).await?;
+    let (circuits, relayed) = relay::client::new(identity.peer_id());
+    let behaviour = Behaviour::new(node, identity, &options, Arc::clone(&bans), relayed);
+    let webrtc = options.webrtc.take().map(|certificate| (certificate, Limits::default()));
+    let transport = transport_with(identity, Ways { webrtc, circuits: Some(circuits) }, &links)?;
+    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
+    let swarm = listening(Swarm::new(transport, behaviour, identity.peer_id(), config), &mut options).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
@@ -200,6 +213,8 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         identity: node_key.hash(),
         addresses: RwLock::default(),
         bans,
+        reach: options.reach.clone(),
+        kademlia: options.kademlia,
     });
     let mut service = Service {
         node: node.clone(),
@@ -232,6 +247,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         pinged: HashMap::new(),
         last_ping: None,
         discovery: options.discovery.map(|discovery| Discovery::new(discovery, &identity.peer_id(), Instant::now())),
+        relays: Relays::new(options.reach.relays, Instant::now()),
         silent_seeds: 0,
         tip_seen: (node.chain().state().tip(), Instant::now()),
         refused: HashSet::new(),
@@ -245,19 +261,8 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
 }
 
-/// A swarm that listens where it is to.
-async fn listening(
-    identity: &Identity,
-    behaviour: Behaviour,
-    options: &mut P2pOptions,
-    links: &Links,
-) -> Result<Swarm<Behaviour>, P2pError> {
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
-    let transport = match options.webrtc.take() {
-        Some(certificate) => transport_with_webrtc(identity, certificate, Limits::default(), links)?,
-        None => transport(identity, links)?,
-    };
-    let mut swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
+/// Listens where it is to.
+async fn listening(mut swarm: Swarm<Behaviour>, options: &mut P2pOptions) -> Result<Swarm<Behaviour>, P2pError> {
     let mut listeners = HashSet::new();
     for address in std::mem::take(&mut options.listen).into_iter().flat_map(|ListenAddress(all)| all) {
         listeners.insert(listen(&mut swarm, &address).map_err(|error| P2pError::Listen { address, error })?);
@@ -342,6 +347,9 @@ impl Service {
             SwarmEvent::Behaviour(BehaviourEvent::SealedLight(event)) => self.sealed_light_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.gossip_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Addresses(event)) => self.addresses_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Kademlia(event)) => self.kademlia_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Circuits(event)) => self.circuit_event(&event),
+            SwarmEvent::Behaviour(BehaviourEvent::Reach(event)) => self.reaching_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.pinged(&event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.identified(&event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -357,9 +365,15 @@ impl Service {
                 tracing::debug!(address = %send_back_addr, "a connection was not made: {error}");
             }
             SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => self.note_addresses(),
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+            SwarmEvent::ExternalAddrConfirmed { address } => self.is_reachable(&address, true),
+            SwarmEvent::ExternalAddrExpired { address } => self.is_reachable(&address, false),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let reason = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
-                tracing::error!(?addresses, "not listening for peers any more: {reason}");
+                if self.relays.lost(listener_id, Instant::now()) {
+                    tracing::info!(?addresses, "not reached through a relay any more: {reason}");
+                } else {
+                    tracing::error!(?addresses, "not listening for peers any more: {reason}");
+                }
                 self.note_addresses();
             }
             SwarmEvent::ListenerError { error, .. } => tracing::debug!("a listener: {error}"),
@@ -369,7 +383,7 @@ impl Service {
 
     fn note_addresses(&self) {
         let own = *self.swarm.local_peer_id();
-        let is_own = |part: &Protocol<'_>| matches!(part, Protocol::P2p(_));
+        let is_own = |part: &Protocol<'_>| *part == Protocol::P2p(own);
         let addresses = self.swarm.listeners().chain(self.swarm.external_addresses());
         let bare = addresses.map(|address| address.iter().filter(|part| !is_own(part)).collect::<Multiaddr>());
         let mut all: Vec<String> = bare.map(|address| address.with(Protocol::P2p(own)).to_string()).collect();
@@ -387,6 +401,8 @@ impl Service {
     fn tick(&mut self, now: Instant) {
         self.part_with_the_silent(now);
         self.dial_wanted(now);
+        self.listen_through_relays(now);
+        self.leave_circuits();
         self.tell_tip(now);
         self.discover(now);
     }
@@ -418,6 +434,8 @@ impl Service {
 mod discovery_tests;
 #[cfg(test)]
 mod identity_tests;
+#[cfg(test)]
+mod reaching_tests;
 #[cfg(test)]
 mod room_tests;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
 use crate::p2p::handle::{PeerInfo, PeerName};
 use crate::p2p::transport::link::{Carrier, KeyExchange};
+use crate::p2p::transport::transport;
 use crate::p2p::wire::protocol;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -53,11 +54,11 @@ impl Net {
         eventually("a peer is there", async || self.p2p.peers().await.unwrap().into_iter().next()).await
     }
 
-    async fn event(&mut self) -> SyncEvent {
+    pub(super) async fn event(&mut self) -> SyncEvent {
         tokio::time::timeout(DEADLINE, self.link.events.recv()).await.expect("nothing happened").expect("it runs")
     }
 
-    async fn ask(&self, peer: PeerKey, number: u64, question: SyncQuestion) {
+    pub(super) async fn ask(&self, peer: PeerKey, number: u64, question: SyncQuestion) {
         let request = RequestId(number);
         self.link.commands.send(SyncCommand::Ask { peer, request, question }).await.unwrap();
     }

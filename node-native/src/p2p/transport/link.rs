@@ -22,6 +22,8 @@ pub enum Carrier {
     WebSocket,
     /// WebRTC, as browsers have it.
     WebRtc,
+    /// A relay that passes bytes on, with TLS 1.3 from end to end.
+    Circuit,
 }
 
 /// How the keys of a connection were agreed on.
@@ -74,6 +76,7 @@ impl Carrier {
             Self::Quic => "quic",
             Self::WebSocket => "websocket",
             Self::WebRtc => "webrtc",
+            Self::Circuit => "circuit",
         }
     }
 }

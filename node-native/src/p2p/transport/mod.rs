@@ -1,7 +1,7 @@
 //! How bytes reach a peer: each transport gives an authenticated peer id and streams.
 //!
 //! Between nodes: QUIC and TCP, both with TLS 1.3 and no key exchange but X25519MLKEM768. For browsers, which have no such links yet:
-//! WebSocket and WebRTC. What carries a connection and how its keys were agreed on is kept in [`link::Links`].
+//! WebSocket and WebRTC. Through relays, with the same TLS from end to end. What carries a connection and how its keys were agreed on is kept in [`link::Links`].
 
 mod counted;
 pub mod link;
@@ -21,7 +21,7 @@ use libp2p::PeerId;
 use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, OrTransport};
-use libp2p::{dns, noise};
+use libp2p::{dns, noise, relay};
 
 use super::identity::Identity;
 use counted::Counted;
@@ -48,35 +48,46 @@ pub enum TransportError {
     Quic(#[from] QuicError),
 }
 
-/// All transports of a node, with names resolved as the system does. Must be called within a runtime.
+/// What a node has beside TCP, QUIC and WebSocket.
+#[derive(Default)]
+pub struct Ways {
+    /// WebRTC, under this certificate.
+    pub webrtc: Option<(Certificate, Limits)>,
+    /// Relays. The behaviour of this transport must be in the swarm.
+    pub circuits: Option<relay::client::Transport>,
+}
+
+/// The transports of a node, with names resolved as the system does. Must be called within a runtime.
 ///
 /// # Errors
 /// [`TransportError`].
 pub fn transport(identity: &Identity, links: &Links) -> Result<Transport, TransportError> {
-    Ok(recorded(resolved(without_webrtc(identity)?), links))
+    transport_with(identity, Ways::default(), links)
 }
 
-/// All transports of a node that browsers reach by WebRTC as well, under this certificate. Must be called within a runtime.
+/// The same, with other ways beside. Must be called within a runtime.
 ///
 /// # Errors
 /// [`TransportError`].
-pub fn transport_with_webrtc(
-    identity: &Identity,
-    certificate: Certificate,
-    limits: Limits,
-    links: &Links,
-) -> Result<Transport, TransportError> {
+pub fn transport_with(identity: &Identity, ways: Ways, links: &Links) -> Result<Transport, TransportError> {
+    let tls = Tls::new(identity)?;
+    let (tcp, websocket) = (tcp::tcp(tls.clone()), tcp::websocket(identity)?);
+    let mut all = either(quic(tls.clone())?, either(websocket, tcp));
+    if let Some((certificate, limits)) = ways.webrtc {
+        all = either(webrtc(identity, certificate, limits), all);
+    }
+    // First: the others would take the relay's address for the peer's.
+    if let Some(circuits) = ways.circuits {
+        all = either(tcp::circuits(circuits, tls), all);
+    }
+    Ok(recorded(resolved(all), links))
+}
+
+fn webrtc(identity: &Identity, certificate: Certificate, limits: Limits) -> Boxed<Secured> {
     let webrtc = WebRtcTransport::new(identity.keypair().clone(), certificate, limits);
     let link =
         |(peer, muxer), _| (peer, StreamMuxerBox::new(muxer), Link::new(Carrier::WebRtc, KeyExchange::EllipticCurve));
-    Ok(recorded(resolved(either(webrtc.map(link).boxed(), without_webrtc(identity)?)), links))
-}
-
-fn without_webrtc(identity: &Identity) -> Result<Boxed<Secured>, TransportError> {
-    let tls = Tls::new(identity)?;
-    let quic = quic(tls.clone())?;
-    let (tcp, websocket) = (tcp::tcp(tls), tcp::websocket(identity)?);
-    Ok(either(quic, either(websocket, tcp)))
+    webrtc.map(link).boxed()
 }
 
 fn quic(tls: Tls) -> Result<Boxed<Secured>, QuicError> {

@@ -1,4 +1,4 @@
-//! TCP between nodes, with [`Tls`] and yamux; and WebSocket for browsers, with Noise and yamux.
+//! TCP between nodes, with [`Tls`] and yamux; the same through relays; and WebSocket for browsers, with Noise and yamux.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::{InboundConnectionUpgrade as _, OutboundConnectionUpgrade as _, Version};
 use libp2p::core::{ConnectedPoint, Endpoint, Transport};
-use libp2p::{PeerId, noise, tcp, websocket};
+use libp2p::{PeerId, noise, relay, tcp, websocket};
 use multistream_select::{dialer_select_proto, listener_select_proto};
 
 use super::link::{CHANNEL_LABEL, Carrier, Channel, KeyExchange, Link};
@@ -32,12 +32,18 @@ const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1 << 18;
 /// The transport of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
 pub(super) fn tcp(tls: Tls) -> Boxed<Secured> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let secured = tcp.and_then(move |socket, point| secure(socket, tls.clone(), point));
+    let secured = tcp.and_then(move |socket, point| secure(socket, tls.clone(), Carrier::Tcp, point));
+    TransportTimeout::new(secured, HANDSHAKE_TIME_MAX).boxed()
+}
+
+/// The transport of `…/p2p/RELAY/p2p-circuit/p2p/PEER`: a stream that a relay passes on, secured from end to end as TCP is.
+pub(super) fn circuits(relayed: relay::client::Transport, tls: Tls) -> Boxed<Secured> {
+    let secured = relayed.and_then(move |stream, point| secure(stream, tls.clone(), Carrier::Circuit, point));
     TransportTimeout::new(secured, HANDSHAKE_TIME_MAX).boxed()
 }
 
 /// Agrees on TLS and on yamux, as libp2p's own transports do; but what the two ends of TLS have in common is kept.
-async fn secure<C>(socket: C, tls: Tls, point: ConnectedPoint) -> io::Result<Secured>
+async fn secure<C>(socket: C, tls: Tls, carrier: Carrier, point: ConnectedPoint) -> io::Result<Secured>
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -65,7 +71,7 @@ where
         Muxer::new(stream, Mode::Server)
     };
     // The handshake was refused unless it ended with this very key exchange.
-    let link = Link::new(Carrier::Tcp, KeyExchange::X25519MlKem768).with_channel(Some(channel));
+    let link = Link::new(carrier, KeyExchange::X25519MlKem768).with_channel(Some(channel));
     Ok((peer, StreamMuxerBox::new(muxer), link))
 }
 

@@ -25,7 +25,7 @@ use super::error::ConnectionError;
 use super::{Certificate, Limits, WebRtcTransport};
 use crate::p2p::identity::Identity;
 use crate::p2p::transport::link::{Carrier, KeyExchange, Links};
-use crate::p2p::transport::transport_with_webrtc;
+use crate::p2p::transport::{Ways, transport_with};
 
 fn data(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| u8::try_from(index % 253).unwrap()).collect()
@@ -310,7 +310,9 @@ async fn a_connection_that_libp2p_refuses_is_closed_at_once() {
 async fn a_link_with_a_browser_says_what_it_is() {
     let (identity, links) = (Identity::random(), Links::default());
     let certificate = Certificate::generate().unwrap();
-    let mut transport = transport_with_webrtc(&identity, certificate, Limits::default(), &links).unwrap();
+    let mut transport =
+        transport_with(&identity, Ways { webrtc: Some((certificate, Limits::default())), circuits: None }, &links)
+            .unwrap();
     for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/webrtc-direct"] {
         transport.listen_on(ListenerId::next(), address.parse().unwrap()).unwrap();
     }
