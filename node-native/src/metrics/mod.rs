@@ -13,7 +13,7 @@ mod reading;
 mod text;
 
 pub use labels::{BlockSource, CallOutcome, Direction, Interface, Rejection, ShareOutcome, removal_label};
-pub use network::{NetworkCounters, Reached};
+pub use network::{NetworkCounters, Reached, WebRtcReading};
 pub use reading::Reading;
 pub use text::Format;
 

@@ -1,13 +1,15 @@
 //! Counters of how nodes are found and reached, and of WebRTC.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::{counter, family};
+use super::labels::ReasonLabels;
+use super::{Count, count, counter, family};
 
 /// What happened so that this node is reached, or reaches others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,11 +82,31 @@ struct ReachedLabels {
     event: Reached,
 }
 
+/// What WebRTC has seen so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebRtcReading {
+    /// Connections that are there now.
+    pub open: u64,
+    /// Connections whose peer has proved its id.
+    pub opened: u64,
+    /// Connections that came to nothing or ended badly, each reason one word of the program.
+    pub failed: [(&'static str, u64); 5],
+    /// Bytes of packets that came.
+    pub received_bytes: u64,
+    /// Bytes of packets that went.
+    pub sent_bytes: u64,
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct NetworkCounters {
     reached: Family<ReachedLabels, Counter>,
     found: Counter,
+    webrtc_open: Count,
+    webrtc_opened: Counter,
+    webrtc_failed: Family<ReasonLabels, Counter>,
+    webrtc_received_bytes: Counter,
+    webrtc_sent_bytes: Counter,
 }
 
 impl NetworkCounters {
@@ -92,12 +114,41 @@ impl NetworkCounters {
         Self {
             reached: family(to, "reachability_events", "What happened so that this node is reached or reaches others"),
             found: counter(to, "kademlia_addresses", "Addresses that Kademlia found and that were taken"),
+            webrtc_open: count(
+                to,
+                "webrtc_connections",
+                "WebRTC connections, whether their peer has proved its id or not",
+            ),
+            webrtc_opened: counter(to, "webrtc_opened", "WebRTC connections whose peer has proved its id"),
+            webrtc_failed: family(
+                to,
+                "webrtc_failed",
+                "WebRTC connections that came to nothing or ended badly, by reason",
+            ),
+            webrtc_received_bytes: counter(
+                to,
+                "webrtc_received_bytes",
+                "Bytes of packets of WebRTC that came, junk among them",
+            ),
+            webrtc_sent_bytes: counter(to, "webrtc_sent_bytes", "Bytes of packets of WebRTC that went"),
         }
     }
 
     /// Something happened.
     pub fn reached(&self, event: Reached) {
         self.reached.get_or_create(&ReachedLabels { event }).inc();
+    }
+
+    /// WebRTC has seen so much by now.
+    pub fn webrtc(&self, reading: &WebRtcReading) {
+        let set = |counter: &Counter, value: u64| counter.inner().store(value, Ordering::Relaxed);
+        self.webrtc_open.set(reading.open);
+        set(&self.webrtc_opened, reading.opened);
+        for (reason, count) in reading.failed {
+            set(&self.webrtc_failed.get_or_create(&ReasonLabels { reason }), count);
+        }
+        set(&self.webrtc_received_bytes, reading.received_bytes);
+        set(&self.webrtc_sent_bytes, reading.sent_bytes);
     }
 
     /// Kademlia has found so many addresses that may be true.

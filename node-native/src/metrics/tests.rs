@@ -17,6 +17,11 @@ fn reading() -> Reading {
     }
 }
 
+fn webrtc(open: u64) -> WebRtcReading {
+    let failed = [("full", 0), ("credentials", 3), ("handshake", 4), ("lost", 5), ("broken", 6)];
+    WebRtcReading { open, opened: 7, failed, received_bytes: 8_000, sent_bytes: 9_000 }
+}
+
 /// Metrics in which every family has a sample.
 fn used() -> Metrics {
     let metrics = Metrics::new("dev");
@@ -40,6 +45,11 @@ fn used() -> Metrics {
     metrics.block_found(BlockSource::Stratum);
     metrics.miner_hashed(1_000_000);
     metrics.miner_hash_rate(2.5e6);
+    metrics.network().reached(Reached::CircuitIn);
+    metrics.network().found_by_kademlia(2);
+    metrics.network().webrtc(&webrtc(1));
+    // What is read anew takes the place of what was read before.
+    metrics.network().webrtc(&webrtc(2));
     metrics
 }
 
@@ -52,6 +62,14 @@ fn everything_is_counted_under_its_name() {
     for line in [
         "qbtc_build_info{version=\"0.1.0\",chain=\"dev\"} 1",
         "qbtc_connected_peers_total 3",
+        "qbtc_reachability_events_total{event=\"circuit_in\"} 1",
+        "qbtc_kademlia_addresses_total 2",
+        "qbtc_webrtc_connections 2",
+        "qbtc_webrtc_opened_total 7",
+        "qbtc_webrtc_failed_total{reason=\"credentials\"} 3",
+        "qbtc_webrtc_failed_total{reason=\"broken\"} 6",
+        "qbtc_webrtc_received_bytes_total 8000",
+        "qbtc_webrtc_sent_bytes_total 9000",
         "qbtc_blockchain_height 7",
         "qbtc_header_height 9",
         "qbtc_tip_age_seconds 1.5",

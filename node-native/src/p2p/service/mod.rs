@@ -42,6 +42,7 @@ use super::address::{ListenAddress, NodeAddress};
 use super::answers::{ANSWERS_MAX, BlocksAtHand};
 use super::behaviour::{Behaviour, BehaviourEvent, ConnectionsMax};
 use super::discovery::{Discovery, DiscoveryOptions};
+use super::gate::Bans;
 use super::gossip::{Topics, Undecided};
 use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
@@ -52,7 +53,7 @@ use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::link::Links;
-use super::transport::webrtc::{Certificate, Limits};
+use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
 use super::wanted::Wanted;
 use crate::node::Node;
@@ -130,6 +131,8 @@ pub struct Service {
     node: Node,
     swarm: Swarm<Behaviour>,
     links: Links,
+    /// What WebRTC has seen, if there is any.
+    webrtc: Option<Arc<Counters>>,
     peers: Peers,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
@@ -196,12 +199,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
-    let (circuits, relayed) = relay::client::new(identity.peer_id());
-    let behaviour = Behaviour::new(node, identity, &options, Arc::clone(&bans), relayed);
-    let webrtc = options.webrtc.take().map(|certificate| (certificate, Limits::default()));
-    let transport = transport_with(identity, Ways { webrtc, circuits: Some(circuits) }, &links)?;
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
-    let swarm = listening(Swarm::new(transport, behaviour, identity.peer_id(), config), &mut options).await?;
+    let (swarm, webrtc) = swarm(node, identity, &mut options, &bans, &links).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
@@ -220,6 +218,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         node: node.clone(),
         swarm,
         links,
+        webrtc,
         peers: Peers::default(),
         connections: options.connections,
         secret: RandomState::new(),
@@ -259,6 +258,26 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     let p2p = P2p { commands: commands_in, shared };
     let relay = RelayLink { events: relayed, commands: relay_commands_in };
     Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
+}
+
+/// A swarm that listens where it is to, and what its WebRTC sees, if it has any.
+async fn swarm(
+    node: &Node,
+    identity: &Identity,
+    options: &mut P2pOptions,
+    bans: &Bans,
+    links: &Links,
+) -> Result<(Swarm<Behaviour>, Option<Arc<Counters>>), P2pError> {
+    let (circuits, relayed) = relay::client::new(identity.peer_id());
+    let behaviour = Behaviour::new(node, identity, options, Arc::clone(bans), relayed);
+    let webrtc = options.webrtc.take();
+    let webrtc =
+        webrtc.map(|certificate| WebRtcTransport::new(identity.keypair().clone(), certificate, Limits::default()));
+    let counters = webrtc.as_ref().map(WebRtcTransport::counters);
+    let transport = transport_with(identity, Ways { webrtc, circuits: Some(circuits) }, links)?;
+    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
+    let swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
+    Ok((listening(swarm, options).await?, counters))
 }
 
 /// Listens where it is to.
@@ -405,6 +424,9 @@ impl Service {
         self.leave_circuits();
         self.tell_tip(now);
         self.discover(now);
+        if let Some(webrtc) = &self.webrtc {
+            self.node.metrics().network().webrtc(&webrtc.reading());
+        }
     }
 
     /// Parts with everybody in good form.

@@ -29,7 +29,7 @@ use link::{Carrier, KeyExchange, Link, Links};
 use quic::{Quic, QuicError};
 use tcp::Secured;
 use tls::{Tls, TlsError};
-use webrtc::{Certificate, Limits, WebRtcTransport};
+use webrtc::WebRtcTransport;
 
 /// The transport that a swarm runs on.
 pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -51,8 +51,8 @@ pub enum TransportError {
 /// What a node has beside TCP, QUIC and WebSocket.
 #[derive(Default)]
 pub struct Ways {
-    /// WebRTC, under this certificate.
-    pub webrtc: Option<(Certificate, Limits)>,
+    /// WebRTC.
+    pub webrtc: Option<WebRtcTransport>,
     /// Relays. The behaviour of this transport must be in the swarm.
     pub circuits: Option<relay::client::Transport>,
 }
@@ -73,8 +73,8 @@ pub fn transport_with(identity: &Identity, ways: Ways, links: &Links) -> Result<
     let tls = Tls::new(identity)?;
     let (tcp, websocket) = (tcp::tcp(tls.clone()), tcp::websocket(identity)?);
     let mut all = either(quic(tls.clone())?, either(websocket, tcp));
-    if let Some((certificate, limits)) = ways.webrtc {
-        all = either(webrtc(identity, certificate, limits), all);
+    if let Some(browsers) = ways.webrtc {
+        all = either(webrtc(browsers), all);
     }
     // First: the others would take the relay's address for the peer's.
     if let Some(circuits) = ways.circuits {
@@ -83,11 +83,10 @@ pub fn transport_with(identity: &Identity, ways: Ways, links: &Links) -> Result<
     Ok(recorded(resolved(all), links))
 }
 
-fn webrtc(identity: &Identity, certificate: Certificate, limits: Limits) -> Boxed<Secured> {
-    let webrtc = WebRtcTransport::new(identity.keypair().clone(), certificate, limits);
+fn webrtc(browsers: WebRtcTransport) -> Boxed<Secured> {
     let link =
         |(peer, muxer), _| (peer, StreamMuxerBox::new(muxer), Link::new(Carrier::WebRtc, KeyExchange::EllipticCurve));
-    webrtc.map(link).boxed()
+    browsers.map(link).boxed()
 }
 
 fn quic(tls: Tls) -> Result<Boxed<Secured>, QuicError> {

@@ -138,9 +138,7 @@ where
             () = cancel.cancelled() => ConnectionError::Closed,
             reason = self.drive() => reason,
         };
-        if !shared.is_authenticated() {
-            Counters::add(&self.counters.handshakes_failed);
-        }
+        self.counters.ended(&reason, shared.is_authenticated());
         tracing::debug!(%reason, "a WebRTC connection has ended");
         shared.end(reason.clone());
         self.say_goodbye().await;
@@ -264,6 +262,7 @@ where
             match self.rtc.poll_output().map_err(|error| protocol(&error))? {
                 Output::Timeout(deadline) => return Ok((deadline, has_events)),
                 Output::Transmit(packet) => {
+                    Counters::add_bytes(&self.counters.sent_bytes, packet.contents.len());
                     self.socket.send(packet.source.ip(), packet.destination, &packet.contents).await;
                 }
                 Output::Event(event) => {
@@ -320,6 +319,7 @@ where
             while self.rtc.is_alive() {
                 match self.rtc.poll_output() {
                     Ok(Output::Transmit(packet)) => {
+                        Counters::add_bytes(&self.counters.sent_bytes, packet.contents.len());
                         self.socket.send(packet.source.ip(), packet.destination, &packet.contents).await;
                     }
                     Ok(Output::Event(_)) => {}

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::error::ConnectionError;
+use crate::metrics::WebRtcReading;
+
 /// The longest datagram that is looked at. Browsers stay below 1,300 bytes.
 pub const DATAGRAM_BYTES_MAX: usize = 2_000;
 
@@ -151,11 +154,58 @@ pub struct Counters {
     pub streams_reset: AtomicU64,
     /// Connections whose peer has proved its id.
     pub accepted: AtomicU64,
+    /// Those of them whose peer was gone all of a sudden.
+    pub lost: AtomicU64,
+    /// Those of them whose peer did what it must not.
+    pub broken: AtomicU64,
+    /// Connections that are there now, proved or not.
+    pub open: AtomicU64,
+    /// Bytes of packets that came, junk among them.
+    pub received_bytes: AtomicU64,
+    /// Bytes of packets that went.
+    pub sent_bytes: AtomicU64,
 }
 
 impl Counters {
     pub(super) fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_bytes(counter: &AtomicU64, bytes: usize) {
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A connection has ended for this reason.
+    pub(super) fn ended(&self, reason: &ConnectionError, is_authenticated: bool) {
+        let counter = match reason {
+            _ if !is_authenticated => &self.handshakes_failed,
+            ConnectionError::Lost => &self.lost,
+            ConnectionError::TooManyStreams(_) | ConnectionError::Protocol(_) => &self.broken,
+            ConnectionError::Closed
+            | ConnectionError::ClosedByPeer
+            | ConnectionError::HandshakeTimeout
+            | ConnectionError::Busy => return,
+        };
+        Self::add(counter);
+    }
+
+    /// What operators are told.
+    #[must_use]
+    pub fn reading(&self) -> WebRtcReading {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        WebRtcReading {
+            open: read(&self.open),
+            opened: read(&self.accepted),
+            failed: [
+                ("full", read(&self.refused)),
+                ("credentials", read(&self.unverified)),
+                ("handshake", read(&self.handshakes_failed)),
+                ("lost", read(&self.lost)),
+                ("broken", read(&self.broken)),
+            ],
+            received_bytes: read(&self.received_bytes),
+            sent_bytes: read(&self.sent_bytes),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use if_watch::IfEvent;
@@ -79,11 +80,22 @@ impl Place {
 }
 
 /// Takes a connection out of the table, however its task ends.
-struct Leave(Place);
+struct Leave {
+    place: Place,
+    counters: Arc<Counters>,
+}
+
+impl Leave {
+    fn new(place: Place, counters: &Arc<Counters>) -> Self {
+        Counters::add(&counters.open);
+        Self { place, counters: Arc::clone(counters) }
+    }
+}
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        self.0.table.lock().remove(self.0.id);
+        self.place.table.lock().remove(self.place.id);
+        self.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -174,6 +186,7 @@ impl Listener {
 
     fn on_datagram(&self, datagram: Datagram<'_>) {
         let counters = &self.common.counters;
+        Counters::add_bytes(&counters.received_bytes, datagram.bytes.len());
         if datagram.bytes.len() > DATAGRAM_BYTES_MAX || datagram.to.ip().is_unspecified() {
             return Counters::add(&counters.junk);
         }
@@ -220,7 +233,7 @@ impl Listener {
     ) {
         let common = &self.common;
         let place = |()| Place { table: Arc::clone(&self.table), id };
-        let leave = Leave(place(()));
+        let leave = Leave::new(place(()), &common.counters);
         let shared = Shared::new(common.limits.clone(), &common.unread, Arc::clone(&common.counters));
         let answer = Answer {
             crypto: Arc::clone(&common.crypto),

@@ -108,8 +108,12 @@ async fn twenty_connections_of_which_nothing_is_left() {
     });
     let browsers = join_all(visits).await;
     assert_eq!(node.tasks.len(), 1 + browsers.len());
+    let reading = node.counters.reading();
+    assert_eq!((reading.open, reading.opened), (20, 20));
+    assert!(reading.received_bytes > 20 * 200_000 && reading.sent_bytes > 20 * 200_000, "{reading:?}");
     drop(browsers);
     node.has_tasks(1).await;
+    until(|| node.counters.reading().open == 0, || format!("{:?}", node.counters.reading())).await;
     node.stop();
     node.has_tasks(0).await;
 }
@@ -162,7 +166,7 @@ async fn a_browser_that_goes_silent_in_the_handshake_is_forgotten() {
     timeout(TIMEOUT, socket.recv(&mut answer)).await.expect("in time").unwrap();
     assert_eq!(node.tasks.len(), 2);
     node.has_tasks(1).await;
-    assert_eq!(count(&node.counters.handshakes_failed), 1);
+    assert_eq!(node.counters.reading().failed[2], ("handshake", 1));
     assert_eq!(count(&node.counters.accepted), 0);
     // It asks again, as a browser does that has not heard of the end, and is not told that all is well.
     socket.send_to(&packet, address).await.unwrap();
@@ -310,9 +314,15 @@ async fn a_connection_that_libp2p_refuses_is_closed_at_once() {
 async fn a_link_with_a_browser_says_what_it_is() {
     let (identity, links) = (Identity::random(), Links::default());
     let certificate = Certificate::generate().unwrap();
-    let mut transport =
-        transport_with(&identity, Ways { webrtc: Some((certificate, Limits::default())), circuits: None }, &links)
-            .unwrap();
+    let mut transport = transport_with(
+        &identity,
+        Ways {
+            webrtc: Some(WebRtcTransport::new(identity.keypair().clone(), certificate, Limits::default())),
+            circuits: None,
+        },
+        &links,
+    )
+    .unwrap();
     for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/webrtc-direct"] {
         transport.listen_on(ListenerId::next(), address.parse().unwrap()).unwrap();
     }
