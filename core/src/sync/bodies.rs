@@ -71,6 +71,11 @@ impl Bodies {
         self.window.handed(id)?.block.as_ref()
     }
 
+    /// Whether a block is on its way into the chain.
+    pub(super) fn is_on_its_way(&self, id: &BlockHash) -> bool {
+        self.window.handed(id).is_some()
+    }
+
     pub(super) const fn window(&mut self) -> &mut Window {
         &mut self.window
     }
@@ -148,9 +153,9 @@ impl ChainSync {
     }
 
     /// Whether one more answer can be borne.
-    fn has_room(&self, is_head: bool, at: &Surroundings<'_>) -> bool {
+    pub(super) fn has_room(&self, is_head: bool, at: &Surroundings<'_>) -> bool {
         let answer = SyncAnswer::bytes_max(at.spec);
-        let asked = self.requests.values().filter(|request| request.purpose == Purpose::Blocks).count();
+        let asked = self.requests.values().filter(|request| request.is_for_blocks()).count();
         let kept_free = announced::ANSWERS_MAX + if is_head { 0 } else { 1 };
         let used = self.bodies.held_bytes().saturating_add((asked + 1 + kept_free).saturating_mul(answer));
         used <= self.limits.held_bytes
@@ -254,6 +259,6 @@ impl ChainSync {
 }
 
 /// Whether a block's bytes begin with the header of this id.
-fn is_block(bytes: &BlockBytes, id: &BlockHash) -> bool {
+pub(super) fn is_block(bytes: &BlockBytes, id: &BlockHash) -> bool {
     bytes.0.first_chunk().is_some_and(|header: &[u8; Header::BYTES]| Header::from_bytes(header).id() == *id)
 }

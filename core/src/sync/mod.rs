@@ -21,6 +21,7 @@ mod bodies;
 mod headers;
 pub mod light;
 mod peers;
+mod rival;
 mod score;
 mod survey;
 mod window;
@@ -41,6 +42,7 @@ use announced::Announcements;
 use bodies::Bodies;
 use headers::Ticketed;
 use peers::{Peers, Purpose, Request};
+use rival::Rival;
 pub use score::{Judgement, Scores};
 
 /// A peer, as whoever drives the machine numbers it: another number for each connection.
@@ -266,6 +268,7 @@ pub struct ChainSync {
     requests: BTreeMap<RequestId, Request>,
     tickets: BTreeMap<Ticket, Ticketed>,
     bodies: Bodies,
+    rival: Rival,
     announcements: Announcements,
     outputs: VecDeque<Output>,
     /// The last number that was given to a request or a ticket.
@@ -287,6 +290,7 @@ impl ChainSync {
             requests: BTreeMap::new(),
             tickets: BTreeMap::new(),
             bodies: Bodies::default(),
+            rival: Rival::default(),
             announcements: Announcements::default(),
             outputs: VecDeque::new(),
             last_number: 0,
@@ -313,7 +317,8 @@ impl ChainSync {
         self.peers.end_pauses(at.now);
         self.seek_headers(at);
         self.seek_bodies(at);
-        self.tell_synced();
+        self.seek_rival(at);
+        self.tell_synced(at);
     }
 
     /// What is to be done next; `None`, if nothing more is.
@@ -325,7 +330,7 @@ impl ChainSync {
     #[must_use]
     pub fn deadline(&self) -> Moment {
         let requests = self.requests.values().map(Request::deadline);
-        let stall = self.stall_deadline();
+        let stall = self.stall_deadline().into_iter().chain(self.rival.deadline());
         let pauses = self.peers.pauses();
         requests.chain(stall).chain(pauses).chain([self.next_round]).min().unwrap_or(self.next_round)
     }
@@ -365,7 +370,10 @@ impl ChainSync {
         }
         match answer {
             SyncAnswer::Headers(headers) => self.headers_answered(request.peer, headers, at),
-            SyncAnswer::Blocks(blocks) => self.blocks_answered(id, request, blocks, at),
+            SyncAnswer::Blocks(blocks) => match request.purpose {
+                Purpose::Rival(wanted) => self.rival_answered(&request, &wanted, blocks, at),
+                _ => self.blocks_answered(id, request, blocks, at),
+            },
             SyncAnswer::BlockTransactions(found) => self.block_transactions_answered(&request, found, at),
             // The machine does not ask for them.
             SyncAnswer::Transactions(_) => {}
@@ -397,6 +405,7 @@ impl ChainSync {
         match request.purpose {
             Purpose::Headers => self.peers.end_headers(request.peer),
             Purpose::Blocks => self.bodies.release(id),
+            Purpose::Rival(_) => self.rival.end(),
             Purpose::BlockTransactions(block) => self.give_up_compact(&block, Verdict::Ignore, at),
         }
     }
@@ -417,8 +426,10 @@ impl ChainSync {
         self.last_number
     }
 
-    fn tell_synced(&mut self) {
-        let missing = self.bodies.missing();
+    fn tell_synced(&mut self, at: &Surroundings<'_>) {
+        // What has as much work as the best header is as good as it, though that one's block may never come.
+        let is_as_good = at.tree.best_complete().work() >= at.tree.best().work();
+        let missing = if is_as_good { 0 } else { self.bodies.missing() };
         let is_caught_up = if self.is_synced { missing <= BEHIND_BLOCKS_MAX } else { missing == 0 };
         let is_synced = is_caught_up && (self.has_heard || !self.limits.waits_for_peers);
         if is_synced != self.is_synced {

@@ -35,14 +35,21 @@ pub(super) enum Purpose {
     Blocks,
     /// Those that a compact block of this id did not bring.
     BlockTransactions(BlockHash),
+    /// This block, which is not of the best header's chain.
+    Rival(BlockHash),
 }
 
 impl Request {
+    /// Whether whole blocks come of it.
+    pub(super) const fn is_for_blocks(&self) -> bool {
+        matches!(self.purpose, Purpose::Blocks | Purpose::Rival(_))
+    }
+
     /// When the peer has failed to answer.
     pub(super) const fn deadline(&self) -> Moment {
         self.asked.plus(match self.purpose {
             Purpose::Headers => HEADERS_TIMEOUT_MS,
-            Purpose::Blocks => BLOCKS_TIMEOUT_MS,
+            Purpose::Blocks | Purpose::Rival(_) => BLOCKS_TIMEOUT_MS,
             Purpose::BlockTransactions(_) => BLOCK_TRANSACTIONS_TIMEOUT_MS,
         })
     }
@@ -86,11 +93,15 @@ pub(super) struct Giving {
 }
 
 impl Peer {
+    /// The blocks that it should be able to give with all below them: the tip that it named, and what it has shown since.
+    pub(super) fn tips(&self) -> impl Iterator<Item = &BlockHash> {
+        [Some(&self.tip), self.best.as_ref()].into_iter().flatten()
+    }
+
     /// From which height on, and up to which, it should be able to give blocks of the best header's chain: that of the tip that it named,
     /// once its header is known, and what it has shown since.
     pub(super) fn gives(&self, tree: &HeaderTree) -> Option<(Height, Height)> {
-        let named = [Some(&self.tip), self.best.as_ref()];
-        let known = named.into_iter().flatten().filter_map(|id| tree.node(id));
+        let known = self.tips().filter_map(|id| tree.node(id));
         let shown = known.filter(|node| node.status() != Status::Invalid).max_by_key(|node| node.work())?;
         let fork = tree.fork(&shown.id(), &tree.best().id())?;
         let kept = if self.services.has(Services::ALL_BODIES.and(Services::ALL_WITNESSES)) {

@@ -230,3 +230,107 @@ fn a_pruned_peer_is_not_asked_for_old_blocks() {
     desk.serve_for(200_000, &[(2, &chain)]);
     desk.assert_has(&chain);
 }
+
+/// A desk with the headers of two chains of the same length, of which the first is the best because it came first; its last block is withheld.
+fn with_a_withheld_tip(withheld: &Chain, rival: &Chain) -> Desk {
+    let mut desk = Desk::new();
+    desk.peer_up(1, withheld);
+    while let Some((_, request, question)) = desk.asked() {
+        let SyncQuestion::Blocks { ids } = &question else {
+            let answer = withheld.answer(&question, &desk.spec);
+            desk.answer(request, &answer);
+            continue;
+        };
+        let given = ids.iter().filter(|id| **id != withheld.tip()).copied().collect();
+        let answer = withheld.answer(&SyncQuestion::Blocks { ids: given }, &desk.spec);
+        desk.answer(request, &answer);
+        if desk.tree.best_complete().height().0 as usize + 2 == withheld.ids().len() {
+            break;
+        }
+    }
+    assert_eq!(desk.tree.best().id(), withheld.tip());
+    desk.peer_up(2, rival);
+    desk
+}
+
+/// Answers as the second peer, with this chain; the first one says nothing.
+fn serve_but_the_first(desk: &mut Desk, rival: &Chain, ms: u64) {
+    let end = desk.now.plus(ms);
+    while desk.now < end {
+        desk.now = desk.sync.deadline().min(end).max(desk.now.plus(1));
+        desk.tell(Input::Tick);
+        while let Some((peer, request, question)) = desk.asked() {
+            if peer == 2 {
+                let answer = rival.answer(&question, &desk.spec);
+                desk.answer(request, &answer);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_withheld_block_does_not_keep_a_node_from_its_rival() {
+    let withheld = Chain::new(&spec(), 30, 1);
+    for length in 1..=3 {
+        let rival = withheld.fork(30 - length, length, 2);
+        let mut desk = with_a_withheld_tip(&withheld, &rival);
+        let before = desk.taken.len();
+        serve_but_the_first(&mut desk, &rival, 30_000);
+        assert_eq!(desk.tree.best_complete().id(), rival.tip(), "a rival of {length} blocks");
+        assert!(desk.is_synced, "there is no chain of more work");
+        assert_eq!(desk.taken[before..], rival.ids()[31 - length..], "nothing else is asked for");
+        assert_eq!(desk.faults_of(2), Vec::<&Fault>::new());
+        // The withheld block comes in the end, and its child makes it the best.
+        let longer = withheld.fork(30, 1, 3);
+        desk.peer_up(3, &longer);
+        desk.serve_for(200_000, &[(2, &rival), (3, &longer)]);
+        assert_eq!(desk.tree.best_complete().id(), longer.tip());
+        assert_eq!(desk.sync.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn a_rival_that_is_withheld_too_or_wrong_is_asked_of_others() {
+    let withheld = Chain::new(&spec(), 30, 1);
+    let rival = withheld.fork(29, 1, 2);
+    let mut desk = with_a_withheld_tip(&withheld, &rival);
+    desk.peer_up(3, &rival);
+    let end = desk.now.plus(120_000);
+    let (mut silent, mut asked) = (None, 0);
+    while desk.now < end && desk.tree.best_complete().id() != rival.tip() {
+        desk.now = desk.sync.deadline().min(end).max(desk.now.plus(1));
+        desk.tell(Input::Tick);
+        while let Some((peer, request, question)) = desk.asked() {
+            let SyncQuestion::Blocks { ids } = &question else {
+                let chain = if peer == 1 { &withheld } else { &rival };
+                let answer = chain.answer(&question, &desk.spec);
+                desk.answer(request, &answer);
+                continue;
+            };
+            if !ids.contains(&rival.tip()) {
+                continue;
+            }
+            asked += 1;
+            // Whoever is asked first gives another block.
+            let other = block_bytes(rival.body(3));
+            if *silent.get_or_insert(peer) == peer {
+                desk.answer(request, &SyncAnswer::Blocks(vec![other]));
+            } else {
+                let answer = rival.answer(&question, &desk.spec);
+                desk.answer(request, &answer);
+            }
+        }
+    }
+    assert_eq!((desk.tree.best_complete().id(), asked), (rival.tip(), 2));
+    assert_eq!(desk.faults_of(silent.unwrap()), [&Fault::OtherBlock]);
+}
+
+#[test]
+fn a_chain_of_less_work_is_no_way_around() {
+    let withheld = Chain::new(&spec(), 30, 1);
+    let rival = withheld.fork(25, 4, 2);
+    let mut desk = with_a_withheld_tip(&withheld, &rival);
+    let before = desk.taken.clone();
+    serve_but_the_first(&mut desk, &rival, 300_000);
+    assert_eq!(desk.taken, before);
+}
