@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::process::output_of;
 use crate::toolchain::Toolchain;
 
 /// The folders of one run.
@@ -72,8 +73,14 @@ impl Workspace {
         };
         let sources = cargo_home.join("registry/src");
         let flag = |folder: &Path, name: &str| format!("--remap-path-prefix={}={name}", folder.display());
+        // The registry's own folder says nothing either, and the standard library's sources lie where this machine's toolchain is.
+        let registries = std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path());
+        let sysroot = output_of(Command::new("rustc").args(["--print", "sysroot"]));
+        let library = sysroot.map(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"));
         // Of several that fit, rustc takes the last.
-        Ok([flag(&self.root, "/qbtc"), flag(&self.target, "/target"), flag(&sources, "")].join(" "))
+        let ours = [flag(&self.root, "/qbtc"), flag(&self.target, "/target"), flag(&sources, "")];
+        let others = registries.chain(library).map(|folder| flag(&folder, ""));
+        Ok(ours.into_iter().chain(others).collect::<Vec<_>>().join(" "))
     }
 
     /// The version of `package` that Cargo.lock fixes.

@@ -2,24 +2,34 @@
 //!
 //! Invariant: a [`Mnemonic`] has 12, 15, 18, 21 or 24 words of the list, and its checksum holds. It is a secret: it wipes itself,
 //! and shows its words only where it is asked for them by name.
+//!
+//! The list is that of the crate `bip39`. What is done with it is written here, on the SHA-2 that everything else uses: the crate's own copies of two hashes
+//! were a thirtieth of what a browser loads to sign. Tests hold it against the crate.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bip39::Language;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::passphrase::Passphrase;
 
-/// Words that stand for the entropy of a wallet (BIP 39).
-pub struct Mnemonic(bip39::Mnemonic);
+/// Bits that a word stands for: its place in the list.
+const WORD_BITS: usize = 11;
+/// The most bytes of entropy, and one for its checksum.
+const CHECKED_BYTES_MAX: usize = 33;
+/// Iterations of PBKDF2 (BIP 39, "From mnemonic to seed").
+const ROUNDS: u32 = 2_048;
 
-/// `bip39` wipes its words, being built with its feature for that.
-impl ZeroizeOnDrop for Mnemonic {}
-const _: () = {
-    const fn wipes_itself<T: ZeroizeOnDrop>() {}
-    wipes_itself::<bip39::Mnemonic>();
-};
+/// Words that stand for the entropy of a wallet (BIP 39).
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Mnemonic {
+    /// The entropy, and behind it the first byte of its hash.
+    checked: [u8; CHECKED_BYTES_MAX],
+    entropy_bytes: usize,
+}
 
 /// The 64 bytes that words and passphrase stand for (BIP 39, "From mnemonic to seed"); the root of all keys.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -64,8 +74,14 @@ impl Mnemonic {
     /// # Errors
     /// [`MnemonicError::EntropyLength`] for another length.
     pub fn from_entropy(entropy: &[u8]) -> Result<Self, MnemonicError> {
-        let words = bip39::Mnemonic::from_entropy_in(Language::English, entropy);
-        words.map(Self).map_err(|_| MnemonicError::EntropyLength { found: entropy.len() })
+        let entropy_bytes = entropy.len();
+        if !matches!(entropy_bytes, 16 | 20 | 24 | 28 | 32) {
+            return Err(MnemonicError::EntropyLength { found: entropy_bytes });
+        }
+        let mut mnemonic = Self { checked: [0; CHECKED_BYTES_MAX], entropy_bytes };
+        mnemonic.checked[..entropy_bytes].copy_from_slice(entropy);
+        mnemonic.checked[entropy_bytes] = checksum(entropy);
+        Ok(mnemonic)
     }
 
     /// Reads words, in any case and with any white space between them.
@@ -73,12 +89,25 @@ impl Mnemonic {
     /// # Errors
     /// [`MnemonicError`], which names the first wrong word and its place.
     pub fn parse(text: &str) -> Result<Self, MnemonicError> {
-        let words = Zeroizing::new(text.to_lowercase());
-        bip39::Mnemonic::parse_in_normalized(Language::English, &words).map(Self).map_err(|error| match error {
-            bip39::Error::BadWordCount(_) => MnemonicError::WordCount { found: words.split_whitespace().count() },
-            bip39::Error::UnknownWord(index) => unknown_word(&words, index),
-            _ => MnemonicError::Checksum,
-        })
+        let words = Zeroizing::new(text.to_ascii_lowercase());
+        let count = words.split_whitespace().count();
+        if !matches!(count, 12 | 15 | 18 | 21 | 24) {
+            return Err(MnemonicError::WordCount { found: count });
+        }
+        let entropy_bytes = count * WORD_BITS / 33 * 4;
+        let mut mnemonic = Self { checked: [0; CHECKED_BYTES_MAX], entropy_bytes };
+        for (place, word) in words.split_whitespace().enumerate() {
+            let index = Language::English.find_word(word).ok_or_else(|| unknown_word(&words, place))?;
+            let bits = (0..WORD_BITS).filter(|bit| index >> (WORD_BITS - 1 - bit) & 1 == 1);
+            bits.map(|bit| place * WORD_BITS + bit).for_each(|bit| mnemonic.checked[bit / 8] |= 0x80 >> (bit % 8));
+        }
+        let (entropy, sum) = mnemonic.checked.split_at(entropy_bytes);
+        // Of the hash, as many bits are among the words as they leave: a 32nd of the entropy's.
+        let kept = u8::MAX << (8 - entropy_bytes / 4);
+        if (checksum(entropy) ^ sum[0]) & kept != 0 {
+            return Err(MnemonicError::Checksum);
+        }
+        Self::from_entropy(entropy)
     }
 
     /// The words, with a space between each two.
@@ -97,20 +126,40 @@ impl Mnemonic {
 
     /// The words, one after the other.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        self.0.words()
+        let count = self.entropy_bytes * 3 / 4;
+        let is_set = |bit: usize| usize::from(self.checked[bit / 8] >> (7 - bit % 8) & 1);
+        let index =
+            move |place: usize| (0..WORD_BITS).fold(0, |index, bit| index << 1 | is_set(place * WORD_BITS + bit));
+        (0..count).map(move |place| Language::English.word_list()[index(place)])
     }
 
     /// The entropy that the words stand for: 16 to 32 bytes.
     #[must_use]
     pub fn entropy(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.0.to_entropy())
+        Zeroizing::new(self.checked[..self.entropy_bytes].to_vec())
     }
 
     /// The seed of these words and a passphrase, which may be empty. Every passphrase gives a wallet: none is wrong.
     #[must_use]
     pub fn to_seed(&self, passphrase: impl Into<Passphrase>) -> WalletSeed {
-        WalletSeed(self.0.to_seed_normalized(passphrase.into().as_str()))
+        let (phrase, passphrase) = (self.phrase(), passphrase.into());
+        let keyed = Hmac::<Sha512>::new_from_slice(phrase.as_bytes()).expect("HMAC takes a key of any length");
+        // PBKDF2 of a single block (RFC 8018).
+        let first =
+            keyed.clone().chain_update("mnemonic").chain_update(passphrase.as_str()).chain_update(1_u32.to_be_bytes());
+        let mut block: Zeroizing<[u8; WalletSeed::BYTES]> = Zeroizing::new(first.finalize().into_bytes().into());
+        let mut seed = WalletSeed(*block);
+        for _ in 1..ROUNDS {
+            *block = keyed.clone().chain_update(*block).finalize().into_bytes().into();
+            seed.0.iter_mut().zip(&*block).for_each(|(sum, byte)| *sum ^= byte);
+        }
+        seed
     }
+}
+
+/// The first byte of the entropy's hash, of which the words hold 4 to 8 bits.
+fn checksum(entropy: &[u8]) -> u8 {
+    Sha256::digest(entropy)[0]
 }
 
 impl WalletSeed {
@@ -138,6 +187,8 @@ fn unknown_word(words: &str, index: usize) -> MnemonicError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testing::test;
 
@@ -173,6 +224,32 @@ mod tests {
         let mnemonic = Mnemonic::from_entropy(&[0; 16]).ok().unwrap();
         assert_eq!(mnemonic.to_seed("\u{e9}").as_bytes(), mnemonic.to_seed("e\u{301}").as_bytes());
         assert_ne!(mnemonic.to_seed("e").as_bytes(), mnemonic.to_seed("\u{e9}").as_bytes());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        /// Another implementation says the same.
+        #[test]
+        fn as_the_crate_has_it(entropy in prop::array::uniform32(any::<u8>()), length in 4_usize..9, passphrase in "[ -~]{0,20}") {
+            let entropy = &entropy[..length * 4];
+            let theirs = bip39::Mnemonic::from_entropy_in(Language::English, entropy).unwrap();
+            let ours = Mnemonic::from_entropy(entropy).ok().unwrap();
+            let phrase = ours.phrase();
+            prop_assert!(phrase.split(' ').eq(theirs.words()));
+            let parsed = Mnemonic::parse(&phrase).ok().unwrap();
+            prop_assert_eq!(&parsed.entropy()[..], entropy);
+            let seed = ours.to_seed(passphrase.as_str());
+            prop_assert_eq!(seed.as_bytes(), &theirs.to_seed_normalized(&passphrase));
+        }
+
+        /// Both refuse the same words.
+        #[test]
+        fn the_checksum_is_the_crates(indices in prop::collection::vec(0_usize..2_048, 24), count in 4_usize..9) {
+            let words: Vec<&str> = indices[..count * 3].iter().map(|index| Language::English.word_list()[*index]).collect();
+            let phrase = words.join(" ");
+            let theirs = bip39::Mnemonic::parse_in_normalized(Language::English, &phrase);
+            prop_assert_eq!(Mnemonic::parse(&phrase).is_ok(), theirs.is_ok());
+        }
     }
 
     #[test]
