@@ -13,7 +13,7 @@ const [version, glueFolder, toolsFolder, outFolder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(outFolder);
 const pack = join(out, 'package');
-const programs = ['wallet', 'sign'];
+const programs = ['wallet', 'sign', 'light'];
 
 /**
  * Makes a function of wasm-bindgen's module, so that each call has its own instance and memory. The module is a list of declarations, some of
@@ -59,7 +59,7 @@ function compile(kind, isOfKind) {
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(pack, 'wasm'), { recursive: true });
 compile('esm', (file) => !file.endsWith('.require.ts'));
-compile('cjs', (file) => file.endsWith('.require.ts') || !/^(wallet|sign)\./.test(file));
+compile('cjs', (file) => file.endsWith('.require.ts') || !/^(wallet|sign|light)\./.test(file));
 writeFileSync(join(pack, 'cjs/package.json'), '{ "type": "commonjs" }\n');
 for (const name of programs) cpSync(join(glueFolder, name, 'qbtc_bg.wasm'), join(pack, 'wasm', `${name}.wasm`));
 const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));

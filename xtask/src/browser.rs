@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{packages, tools};
+use crate::{npm, packages, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 4] = ["webrtc", "transport", "light", "app"];
+pub(crate) const SUITES: [&str; 5] = ["webrtc", "transport", "light", "npm", "app"];
 
 /// How often large messages go there and back in a test; who measures asks for more.
 const ROUNDS: &str = "5";
@@ -37,6 +37,7 @@ impl<'a> Suites<'a> {
         node.args(["--example", "webrtc_peer", "--example", "light_liar"]);
         run_logged(&mut node, &workspace.log("browser-node"))?;
         link_packages(workspace)?;
+        npm::build(workspace, toolchain)?;
         Ok(Self { workspace, chromium, package: bind(workspace, toolchain)? })
     }
 

@@ -155,6 +155,11 @@ fn headers_and_blocks_come_with_their_places() {
     let Outcome::Block(block) = scene.query(Query::Block { height: Height(151) }) else { panic!() };
     assert_eq!(block.value.transactions[1].txid(), txid);
     assert_eq!((block.confirmations, block.level), (121, Level::Header));
+    // Whoever has the block can show each transaction in it, as a node with an index would have.
+    let Outcome::Transaction(asked) = scene.query(Query::Transaction { txid }) else { panic!() };
+    assert_eq!(block.clone().into_transaction(&txid), Some(*asked));
+    let coinbase = block.value.coinbase.id();
+    assert!([coinbase, Txid::from_bytes([1; 32])].iter().all(|txid| block.clone().into_transaction(txid).is_none()));
     let above = scene.query(Query::Header { height: Height(272) });
     assert_eq!(above, Outcome::Failed(QueryError::AboveTip { height: Height(272), tip: Height(271) }));
 }

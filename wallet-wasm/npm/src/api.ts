@@ -1,7 +1,7 @@
 import type { Account, Chain, Freeable, Partial, PartialClass, Sign } from './sign-api.js';
 import type {
   Address, AddressKeys, Branch, Coin, DecodedOutput, Effect, FeeRate, Header, Layout, Output, Place, Proven, ProvenBlock,
-  ProvenChain, Quanta, SignedTransaction, Txid,
+  ProvenChain, ProvenPlace, Quanta, SignedTransaction, Txid,
 } from './types.js';
 
 /** An account's addresses: which there are, which were given away. Holds nothing secret. */
@@ -141,6 +141,8 @@ export interface Wallet extends Sign {
   verifyReceipt(chain: Chain, receipt: Uint8Array): ProvenChain;
   /** Checks a proof of a chain's work that was made for your own seed, drawn after the prover had named its tip. */
   verifyHistoryProof(chain: Chain, proof: Uint8Array, seed: Uint8Array, tip: string): ProvenChain;
+  /** Checks what a light client gave as `proof`: of a block, or of the transaction of these bytes in that block. */
+  verifyPlace(chain: Chain, proof: Uint8Array, transaction?: Uint8Array): ProvenPlace;
   /** Checks an offline receipt of a payment: the transaction in its block, the block in the history, the history's work. */
   verifyPayment(chain: Chain, txid: Txid, receipt: Receipt): Proven<Txid, PaymentProof>;
 }

@@ -33,7 +33,13 @@ export type ErrorCode =
   | 'chain-unknown' | 'chain-too-long' | 'chain-toml' | 'chain-name' | 'chain-rules' | 'hash-format'
   | 'bytes-too-long' | 'bytes-malformed' | 'bytes-trailing' | 'bytes-not-canonical'
   | 'proof-root' | 'proof-merkle' | 'proof-leaf' | 'proof-height' | 'proof-history' | 'proof-tip' | 'proof-work'
-  | 'proof-other-block' | 'proof-other-transaction';
+  | 'proof-other-block' | 'proof-other-transaction'
+  // The light client: what it is asked.
+  | 'unsupported' | 'timeout' | 'closed' | 'storage' | 'not-watching' | 'watch-too-many'
+  | 'query-too-many' | 'query-too-many-times' | 'query-not-found' | 'query-refused' | 'query-above-tip' | 'query-timeout'
+  // The light client: nodes and the connections with them.
+  | 'bad-address' | 'unreachable' | 'wrong-certificate' | 'wrong-peer' | 'unproven' | 'turned-down' | 'not-spoken' | 'malformed'
+  | 'too-long' | 'page' | 'browser';
 
 /** What an error says beyond its sentence. */
 export interface ErrorDetails {

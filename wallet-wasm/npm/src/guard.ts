@@ -66,31 +66,99 @@ async function instantiate(
 }
 
 function start<T>(glue: Glue, instance: WebAssembly.Instance): T {
-  glue.__wbg_set_wasm(instance.exports);
+  const life = new Life(glue);
+  glue.__wbg_set_wasm(life.watched(instance.exports));
   (instance.exports as Exports).__wbindgen_start();
-  return guard<T>(glue);
+  return guard<T>(glue, life);
+}
+
+/** What the host calls by itself: timers, messages, promises that are settled. */
+const CALLBACK = /closures?_+invoke/;
+
+/** Whether the program of an instance is still in order. A fault ends it, and everything that waits for it. */
+class Life {
+  private isDead = false;
+  private depth = 0;
+  private readonly waiting = new Set<(error: QbtcError) => void>();
+
+  constructor(private readonly glue: Glue) {}
+
+  /** The exports, with each way in that the host takes by itself watched: no fault may reach the page, or end Node. */
+  watched(exports: WebAssembly.Exports): WebAssembly.Exports {
+    const all = Object.entries(exports).map(([name, value]) => {
+      if (typeof value !== 'function' || !CALLBACK.test(name)) return [name, value];
+      return [name, (...args: unknown[]): unknown => {
+        const isOutermost = this.depth === 0;
+        this.depth += 1;
+        try {
+          return (value as AnyFunction)(...args);
+        } catch (error) {
+          // Whatever it is has left the program's functions half done.
+          const shown = toQbtcError(error);
+          const why = error instanceof Error ? error.message : String(error);
+          this.end(shown.code === 'fatal' ? shown : new QbtcError('fatal', `a fault of the program: ${why}`, {}, { cause: error }));
+          // A callback that another call waits for must not seem to have worked.
+          if (!isOutermost) throw error;
+          return undefined;
+        } finally {
+          this.depth -= 1;
+        }
+      }];
+    });
+    return Object.fromEntries(all) as WebAssembly.Exports;
+  }
+
+  /** Calls the program. Throws {@link QbtcError} and nothing else. */
+  call(body: () => unknown): unknown {
+    if (this.isDead) throw new QbtcError('fatal', FATAL);
+    this.depth += 1;
+    try {
+      const result = body();
+      return result instanceof Promise ? this.settled(result) : result;
+    } catch (error) {
+      const shown = toQbtcError(error);
+      if (shown.code === 'fatal') this.end(shown);
+      throw shown;
+    } finally {
+      this.depth -= 1;
+    }
+  }
+
+  get isOver(): boolean {
+    return this.isDead;
+  }
+
+  /** The same promise, but one that also ends with the program. */
+  private settled(promise: Promise<unknown>): Promise<unknown> {
+    return new Promise((done, failed) => {
+      this.waiting.add(failed);
+      const forget = (): void => void this.waiting.delete(failed);
+      promise.then((value) => {
+        forget();
+        done(value);
+      }, (error) => {
+        forget();
+        failed(toQbtcError(error));
+      });
+    });
+  }
+
+  private end(fault: QbtcError): void {
+    if (this.isDead) return;
+    this.isDead = true;
+    // What the host still calls, or collects as garbage later, must not run in a program that is in disorder.
+    this.glue.__wbg_set_wasm(new Proxy({}, { get: () => () => 0 }));
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const failed of waiting) failed(new QbtcError('fatal', fault.message, {}, { cause: fault }));
+  }
 }
 
 /** Makes every call of the glue throw {@link QbtcError} and nothing else, and refuse to run after a fault. */
-function guard<T>(glue: Glue): T {
-  let isDead = false;
-
-  const end = (): void => {
-    isDead = true;
-    // What is collected as garbage later must not run in a program that is in disorder.
-    glue.__wbg_set_wasm(new Proxy({}, { get: () => () => 0 }));
-  };
-
+function guard<T>(glue: Glue, life: Life): T {
   const guarded = (call: AnyFunction): AnyFunction =>
     function (this: unknown, ...args: unknown[]): unknown {
-      if (isDead) throw new QbtcError('fatal', FATAL);
-      try {
-        return call.apply(this, args);
-      } catch (error) {
-        const shown = toQbtcError(error);
-        if (shown.code === 'fatal') end();
-        throw shown;
-      }
+      return life.call(() => call.apply(this, args));
     };
 
   const guardProperties = (owner: object): void => {
@@ -102,7 +170,7 @@ function guard<T>(glue: Glue): T {
         const free = property.value as AnyFunction;
         property.value = function (this: { __wbg_ptr: number }): void {
           // A second time, or after a fault, there is nothing to do.
-          if (!isDead && this.__wbg_ptr !== 0) free.call(this);
+          if (!life.isOver && this.__wbg_ptr !== 0) free.call(this);
         };
       } else if (typeof property.value === 'function') {
         property.value = guarded(property.value as AnyFunction);

@@ -195,3 +195,21 @@ export interface Proven<T, P = unknown> {
   readonly confirmations: number;
   readonly proof: P;
 }
+
+/** A block by its place and its name. */
+export interface BlockMark {
+  readonly height: number;
+  readonly id: BlockId;
+}
+
+/** What `verifyPlace` has checked. */
+export interface ProvenPlace {
+  /** The block. */
+  readonly block: BlockMark;
+  /** The transaction, if one was given. */
+  readonly txid?: Txid;
+  /** The end of the history that it is proven to be part of. */
+  readonly tip: BlockMark;
+  /** The root of that history. It has to be that of the best chain, which a receipt of its work shows: `ProvenChain.historyRoot`. */
+  readonly historyRoot: string;
+}

@@ -12,7 +12,6 @@ import { shapeWallet } from './shape.js';
 export type * from './api.js';
 export * from './errors.js';
 export type { LoadOptions, Source } from './guard.js';
-export type * from './light.js';
 export type * from './sign-api.js';
 export type * from './types.js';
 

@@ -65,6 +65,7 @@ async function pack() {
 const PROGRAM = `
   const vectors = JSON.parse(readFileSync(new URL('vectors.json', import.meta.url), 'utf8'));
   await trySign(sign, vectors);
+  await tryLight(light);
   const { made } = await tryWallet(wallet, vectors);
   console.log('MADE ' + JSON.stringify(made));`;
 
@@ -80,7 +81,8 @@ async function nodeModule() {
     import { readFileSync } from 'node:fs';
     import * as wallet from '@qbtc/wallet';
     import * as sign from '@qbtc/wallet/sign';
-    import { trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
+    import * as light from '@qbtc/wallet/light';
+    import { tryLight, trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
   return madeIn(await run(process.execPath, ['main.js'], { cwd: folder }));
 }
 
@@ -89,9 +91,11 @@ async function nodeRequire() {
   writeFileSync(join(folder, 'main.js'), `
     const wallet = require('@qbtc/wallet');
     const sign = require('@qbtc/wallet/sign');
+    const light = require('@qbtc/wallet/light');
     const vectors = require('./vectors.json');
-    import('./scenario.mjs').then(async ({ trySign, tryWallet }) => {
+    import('./scenario.mjs').then(async ({ tryLight, trySign, tryWallet }) => {
       await trySign(sign, vectors);
+      await tryLight(light);
       console.log('MADE ' + JSON.stringify((await tryWallet(wallet, vectors)).made));
     });`);
   return madeIn(await run(process.execPath, ['--no-experimental-require-module', 'main.js'], { cwd: folder }));
@@ -103,7 +107,8 @@ async function deno() {
     import { readFileSync } from 'node:fs';
     import * as wallet from '@qbtc/wallet';
     import * as sign from '@qbtc/wallet/sign';
-    import { trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
+    import * as light from '@qbtc/wallet/light';
+    import { tryLight, trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
   const args = ['run', '--no-remote', '--node-modules-dir=manual', '--allow-read', 'main.js'];
   const env = { ...process.env, DENO_DIR: join(work, 'deno-cache'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
   return madeIn(await run(process.execPath, [join(tools, 'deno/bin.cjs'), ...args], { cwd: folder, env }));
@@ -121,10 +126,12 @@ async function types(name, compilerOptions, type, file) {
 const PAGE = `
   import * as wallet from '@qbtc/wallet';
   import * as sign from '@qbtc/wallet/sign';
-  import { trySign, tryWallet } from './scenario.mjs';
+  import * as light from '@qbtc/wallet/light';
+  import { tryLight, trySign, tryWallet } from './scenario.mjs';
   import vectors from './vectors.json';
   globalThis.outcome = (async () => {
     await trySign(sign, vectors);
+    await tryLight(light);
     return (await tryWallet(wallet, vectors)).made;
   })();`;
 
@@ -152,7 +159,7 @@ async function webpack() {
 /** A page without any build: the package's own files. */
 function plain(name) {
   const folder = host(name);
-  const page = PAGE.replace(/'@qbtc\/wallet(\/sign)?'/g, (_, sign) => `'./package/esm/${sign ? 'sign' : 'wallet'}.js'`)
+  const page = PAGE.replace(/'@qbtc\/wallet(?:\/(sign|light))?'/g, (_, entry = 'wallet') => `'./package/esm/${entry}.js'`)
     .replace("import vectors from './vectors.json';", "const vectors = await (await fetch('./vectors.json')).json();");
   cpSync(join(folder, 'node_modules/@qbtc/wallet'), join(folder, 'package'), { recursive: true });
   rmSync(join(folder, 'node_modules'), { recursive: true });

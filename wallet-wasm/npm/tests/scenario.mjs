@@ -232,6 +232,27 @@ async function stopped(load, QbtcError) {
   }
 }
 
+/** What `@qbtc/wallet/light` can do where there is no node: refuse. That it follows real ones is shown by tests/browser/npm. */
+export async function tryLight({ LightClient, QbtcError, serveConnections }) {
+  const identity = 'p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5';
+  const direct = `/ip4/127.0.0.1/udp/9/webrtc-direct/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/${identity}`;
+  const options = { chain: 'dev', nodes: [], timeoutMs: 100 };
+  const hasWebRtc = typeof RTCPeerConnection !== 'undefined';
+  for (const [changes, code] of [
+    [{}, 'timeout'], [{ nodes: [direct] }, hasWebRtc ? 'timeout' : 'unsupported'], [{ nodes: ['/ip4/127.0.0.1/udp/9/quic-v1'] }, 'bad-address'],
+    [{ chain: 'regtest' }, 'chain-unknown'], [{ addresses: ['nobody'] }, 'address-separator'], [{ signal: AbortSignal.abort() }, 'aborted'],
+    [{ wasm: new Uint8Array(8) }, 'load'], [{ nodes: [7] }, 'argument'],
+  ]) {
+    const error = await LightClient.connect({ ...options, ...changes }).then(() => null, (error) => error);
+    check(error instanceof QbtcError && error.code === code, `${code}: ${error?.code} ${error}`);
+    if (code === 'unsupported') check(error.message.includes('/ws/'), `says what to do: ${error.message}`);
+  }
+  const { port1, port2 } = new MessageChannel();
+  const server = await serveConnections(port1);
+  server.close();
+  port2.close();
+}
+
 function payments(qbtc, QbtcError, vectors) {
   const chain = qbtc.Chain.named('dev');
   const account = qbtc.Mnemonic.parse(vectors.words).toSeed().account(chain);

@@ -1,9 +1,14 @@
 // Uses every export with its type; is compiled, and never run. A line that must not compile says so.
 import {
-  QbtcError, load, type Address, type AddressBook, type AddressTree, type Balance, type BookPartial, type Condition, type DecodedTransaction,
-  type Effect, type ErrorCode, type HistoryEntry, type LightClient, type LightClientOptions, type LightEvent, type Missing, type Mnemonic,
-  type Payment, type Proven, type PublicKey, type Receipt, type SignedTransaction, type Tip, type Wallet,
+  QbtcError, load, type Address, type AddressBook, type AddressTree, type BookPartial, type Condition, type DecodedTransaction,
+  type Effect, type ErrorCode, type Missing, type Mnemonic, type Payment, type Proven, type ProvenPlace, type PublicKey, type Receipt,
+  type SignedTransaction, type Wallet,
 } from '@qbtc/wallet';
+import {
+  LightClient, QbtcError as LightError, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type HistoryEntry,
+  type LightClientOptions, type LightEvent, type LightNode, type LightStatus, type LightWarning, type Sent, type Tip, type TransactionBody,
+  type WatchedCoin,
+} from '@qbtc/wallet/light';
 import { QbtcError as SignError, load as loadSign, type Sign } from '@qbtc/wallet/sign';
 
 export async function everything(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -104,18 +109,43 @@ export function errors(error: unknown): ErrorCode | undefined {
   return undefined;
 }
 
-export async function light(connect: (options: LightClientOptions) => LightClient, options: LightClientOptions): Promise<void> {
-  await using client = connect(options);
-  await client.connect();
-  const seen: (Tip | Proven<Balance> | Proven<HistoryEntry>)[] = [];
-  for await (const event of client.events(options.signal ? { signal: options.signal } : {})) {
+export async function light(options: LightClientOptions, wallet: Wallet, bytes: Uint8Array): Promise<void> {
+  await using client: LightClient = await LightClient.connect({ ...options, chain: wallet.Chain.named('dev'), store: 'name' });
+  // @ts-expect-error nodes must be named
+  await LightClient.connect({ chain: 'main' });
+  const seen: (Tip | LightStatus | LightWarning | BlockMark | null | Proven<Balance, FilterProof> | Proven<HistoryEntry, FilterProof>)[] = [];
+  for await (const event of client.events) {
     const told: LightEvent = event;
     switch (told.kind) {
-      case 'tip': seen.push(told.tip); break;
+      case 'status': seen.push(told.status); break;
+      case 'tip': seen.push(told.tip, told.fork); break;
       case 'balance': seen.push(told.balance); break;
       case 'transaction': seen.push(told.entry); break;
-      case 'state': case 'reorg': case 'peer': case 'warning': break;
+      case 'rolled-back': seen.push(told.to); break;
+      case 'warning': seen.push(told.warning); break;
       default: told satisfies never;
     }
   }
+  const amounts: bigint[] = [client.balance().value.confirmed, ...(await client.fees([1, 6])).rates, client.status.traffic.bytes, client.status.tip.work];
+  const coins: readonly WatchedCoin[] = client.coins();
+  const account = wallet.Mnemonic.generate().toSeed().account(wallet.Chain.named('dev'));
+  const book: AddressBook = wallet.AddressBook.create(account);
+  client.watch([...book.addresses('receive')], 7);
+  const change = book.nextUnused('change').address;
+  const { bytes: signed } = book.pay({ coins, outputs: [], sweepTo: change, feeRate: 1n, tip: client.status.tip.height }).sign(account);
+  const sent: Sent = await client.send(signed, { signal: AbortSignal.timeout(1) });
+  const found = await client.transaction(sent.txid);
+  const value: TransactionBody = found.value;
+  // @ts-expect-error only what is in a block has a proof
+  found.proof;
+  if (found.state === 'confirmed') {
+    const place: ProvenPlace = wallet.verifyPlace(wallet.Chain.named('dev'), found.proof, value.bytes);
+    seen.push(place.tip, found.block, (await client.header(7)).block);
+  }
+  const nodes: readonly LightNode[] = client.nodes();
+  client.addNode(nodes[0]!.address);
+  client.wake();
+  const server: ConnectionServer = await serveConnections(new MessageChannel().port1, { wasm: bytes });
+  server.close();
+  console.log(amounts, seen, client.history(3)[0]?.value.fee, new LightError('closed', '') instanceof Error);
 }

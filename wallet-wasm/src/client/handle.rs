@@ -16,8 +16,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::book::Book;
 use super::driver::{Inner, Node, Waiting, at, run};
-use super::store::Store;
-use crate::transport::{Dialer, Health, Signs, TransportError};
+use super::store::{Store, StoreError};
+use crate::transport::{Cancel, Dialer, Health, Signs, TransportError};
 
 /// What a client is started with.
 pub struct ClientOptions {
@@ -149,7 +149,14 @@ impl Client {
     }
 
     /// Asks for something once.
-    pub async fn query(&self, what: Query) -> Outcome {
+    ///
+    /// # Errors
+    /// [`TransportError::Aborted`], by the caller's signal.
+    pub async fn query(&self, what: Query, cancel: &Cancel) -> Result<Outcome, TransportError> {
+        cancel.during(self.answer(what)).await
+    }
+
+    async fn answer(&self, what: Query) -> Outcome {
         let inner = &self.0.0;
         inner.last_query.set(inner.last_query.get() + 1);
         let query = QueryId(inner.last_query.get());
@@ -201,6 +208,24 @@ impl Client {
             health: node.link.connection.health(),
         };
         self.0.0.nodes.borrow().values().map(info).collect()
+    }
+
+    /// What was kept beside the client's own state under a name; none without a store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((store, key)) = &self.0.0.store else { return Ok(None) };
+        store.load(&format!("{key}/{name}")).await
+    }
+
+    /// Keeps bytes beside the client's own state under a name; without a store, nothing is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let Some((store, key)) = &self.0.0.store else { return Ok(()) };
+        store.save(&format!("{key}/{name}"), bytes).await
     }
 
     /// Tries this node as well.

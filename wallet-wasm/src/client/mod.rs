@@ -7,6 +7,7 @@
 //! link     one node: greeted, sealed, asked
 //! book     which nodes to try, and when
 //! store    what is kept over a reload
+//! watch    addresses that are watched: their coins and history
 //! leader   which of several tabs runs it
 //! ```
 //! Invariants: whatever is handed out comes from the machine, which has checked it; a node is asked only under a seal; what was kept is
@@ -19,8 +20,10 @@ mod leader;
 mod link;
 mod nodes;
 mod store;
+mod watch;
 
 pub use handle::{Client, ClientOptions, NodeInfo, Notice};
 pub use leader::{Leadership, LeadershipError};
 pub use link::LinkError;
 pub use store::{Store, StoreError, persist};
+pub use watch::{TooManyAddresses, Watch};

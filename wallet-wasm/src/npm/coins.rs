@@ -10,7 +10,7 @@ use qbtc_core::wallet::ledger::OwnedCoin;
 use wasm_bindgen::JsValue;
 
 use super::chain::{read_address, shown_address};
-use super::value::{self, Object, bytes, field, items, object, optional, text};
+use super::value::{self, bytes, field, items, object, optional, text};
 use crate::failure::Failure;
 
 /// A coin that somebody can spend: `{ txid, index, amount, address }`.
@@ -88,14 +88,4 @@ fn output(value: &JsValue, spec: &ChainSpec) -> Result<TxOut, Failure> {
     let address = read_address(spec, &text(&field(value, "address"), "output.address")?)?;
     let amount = value::amount(&field(value, "amount"), "output.amount")?;
     Ok(TxOut { amount, lock: Lock::Address(address) })
-}
-
-/// An output as JavaScript sees it.
-pub(super) fn shown_output(output: &TxOut, spec: &ChainSpec) -> Object {
-    let object = Object::new();
-    match &output.lock {
-        Lock::Address(address) => object.text("kind", "address").text("address", &shown_address(spec, address)),
-        Lock::Data(data) => object.text("kind", "data").bytes("data", data),
-    }
-    .amount("amount", output.amount)
 }

@@ -9,27 +9,40 @@
 //! A panic throws an error of the code `fatal`; the layer above then refuses further calls of this instance.
 #![allow(unreachable_pub, reason = "exports are seen by JavaScript, and by nobody in Rust")]
 
+#[cfg(feature = "keys")]
 mod account;
+#[cfg(any(feature = "keys", feature = "light"))]
+mod body;
 #[cfg(feature = "pay")]
 mod book;
 mod chain;
+#[cfg(feature = "keys")]
 mod coins;
+#[cfg(feature = "keys")]
 mod keystore;
 #[cfg(feature = "light")]
 mod light;
+#[cfg(feature = "keys")]
 mod message;
+#[cfg(feature = "keys")]
 mod mnemonic;
+#[cfg(feature = "keys")]
 mod partial;
 #[cfg(feature = "pay")]
 mod payment;
+#[cfg(any(feature = "pay", feature = "light"))]
+mod place;
 #[cfg(feature = "pay")]
 mod proof;
-#[cfg(feature = "light")]
+#[cfg(feature = "harness")]
 mod shared;
+#[cfg(feature = "keys")]
 mod transaction;
+#[cfg(feature = "keys")]
 mod tree;
 mod value;
 
+#[cfg(feature = "keys")]
 use qbtc_core::crypto::{ENTROPY_BYTES, PublicKey, Signature};
 use qbtc_core::units::Amount;
 use wasm_bindgen::prelude::*;
@@ -66,6 +79,7 @@ pub fn format_amount(quanta: &JsValue) -> Result<String, Failure> {
 }
 
 /// Checks a signature of raw bytes.
+#[cfg(feature = "keys")]
 #[wasm_bindgen(js_name = verifySignature)]
 pub fn verify_signature(public_key: &JsValue, message: &[u8], signature: &[u8]) -> Result<(), Failure> {
     let key = value::public_key(public_key, "publicKey")?;
@@ -79,6 +93,7 @@ pub fn panic_for_tests() {
 }
 
 /// Fresh bytes from the host.
+#[cfg(feature = "keys")]
 fn entropy() -> Result<[u8; ENTROPY_BYTES], Failure> {
     let mut bytes = [0; ENTROPY_BYTES];
     getrandom::fill(&mut bytes)
@@ -87,6 +102,7 @@ fn entropy() -> Result<[u8; ENTROPY_BYTES], Failure> {
 }
 
 /// A public key as JavaScript sees it.
+#[cfg(feature = "keys")]
 fn shown_key(key: &PublicKey) -> JsValue {
     value::Object::new().text("scheme", key.scheme().name()).bytes("bytes", key.as_bytes()).into()
 }

@@ -14,12 +14,13 @@ use qbtc_core::wallet::replacement::{FeeFrom, Original, ReplacementFee, build_ca
 use wasm_bindgen::prelude::*;
 
 use super::account::Account;
+use super::body::{read, shown_output};
 use super::book::AddressBook;
 use super::chain::read_address;
-use super::coins::{outputs, owned_coins, shown_output};
+use super::coins::{outputs, owned_coins};
 use super::entropy;
 use super::partial::Partial;
-use super::transaction::{read, shown_effect, shown_signed};
+use super::transaction::{shown_effect, shown_signed};
 use super::value::{self, bool, bytes, fee_rate, field, height, object, optional, text};
 use crate::failure::Failure;
 

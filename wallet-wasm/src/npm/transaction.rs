@@ -3,13 +3,13 @@
 use qbtc_core::codec;
 use qbtc_core::lock::{Address, Proof, Witness};
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::{Transaction, TxBody};
-use qbtc_core::units::{FeeRate, Height};
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::FeeRate;
 use qbtc_core::wallet::partial::PartialTx;
 use wasm_bindgen::prelude::*;
 
+use super::body::{read, shown_body, shown_expiry};
 use super::chain::{Chain, shown_address};
-use super::coins::shown_output;
 use super::tree::shown_conditions;
 use super::value::{Object, list};
 use crate::effect::{Effect, EffectOutput, Recipient};
@@ -28,30 +28,11 @@ pub fn decode_transaction(chain: &Chain, bytes: &[u8]) -> Result<JsValue, Failur
         .into())
 }
 
-/// A complete transaction of at most the size that the chain allows.
-pub(super) fn read(bytes: &[u8], spec: &ChainSpec) -> Result<Transaction, Failure> {
-    let limit = usize::try_from(spec.consensus().limits.tx_bytes).unwrap_or(usize::MAX);
-    Ok(codec::decode(bytes, limit)?)
-}
-
 /// A complete transaction as JavaScript gets it: `{ txid, wtxid, bytes }`.
 pub(super) fn shown_signed(transaction: &Transaction) -> JsValue {
     let (txid, wtxid) = (transaction.txid().to_string(), transaction.wtxid().to_string());
     let object = Object::new().text("txid", &txid).text("wtxid", &wtxid);
     object.bytes("bytes", &codec::encode(transaction)).into()
-}
-
-fn shown_body(body: &TxBody, spec: &ChainSpec) -> Object {
-    let input = |outpoint: &qbtc_core::tx::OutPoint| {
-        Object::new().text("txid", &outpoint.txid.to_string()).set("index", outpoint.index)
-    };
-    Object::new()
-        .text("txid", &body.txid().to_string())
-        .set("version", body.version)
-        .set("inputs", list(body.inputs.iter().map(input)))
-        .set("outputs", list(body.outputs.iter().map(|output| shown_output(output, spec))))
-        .set("lockHeight", body.lock_height.0)
-        .set("expiryHeight", shown_expiry(body.expiry_height))
 }
 
 fn shown_witness(witness: &Witness, spec: &ChainSpec) -> Object {
@@ -69,11 +50,6 @@ fn shown_witness(witness: &Witness, spec: &ChainSpec) -> Object {
         .text("address", &shown_address(spec, &witness.address()))
         .set("conditions", shown_conditions(&witness.conditions))
         .set("proofs", list(witness.proofs.iter().map(proof)))
-}
-
-/// `null` for a transaction that never expires.
-fn shown_expiry(height: Height) -> JsValue {
-    if height == Height::GENESIS { JsValue::NULL } else { height.0.into() }
 }
 
 /// What a transaction will do, as JavaScript sees it.

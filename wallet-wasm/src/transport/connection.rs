@@ -7,7 +7,7 @@ use qbtc_core::net::browser::{Address, PeerId};
 use super::error::{CloseReason, TransportError};
 use super::exchange::Framing;
 use super::life::{Health, Life};
-use super::local::LocalConnection;
+use super::local::{self, LocalConnection};
 use super::noise::Identity;
 use super::remote::{Page, RemoteConnection};
 use super::time::{Cancel, Sleep};
@@ -45,6 +45,16 @@ impl Dialer {
         if let Self::Page(page) = self {
             page.set_wake(wake);
         }
+    }
+
+    /// Checks that at least one of these addresses is of a kind that can be dialled from here. Of none, nothing is said.
+    ///
+    /// # Errors
+    /// [`TransportError::NoWay`].
+    pub(crate) fn check_any(&self, addresses: &[Address]) -> Result<(), TransportError> {
+        // What a page can, it knows itself.
+        let can_dial = |address| matches!(self, Self::Page(_)) || local::can_dial(address);
+        if addresses.is_empty() || addresses.iter().any(can_dial) { Ok(()) } else { Err(TransportError::NoWay) }
     }
 
     /// Connects with the node at an address. The answers are what the node is told when it asks in a protocol, whatever it asks: it does so

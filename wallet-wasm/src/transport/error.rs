@@ -36,6 +36,12 @@ pub enum TransportError {
         /// What is missing.
         what: &'static str,
     },
+    /// None of the addresses can be dialled here.
+    #[error(
+        "none of these addresses can be reached from here: without WebRTC, which only pages of browsers have, a node needs an address of \
+         WebSocket (/ip4/…/tcp/…/ws/p2p/…), and a worker the port of a page that serves connections"
+    )]
+    NoWay,
     /// It took too long.
     #[error("{what} took longer than {limit_ms} ms")]
     Timeout {
@@ -103,7 +109,7 @@ impl TransportError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Address(_) => "bad-address",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::NoWay => "unsupported",
             Self::Timeout { .. } => "timeout",
             Self::Aborted => "aborted",
             Self::Unreachable => "unreachable",

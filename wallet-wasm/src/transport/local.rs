@@ -17,7 +17,7 @@ use super::inbound::{self, Answers};
 use super::life::Life;
 use super::noise::Identity;
 use super::time::{Cancel, Limit, now_ms};
-use super::webrtc::PeerConnection;
+use super::webrtc::{self, PeerConnection};
 
 /// The most questions that are under way; more wait for one of them.
 const QUESTIONS_MAX: usize = 64;
@@ -52,6 +52,14 @@ impl Drop for Place {
         taken.set(taken.get() - 1);
         // All of them: who was first may not want it any more.
         waiting.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Whether an address is of a kind that can be dialled from here.
+pub(super) fn can_dial(address: &Address) -> bool {
+    match address {
+        Address::WebRtc { .. } => webrtc::is_supported(),
+        Address::WebSocket { .. } => false,
     }
 }
 

@@ -16,7 +16,7 @@ mod channel;
 mod connection;
 mod error;
 mod exchange;
-#[cfg(feature = "npm")]
+#[cfg(feature = "harness")]
 mod export;
 mod inbound;
 mod life;
@@ -33,7 +33,7 @@ mod webrtc;
 pub use connection::{CONNECT_TIME_MAX_MS, Connection, Dialer, Question};
 pub use error::{CloseReason, TransportError};
 pub use exchange::Framing;
-#[cfg(feature = "npm")]
+#[cfg(feature = "harness")]
 pub use export::NodeConnection;
 pub use life::Health;
 pub use noise::Identity;

@@ -122,6 +122,21 @@ impl Cancel {
         }))
     }
 
+    /// Waits for a future, unless the signal comes first.
+    ///
+    /// # Errors
+    /// [`TransportError::Aborted`].
+    pub async fn during<T>(&self, future: impl Future<Output = T>) -> Result<T, TransportError> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            self.poll(cx).map(|()| Err(TransportError::Aborted))
+        })
+        .await
+    }
+
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         self.0.as_ref().map_or(Poll::Pending, |listening| Once::poll(&listening.once, cx))
     }

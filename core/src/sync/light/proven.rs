@@ -7,7 +7,7 @@ use crate::chain::BlockMark;
 use crate::codec::{self, CodecError};
 use crate::commit::merkle::{MerkleError, MerkleProof};
 use crate::commit::mmr::{BlockProof, ProofError};
-use crate::hash::HistoryRoot;
+use crate::hash::{HistoryRoot, Txid};
 use crate::header::Header;
 use crate::tx::TxBody;
 
@@ -38,6 +38,21 @@ pub struct Proven<T> {
     pub confirmations: u32,
     /// What shows it to others.
     pub proof: PlaceProof,
+}
+
+impl Proven<Block> {
+    /// A transaction of the block as a proven value of its own: whoever has the block needs nobody's index to show where a transaction is. `None`, if
+    /// the block does not hold it, or it is the coinbase.
+    #[must_use]
+    pub fn into_transaction(self, txid: &Txid) -> Option<Proven<TxBody>> {
+        let Self { value, level, block, confirmations, proof } = self;
+        let leaves = value.leaves();
+        let index = leaves.iter().position(|leaf| leaf == txid).and_then(|index| u32::try_from(index).ok())?;
+        let transaction = value.transactions.into_iter().find(|transaction| transaction.txid() == *txid)?;
+        let branch = MerkleProof::new(leaves.iter().map(|leaf| *leaf.as_bytes()).collect(), index).ok()?;
+        let proof = PlaceProof { branch: Some(branch), ..proof };
+        Some(Proven { value: transaction.body, level, block, confirmations, proof })
+    }
 }
 
 /// Shows that something stands in the chain up to a tip: a block's place in the history, and a place in that block.

@@ -1,0 +1,294 @@
+//! The light client.
+//!
+//! The layer above makes an async iterable of `next`, and gives the plain objects here their types. Whoever calls [`LightClient::follow`] is told of
+//! coins and transactions; without it, whoever calls [`LightClient::scan`] is given the blocks that match, and has to tell when each is taken.
+
+#[cfg(feature = "harness")]
+mod called;
+mod shown;
+mod watching;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use js_sys::Promise;
+use qbtc_core::hash::Txid;
+use qbtc_core::net::LIGHT_FEES_MAX;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::sync::light::{Input, Outcome, Query};
+use qbtc_core::units::Height;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+use web_sys::{AbortSignal, MessagePort};
+
+#[cfg(feature = "harness")]
+pub(super) use self::called::failed;
+use self::shown::{
+    shown_balance, shown_coins, shown_entry, shown_node, shown_notice, shown_outcome, shown_status, shown_tip,
+};
+use self::watching::Watching;
+use super::chain::{Chain, read_address};
+use super::value::{self, list};
+use crate::client::{Client, ClientOptions, Store, persist};
+use crate::failure::Failure;
+use crate::transport::{Cancel, Dialer, Identity, Page, Server, TransportError};
+
+/// The key of a client's state in its database.
+const STATE_KEY: &str = "light";
+
+/// A light client that runs.
+#[wasm_bindgen]
+#[derive(Clone)]
+pub struct LightClient {
+    client: Client,
+    spec: Arc<ChainSpec>,
+    watching: Rc<Watching>,
+}
+
+#[wasm_bindgen]
+impl LightClient {
+    /// Starts a client: a chain, a list of multiaddrs, and the name of the database for its state, if it is to be kept. In a worker, which has no
+    /// connections, `port` leads to a page's `ConnectionServer`.
+    pub fn start(
+        chain: &Chain,
+        addresses: &JsValue,
+        database: Option<String>,
+        port: Option<MessagePort>,
+    ) -> Result<Promise, Failure> {
+        let spec = Arc::new(ChainSpec::clone(chain.spec()));
+        let mut read = Vec::new();
+        for (index, address) in value::items(addresses, "addresses")?.iter().enumerate() {
+            let text = value::text(address, "addresses")?;
+            read.push(text.parse().map_err(|error| Failure::from(TransportError::from(error)).at(index + 1))?);
+        }
+        let dialer = match port {
+            Some(port) => Dialer::Page(Page::new(port)),
+            None => Dialer::Here(Box::new(Identity::generate()?)),
+        };
+        dialer.check_any(&read)?;
+        Ok(future_to_promise(async move {
+            let store = match &database {
+                None => None,
+                Some(name) => {
+                    let store = Store::open(name).await.map_err(|error| Failure::new("storage", error.to_string()))?;
+                    Some((store, format!("{STATE_KEY}/{}", spec.chain_id())))
+                }
+            };
+            let client = Client::start(ClientOptions { spec: Arc::clone(&spec), dialer, addresses: read, store }).await;
+            Ok(Self { client: client.map_err(Failure::from)?, spec, watching: Rc::default() }.into())
+        }))
+    }
+
+    /// The next event; undefined once the client is closed.
+    pub fn next(&self) -> Promise {
+        let this = self.clone();
+        future_to_promise(async move { Ok(this.next_event().await.unwrap_or(JsValue::UNDEFINED)) })
+    }
+
+    /// What the client is doing, what it warns of, and its tip.
+    #[must_use]
+    pub fn status(&self) -> JsValue {
+        let traffic = self.client.traffic();
+        shown_status(self.client.status())
+            .set("tip", shown_tip(&self.client.tip()))
+            .set("questions", traffic.questions)
+            .set("bytes", traffic.bytes())
+            .into()
+    }
+
+    /// The nodes that it is connected with.
+    #[must_use]
+    pub fn nodes(&self) -> JsValue {
+        list(self.client.nodes().iter().map(shown_node))
+    }
+
+    /// Watches these addresses, of which no coin is older than this height. What is found then is told as `touched` in events.
+    pub fn follow(&self, birthday: u32, addresses: &JsValue) -> Result<Promise, Failure> {
+        let (this, addresses) = (self.clone(), self.addresses(addresses)?);
+        Ok(future_to_promise(async move {
+            this.watching.start(&this.client, &this.spec, Height(birthday), &addresses).await?;
+            Ok(JsValue::UNDEFINED)
+        }))
+    }
+
+    /// Watches more addresses.
+    #[wasm_bindgen(js_name = followMore)]
+    pub fn follow_more(&self, from: u32, addresses: &JsValue) -> Result<(), Failure> {
+        self.watching.add(&self.client, Height(from), &self.addresses(addresses)?)
+    }
+
+    /// How much the watched addresses have.
+    pub fn balance(&self) -> Result<JsValue, Failure> {
+        let tip = self.client.tip();
+        self.watching.look(|watch| shown_balance(watch, &tip).into())
+    }
+
+    /// Their coins.
+    pub fn coins(&self) -> Result<JsValue, Failure> {
+        let tip = self.client.tip();
+        self.watching.look(|watch| shown_coins(watch, &tip, &self.spec))
+    }
+
+    /// Their transactions, newest first, as many as are wanted.
+    pub fn history(&self, count_max: u32) -> Result<JsValue, Failure> {
+        let tip = self.client.tip();
+        let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+        self.watching
+            .look(|watch| list(watch.ledger().history().take(count_max).map(|entry| shown_entry(entry, watch, &tip))))
+    }
+
+    /// Looks through the chain for these addresses, from a height on.
+    pub fn scan(&self, start: u32, addresses: &JsValue) -> Result<(), Failure> {
+        let addresses = self.addresses(addresses)?;
+        self.client.input(Input::Scan { start: Height(start), marks: Vec::new(), addresses });
+        Ok(())
+    }
+
+    /// Looks for more addresses.
+    pub fn watch(&self, from: u32, addresses: &JsValue) -> Result<(), Failure> {
+        let addresses = self.addresses(addresses)?;
+        self.client.input(Input::Watch { addresses, from: Height(from) });
+        Ok(())
+    }
+
+    /// The wallet has taken a block in, and has these addresses more.
+    pub fn taken(&self, id: &str, addresses: &JsValue) -> Result<(), Failure> {
+        let addresses = self.addresses(addresses)?;
+        self.client.input(Input::Taken { id: id.parse()?, addresses });
+        Ok(())
+    }
+
+    /// A transaction, with its proof. One of the watched addresses needs no node that keeps an index: its block is known.
+    pub fn transaction(&self, txid: &str, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        let txid: Txid = txid.parse()?;
+        let known = self.watching.look(|watch| watch.ledger().entry(&txid).and_then(|entry| entry.block));
+        let Some(block) = known.ok().flatten() else { return Ok(self.query(Query::Transaction { txid }, signal)) };
+        let (this, cancel) = (self.clone(), Cancel::new(signal));
+        Ok(future_to_promise(async move {
+            let query = Query::Block { height: block.height };
+            let outcome = match this.client.query(query, &cancel).await.map_err(Failure::from)? {
+                Outcome::Block(proven) => match proven.into_transaction(&txid) {
+                    Some(proven) => Outcome::Transaction(Box::new(proven)),
+                    None => return Err(in_no_leaf_of_its_own().into()),
+                },
+                other => other,
+            };
+            Ok(shown_outcome(outcome, &this.spec)?.into())
+        }))
+    }
+
+    /// The header at a height, with its proof.
+    pub fn header(&self, height: u32, signal: Option<AbortSignal>) -> Promise {
+        self.query(Query::Header { height: Height(height) }, signal)
+    }
+
+    /// The block at a height, without witnesses, with its proof.
+    pub fn block(&self, height: u32, signal: Option<AbortSignal>) -> Promise {
+        self.query(Query::Block { height: Height(height) }, signal)
+    }
+
+    /// Gives a transaction to several nodes.
+    pub fn submit(&self, bytes: &[u8], signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        let transaction = super::body::read(bytes, &self.spec)?;
+        let (this, cancel) = (self.clone(), Cancel::new(signal));
+        Ok(future_to_promise(async move {
+            let body = transaction.body.clone();
+            let query = Query::Submit { transaction: Box::new(transaction) };
+            let outcome = this.client.query(query, &cancel).await.map_err(Failure::from)?;
+            let shown = shown_outcome(outcome, &this.spec)?;
+            this.watching.sent(&body);
+            this.watching.keep(&this.client, true).await;
+            Ok(shown.into())
+        }))
+    }
+
+    /// What a transaction should pay to be mined within so many blocks.
+    pub fn fees(&self, blocks: Vec<u32>, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        if blocks.len() > LIGHT_FEES_MAX {
+            let message = format!("{} waiting times: at most {LIGHT_FEES_MAX} can be asked about", blocks.len());
+            return Err(Failure::new("query-too-many-times", message).found(blocks.len()).expected(LIGHT_FEES_MAX));
+        }
+        Ok(self.query(Query::Fees { blocks }, signal))
+    }
+
+    /// Tries one more node.
+    #[wasm_bindgen(js_name = addNode)]
+    pub fn add_node(&self, address: &str) -> Result<(), Failure> {
+        self.client.add(address.parse().map_err(TransportError::from)?);
+        Ok(())
+    }
+
+    /// The page was seen again, or the network has changed.
+    pub fn wake(&self) {
+        self.client.wake();
+    }
+
+    /// Stores the state and stops.
+    pub fn close(&self) -> Promise {
+        let this = self.clone();
+        future_to_promise(async move {
+            this.stop().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl LightClient {
+    /// The next event; none once the client is closed.
+    pub(super) async fn next_event(&self) -> Option<JsValue> {
+        if let Some(failed) = self.watching.keep(&self.client, false).await {
+            return Some(shown_notice(failed).into());
+        }
+        let notice = self.client.next().await?;
+        Some(self.watching.take(&self.client, notice).into())
+    }
+
+    /// Stores the state and stops.
+    pub(super) async fn stop(&self) {
+        // Nobody reads events any more to be told of a failure.
+        let _ = self.watching.keep(&self.client, true).await;
+        self.client.close().await;
+    }
+
+    fn addresses(&self, addresses: &JsValue) -> Result<Vec<qbtc_core::lock::Address>, Failure> {
+        let read = |(index, address): (usize, &JsValue)| {
+            let read = read_address(&self.spec, &value::text(address, "addresses")?);
+            read.map_err(|failure| if failure.details().position.is_none() { failure.at(index + 1) } else { failure })
+        };
+        value::items(addresses, "addresses")?.iter().enumerate().map(read).collect()
+    }
+
+    fn query(&self, what: Query, signal: Option<AbortSignal>) -> Promise {
+        let (this, cancel) = (self.clone(), Cancel::new(signal));
+        future_to_promise(async move {
+            let outcome = this.client.query(what, &cancel).await.map_err(Failure::from)?;
+            shown_outcome(outcome, &this.spec).map(Into::into).map_err(Into::into)
+        })
+    }
+}
+
+fn in_no_leaf_of_its_own() -> Failure {
+    Failure::new(
+        "query-not-found",
+        "a coinbase is proven with its block: ask for the header, or the block, at its height",
+    )
+}
+
+/// Asks the browser not to evict what is stored: whether it has agreed, undefined where it cannot be asked.
+#[wasm_bindgen(js_name = persistStorage)]
+pub async fn persist_storage() -> Option<bool> {
+    persist().await
+}
+
+/// Holds connections for a client that runs in a worker. Freeing it closes them.
+#[wasm_bindgen]
+pub struct ConnectionServer(#[expect(dead_code, reason = "it serves as long as it is held")] Server);
+
+#[wasm_bindgen]
+impl ConnectionServer {
+    /// Serves the worker at the other end of a port.
+    #[wasm_bindgen(constructor)]
+    pub fn new(port: MessagePort) -> Result<Self, Failure> {
+        Ok(Self(Server::new(port)?))
+    }
+}
