@@ -8,18 +8,19 @@
 
 #[path = "../tests/support/history.rs"]
 mod history;
+#[path = "support/nodes.rs"]
+mod nodes;
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use history::History;
+use nodes::{spec, to_tip};
 use qbtc_core::codec;
 use qbtc_core::commit::flyclient::{SampledProof, Sampling, verify};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion, LightTip, PROTOCOL_VERSION, ProofBytes, Services, UserAgent};
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::sync::light::{At, Input, LightClient, Output};
-use qbtc_core::sync::{Moment, PeerKey};
-use qbtc_core::units::{FeeRate, Height};
+use qbtc_core::sync::Moment;
+use qbtc_core::sync::light::{At, LightClient};
 
 #[cfg(not(target_arch = "wasm32"))]
 use criterion::Criterion;
@@ -52,14 +53,6 @@ fn sampled_proof(criterion: &mut Criterion) {
     light_client(criterion, &spec, &chain);
 }
 
-/// A chain at the easiest bits there are, whose difficulty follows the clock.
-fn spec() -> Arc<ChainSpec> {
-    let text = ChainSpec::dev().to_toml();
-    let easy = text.replace(&0x1f00_ffff_u32.to_string(), &history::EASIEST.0.to_string());
-    let easy = easy.replace("rule = \"fixed\"", "rule = \"asert\"\nhalf_life_s = 172800");
-    Arc::new(ChainSpec::from_toml(&easy.replace("spacing_s = 10", "spacing_s = 60")).unwrap())
-}
-
 /// What it takes a light client to know the tip, with three nodes that answer at once: the time that they take for it is counted too.
 fn light_client(criterion: &mut Criterion, spec: &Arc<ChainSpec>, chain: &History) {
     let clock = chain.headers.last().unwrap().time;
@@ -78,56 +71,6 @@ fn light_client(criterion: &mut Criterion, spec: &Arc<ChainSpec>, chain: &Histor
     criterion.bench_function("light: warm start after 60 blocks", |bencher| {
         bencher.iter(|| to_tip(warm(), chain, at));
     });
-}
-
-/// Lets three nodes answer until the client follows the tip.
-fn to_tip(mut client: LightClient, chain: &History, at: At) -> LightClient {
-    for peer in 1..=3 {
-        client.handle(Input::PeerUp { peer: PeerKey(peer), hello: hello(chain, &client), group: None }, at);
-    }
-    while client.tip().mark.id != chain.tip_id() {
-        match client.poll().unwrap() {
-            Output::Ask { request, question, .. } => {
-                if let Some(answer) = answer(chain, &question) {
-                    client.handle(Input::Answer { request, answer }, at);
-                }
-            }
-            Output::Fault { fault, .. } => panic!("{fault}"),
-            Output::Leave { .. } | Output::Event(_) => {}
-        }
-    }
-    client
-}
-
-fn answer(chain: &History, question: &LightQuestion) -> Option<LightAnswer> {
-    Some(match question {
-        LightQuestion::Tip => {
-            let header = *chain.headers.last().unwrap();
-            LightAnswer::Tip(LightTip { header, height: chain.tip(), work: chain.peaks.work() })
-        }
-        LightQuestion::Work { tip, seed } => {
-            LightAnswer::Work(ProofBytes(chain.proof(&Sampling::live(*seed, *tip)).into()))
-        }
-        LightQuestion::Headers { start, count, .. } => {
-            let headers = chain.headers.iter().skip(start.0 as usize).take(*count as usize);
-            LightAnswer::Headers(headers.copied().collect())
-        }
-        _ => return None,
-    })
-}
-
-fn hello(chain: &History, client: &LightClient) -> Hello {
-    Hello {
-        version: PROTOCOL_VERSION,
-        chain_id: chain.rules.genesis.id().into(),
-        tip: chain.tip_id(),
-        height: Height(0),
-        work: client.tip().work,
-        services: Services::NODE.and(Services::LIGHT),
-        fee_rate_min: FeeRate::from_quanta_per_1000_bytes(0),
-        time: client.tip().header.time,
-        user_agent: UserAgent::default(),
-    }
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), allow(clippy::print_stdout, reason = "a figure to be read"))]

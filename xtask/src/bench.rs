@@ -28,7 +28,7 @@ pub(crate) struct Options {
 }
 
 /// The benches of core that compile to wasm32, where criterion does not and wasm-bindgen-test stands in for it.
-const WASM_BENCHES: &[&str] = &["verify", "history"];
+const WASM_BENCHES: &[&str] = &["verify", "history", "scan"];
 
 const DEFAULT_CPU: &str = if cfg!(target_arch = "x86_64") { "x86-64-v3" } else { "generic" };
 

@@ -60,27 +60,27 @@ impl Workspace {
         command
     }
 
-    /// Flags for rustc that keep this machine's folders out of what it builds, so that the same sources give the same bytes everywhere: panics
-    /// name the files that they stand in.
+    /// A flag for rustc that keeps this machine's folders out of what it builds, so that the same sources give the same bytes everywhere: panics
+    /// name the files that they stand in. Those of the workspace are named from its root anyway; to name the root here would have all
+    /// dependencies compiled anew for each checkout.
     ///
     /// # Errors
     /// If nobody says where cargo keeps the sources of dependencies.
-    pub(crate) fn remapped(&self) -> Result<String> {
+    pub(crate) fn remapped() -> Result<String> {
         let cargo_home = match (env::var_os("CARGO_HOME"), env::var_os("HOME")) {
             (Some(folder), _) => PathBuf::from(folder),
             (None, Some(home)) => Path::new(&home).join(".cargo"),
             (None, None) => anyhow::bail!("neither CARGO_HOME nor HOME is set"),
         };
+        let flag = |folder: &Path| format!("--remap-path-prefix={}=", folder.display());
         let sources = cargo_home.join("registry/src");
-        let flag = |folder: &Path, name: &str| format!("--remap-path-prefix={}={name}", folder.display());
         // The registry's own folder says nothing either, and the standard library's sources lie where this machine's toolchain is.
         let registries = std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path());
         let sysroot = output_of(Command::new("rustc").args(["--print", "sysroot"]));
         let library = sysroot.map(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"));
         // Of several that fit, rustc takes the last.
-        let ours = [flag(&self.root, "/qbtc"), flag(&self.target, "/target"), flag(&sources, "")];
-        let others = registries.chain(library).map(|folder| flag(&folder, ""));
-        Ok(ours.into_iter().chain(others).collect::<Vec<_>>().join(" "))
+        let folders = std::iter::once(sources.clone()).chain(registries).chain(library);
+        Ok(folders.map(|folder| flag(&folder)).collect::<Vec<_>>().join(" "))
     }
 
     /// The version of `package` that Cargo.lock fixes.

@@ -1,6 +1,6 @@
 //! Chains of headers that are valid, or wrong on purpose, for tests and benches of the sampled proof.
 //!
-//! Blocks have no transactions behind them: their commitments are made up from their height, and the branch to the merkle root is as long
+//! Blocks have no transactions behind them: their commitments are made up from their height (but for filters, where they are asked for), and the branch to the merkle root is as long
 //! as a test asks. Everything else is real: mined nonces, difficulty, times, the history and its roots.
 #![allow(dead_code, reason = "each test and bench uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
@@ -9,10 +9,12 @@ use core::convert::Infallible;
 
 use qbtc_core::block::Commitments;
 use qbtc_core::codec;
+use qbtc_core::commit::filter::Filter;
 use qbtc_core::commit::flyclient::{HeaderRules, HistorySource, Opening, ProveError, SampledProof, Sampling};
-use qbtc_core::commit::mmr::{Node, Peaks, nodes_len};
+use qbtc_core::commit::mmr::{HistoryError, Node, Peaks, nodes_len};
 use qbtc_core::hash::{BlockHash, FilterHash, HistoryRoot, MerkleRoot, UtxoRoot, WitnessRoot, sha256d};
 use qbtc_core::header::Header;
+use qbtc_core::net::CommittedFilter;
 use qbtc_core::pow::{Difficulty, Parent, PowAlgorithm, Retarget};
 use qbtc_core::units::{BlockTime, CompactBits, Height, Target};
 
@@ -33,6 +35,8 @@ pub(crate) struct History {
     siblings: u32,
     /// Blocks for which the chain is ever faster, then ever slower again.
     half_wave: u32,
+    /// How many addresses each block's filter is over. 0: there are no filters, and their hashes are made up.
+    filter_elements: u32,
 }
 
 impl History {
@@ -60,9 +64,15 @@ impl History {
             Difficulty::Fixed => 100,
         };
         let (headers, nodes) = (Vec::new(), Vec::new());
-        let mut history = Self { rules, headers, nodes, peaks: Peaks::new(), siblings, half_wave };
+        let mut history = Self { rules, headers, nodes, peaks: Peaks::new(), siblings, half_wave, filter_elements: 0 };
         history.append(rules.genesis);
         history
+    }
+
+    /// Lets each block to come have a filter over so many addresses.
+    pub(crate) fn with_filters(mut self, elements: u32) -> Self {
+        self.filter_elements = elements;
+        self
     }
 
     /// An honest chain of so many blocks.
@@ -92,10 +102,9 @@ impl History {
         let mut history = self.clone();
         history.headers.truncate(index(blocks));
         history.nodes.truncate(usize::try_from(nodes_len(blocks)).unwrap());
-        history.peaks = Peaks::load(blocks, |position| {
-            Ok::<_, qbtc_core::commit::mmr::HistoryError>(self.nodes[usize::try_from(position).unwrap()])
-        })
-        .unwrap();
+        history.peaks =
+            Peaks::load(blocks, |position| Ok::<_, HistoryError>(self.nodes[usize::try_from(position).unwrap()]))
+                .unwrap();
         history
     }
 
@@ -183,13 +192,49 @@ impl History {
 
     /// The merkle root of a block at a height that commits to this history.
     pub(crate) fn merkle_root(&self, height: Height, history_root: HistoryRoot) -> MerkleRoot {
-        let leaf = Commitments { history_root, ..commitments(height) }.id();
+        let leaf = Commitments { history_root, ..self.commitments(height) }.id();
         let mut node = *leaf.as_bytes();
         for (level, sibling) in self.branch(height).iter().enumerate() {
             let pair = if level == 0 { [*sibling, node] } else { [node, *sibling] };
             node = sha256d(pair.as_flattened());
         }
         MerkleRoot::from_bytes(node)
+    }
+
+    /// What a block commits to beside its history. The one before it must be there.
+    fn commitments(&self, height: Height) -> Commitments {
+        let filter_hash = match self.filter_elements {
+            0 => FilterHash::from_bytes(made_up(height, 101)),
+            _ => self.filter(height).hash(),
+        };
+        Commitments {
+            witness_root: WitnessRoot::from_bytes(made_up(height, 100)),
+            filter_hash,
+            history_root: HistoryRoot::ZERO,
+            utxo_root: UtxoRoot::ZERO,
+        }
+    }
+
+    fn filter(&self, height: Height) -> Filter {
+        let addresses: Vec<[u8; 32]> = (0..self.filter_elements).map(|place| made_up(height, 1_000 + place)).collect();
+        Filter::build(&self.headers[index(height.0) - 1].id(), &addresses)
+    }
+
+    /// A block's filter, with the proof that the block commits to it.
+    pub(crate) fn committed_filter(&self, height: Height) -> CommittedFilter {
+        let history_root = self.root_before(height);
+        let commitments = Commitments { history_root, ..self.commitments(height) }.to_bytes();
+        // Leaf 1, and the branch, as they are encoded.
+        let mut bytes = [&commitments[..], &[1, u8::try_from(self.siblings).unwrap()]].concat();
+        self.branch(height).iter().for_each(|sibling| bytes.extend(sibling));
+        let commitments = codec::decode(&bytes, bytes.len()).unwrap();
+        CommittedFilter { filter: self.filter(height).as_bytes().into(), commitments }
+    }
+
+    /// The root of the history that a block commits to: of all blocks before it.
+    fn root_before(&self, height: Height) -> HistoryRoot {
+        let load = |position| Ok::<_, HistoryError>(self.nodes[usize::try_from(position).unwrap()]);
+        Peaks::load(height.0, load).unwrap().root()
     }
 
     fn branch(&self, height: Height) -> Vec<[u8; 32]> {
@@ -209,17 +254,7 @@ impl HistorySource for History {
     }
 
     fn opening(&self, height: Height) -> Result<Opening, Infallible> {
-        Ok(Opening::new(&commitments(height), self.branch(height)))
-    }
-}
-
-/// What a block commits to beside its history.
-fn commitments(height: Height) -> Commitments {
-    Commitments {
-        witness_root: WitnessRoot::from_bytes(made_up(height, 100)),
-        filter_hash: FilterHash::from_bytes(made_up(height, 101)),
-        history_root: HistoryRoot::ZERO,
-        utxo_root: UtxoRoot::ZERO,
+        Ok(Opening::new(&self.commitments(height), self.branch(height)))
     }
 }
 
