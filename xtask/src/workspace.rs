@@ -75,7 +75,9 @@ impl Workspace {
         let flag = |folder: &Path| format!("--remap-path-prefix={}=", folder.display());
         let sources = cargo_home.join("registry/src");
         // The registry's own folder says nothing either, and the standard library's sources lie where this machine's toolchain is.
-        let registries = std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut registries: Vec<_> =
+            std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        registries.sort();
         let sysroot = output_of(Command::new("rustc").args(["--print", "sysroot"]));
         let library = sysroot.map(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"));
         // Of several that fit, rustc takes the last.
