@@ -40,10 +40,6 @@ fn scan(criterion: &mut Criterion) {
     let filters: Vec<CommittedFilter> = (1..=BLOCKS).map(|height| chain.committed_filter(Height(height))).collect();
     let watched: Vec<Address> = (0..WATCHED).map(|place| Address::from_bytes(sha256d(&place.to_le_bytes()))).collect();
     let resumed = || LightClient::resume(Arc::clone(&spec), [8; 32], &kept, at).unwrap();
-    // What it takes to get there is no part of it.
-    criterion.bench_function("light: scan 1,000 full blocks, without the scan", |bencher| {
-        bencher.iter(|| to_tip(resumed(), &chain, at));
-    });
     criterion.bench_function("light: scan 1,000 full blocks", |bencher| {
         bencher.iter(|| scanned(to_tip(resumed(), &chain, at), &chain, &filters, &watched, at));
     });

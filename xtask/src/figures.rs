@@ -38,6 +38,7 @@ const VERIFY: &str = "verify: ML-DSA-87";
 const HISTORY: &str = "history: verify 1,000,000 blocks, live";
 const LIGHT_COLD: &str = "light: cold start, 1,000,000 blocks";
 const LIGHT_WARM: &str = "light: warm start after 60 blocks";
+const LIGHT_SCAN: &str = "light: scan 1,000 full blocks";
 const RAW: &str = "block of 500/raw verifications";
 const WHOLE: &str = "block of 500/from bytes to coins";
 /// What `noble.mjs` measures.
@@ -69,6 +70,8 @@ pub(crate) const NATIVE: &[Figure] = &[
     Figure { claim: "sampled proof of a million blocks: verify", measure: Time(HISTORY), bound: AtMost(10e-3) },
     Figure { claim: "light client: from nothing to a proven tip", measure: Time(LIGHT_COLD), bound: AtMost(1.0) },
     Figure { claim: "light client: from what it kept to the tip", measure: Time(LIGHT_WARM), bound: AtMost(0.3) },
+    // 2,000 blocks a second, from what was kept to the last block looked through.
+    Figure { claim: "light client: scan 1,000 full blocks", measure: Time(LIGHT_SCAN), bound: AtMost(0.5) },
     Figure {
         claim: "filter of 1,000: match 100 addresses",
         measure: Time("filter/match 100 in 1,000"),
@@ -86,6 +89,8 @@ pub(crate) const WASM: &[Figure] = &[
     Figure { claim: "sampled proof of a million blocks: verify", measure: Time(HISTORY), bound: AtMost(80e-3) },
     Figure { claim: "light client: from nothing to a proven tip", measure: Time(LIGHT_COLD), bound: AtMost(1.0) },
     Figure { claim: "light client: from what it kept to the tip", measure: Time(LIGHT_WARM), bound: AtMost(0.3) },
+    // 2,000 blocks a second, from what was kept to the last block looked through.
+    Figure { claim: "light client: scan 1,000 full blocks", measure: Time(LIGHT_SCAN), bound: AtMost(0.5) },
 ];
 
 /// Prints those figures whose benches `median_s` knows; it gives a bench's median time in seconds.

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use qbtc_core::commit::flyclient::Sampling;
+use qbtc_core::commit::flyclient::{HistorySource as _, Sampling};
+use qbtc_core::commit::mmr::BlockProof;
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion, LightTip, PROTOCOL_VERSION, ProofBytes, Services, UserAgent};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::PeerKey;
@@ -52,6 +53,11 @@ pub(crate) fn answer(chain: &History, question: &LightQuestion) -> Option<LightA
             let headers = chain.headers.iter().skip(start.0 as usize).take(*count as usize);
             LightAnswer::Headers(headers.copied().collect())
         }
+        LightQuestion::Block { height, .. } => {
+            let header = chain.headers[height.0 as usize];
+            let Ok(proof) = BlockProof::new(header, *height, chain.blocks(), |position| chain.node(position));
+            LightAnswer::Block(Box::new(proof))
+        }
         _ => return None,
     })
 }
@@ -63,7 +69,7 @@ pub(crate) fn hello(chain: &History, client: &LightClient) -> Hello {
         tip: chain.tip_id(),
         height: Height(0),
         work: client.tip().work,
-        services: Services::NODE.and(Services::LIGHT),
+        services: Services::NODE.and(Services::LIGHT).and(Services::ALL_BODIES),
         fee_rate_min: FeeRate::from_quanta_per_1000_bytes(0),
         time: client.tip().header.time,
         user_agent: UserAgent::default(),
