@@ -47,8 +47,7 @@ fn scan(criterion: &mut Criterion) {
 
 /// Answers until all is looked through.
 fn scanned(mut client: LightClient, chain: &History, filters: &[CommittedFilter], watched: &[Address], at: At) {
-    client
-        .handle(Input::Scan { start: Height(1), marks: Vec::new(), addresses: watched.iter().copied().collect() }, at);
+    client.handle(Input::Scan { start: Height(1), marks: Vec::new(), addresses: watched.to_vec() }, at);
     loop {
         match client.poll().unwrap() {
             Output::Ask { request, question: LightQuestion::Filters { start, count, .. }, .. } => {
