@@ -23,6 +23,7 @@ pub(crate) struct Suites<'a> {
     workspace: &'a Workspace,
     chromium: PathBuf,
     package: PathBuf,
+    deno: PathBuf,
 }
 
 impl<'a> Suites<'a> {
@@ -38,7 +39,8 @@ impl<'a> Suites<'a> {
         run_logged(&mut node, &workspace.log("browser-node"))?;
         link_packages(workspace)?;
         npm::build(workspace, toolchain)?;
-        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)? })
+        let deno = packages::of_npm_package(workspace)?.join("node_modules/deno/bin.cjs");
+        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)?, deno })
     }
 
     /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
@@ -46,7 +48,7 @@ impl<'a> Suites<'a> {
         let mut node = Command::new("node");
         node.arg("run.mjs").current_dir(folder(self.workspace).join(suite));
         node.env("CHROMIUM", &self.chromium).env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
-        node.env("SHOTS", self.workspace.target.join("browser").join(suite));
+        node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
         if env::var_os("ROUNDS").is_none() {
             node.env("ROUNDS", ROUNDS);
         }

@@ -122,8 +122,21 @@ window.parts = {
     return { phase: client.status.phase, after: (await refusal(() => client.balance())).code, again: await client.close() }
   },
 
+  // Connects by these addresses, and tells how: which nodes answered, and up to where the balance is known.
+  async reach (nodes) {
+    const begin = performance.now()
+    const other = await LightClient.connect({ chain, nodes, addresses, birthday: 1, timeoutMs: 40_000 })
+    const ms = Math.round(performance.now() - begin)
+    for await (const event of other.events) if (event.kind === 'balance' && event.balance.height === other.status.tip.height) break
+    const { value, height } = other.balance()
+    const links = other.nodes().map(({ address, keyExchange }) => ({ kind: address.includes('/ws/') ? 'ws' : 'webrtc', keyExchange }))
+    const { proof } = await other.header(2)
+    await other.close()
+    return { ms, height, confirmed: text(value.confirmed), links, proof: proof.length }
+  },
+
   // The same client in a worker, whose connections this page holds.
-  async work (nodes) {
+  async work (nodes, sockets) {
     const { port1, port2 } = new MessageChannel()
     const server = await serveConnections(port1)
     const worker = new Worker('/worker.js', { type: 'module' })
@@ -131,7 +144,7 @@ window.parts = {
       worker.onmessage = ({ data }) => resolve(data)
       worker.onerror = ({ message }) => reject(new Error(message))
     })
-    worker.postMessage({ port: port2, nodes, addresses }, [port2])
+    worker.postMessage({ port: port2, nodes, sockets, addresses }, [port2])
     const result = await told
     worker.terminate()
     server.close()

@@ -10,6 +10,7 @@ const HERE = dirname(fileURLToPath(import.meta.url))
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
 const PACKAGE = process.env.PACKAGE ?? join(TARGET, 'npm/out/package')
 const BLOCKS = 20
+const WEBSOCKET = '/ip4/127.0.0.1/tcp/0/ws'
 const QUANTA = 100_000_000n
 
 // What is tried is what is published: the tarball's content.
@@ -95,6 +96,28 @@ async function refuse (run, nodes) {
   judge('and no other', other === 'live', other)
 }
 
+// Without WebRTC, and where it fails: WebSocket.
+async function fallBack (run, nodes, confirmed, addresses) {
+  const sockets = nodes.map(({ socket }) => socket)
+  const plain = await run('reach', sockets)
+  judge('by WebSocket alone it gets as far', plain.confirmed === confirmed && plain.links.length > 0 && plain.proof > 100, plain)
+  judge('under the same seal', plain.links.every(({ kind, keyExchange }) => kind === 'ws' && keyExchange === 'X25519MLKEM768'))
+  // Nobody is at these ports of UDP, as if the network let none through.
+  const dead = nodes.map(({ address }) => address.replace(/udp\/\d+/, 'udp/9'))
+  const other = await run('reach', [...dead, ...sockets])
+  judge('where WebRTC fails, WebSocket is tried', other.confirmed === confirmed && other.links.every(({ kind }) => kind === 'ws') && other.ms < 9_000, other)
+  const both = await run('reach', [...sockets, ...nodes.map(({ address }) => address)])
+  judge('where both work, it is WebRTC', both.links.length > 0 && both.links.every(({ kind }) => kind === 'webrtc'), both.links)
+  const hosts = { node: [process.execPath, ['--no-warnings', '--experimental-websocket']] }
+  if (process.env.DENO) hosts.deno = [process.execPath, [process.env.DENO, 'run', '--allow-all', '--no-remote']]
+  for (const [name, [program, args]] of Object.entries(hosts)) {
+    const script = [join(HERE, 'host.mjs'), process.env.PKG, addresses.join(','), ...sockets]
+    const env = { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' }
+    const told = JSON.parse(execFileSync(program, [...args, ...script], { encoding: 'utf8', env, timeout: 60_000 }))
+    judge(`the same in ${name}`, told.confirmed === confirmed && told.level === 'header' && told.proof > 100, told)
+  }
+}
+
 async function resume (page, run, nodes) {
   const closed = await run('close')
   judge('it closes, once', closed.phase === 'closed' && closed.after === 'closed', closed)
@@ -110,8 +133,8 @@ const server = await serve(HERE)
 const nodes = [new Node(), new Node(), new Node()]
 let browser
 try {
-  await nodes[0].start()
-  for (const node of nodes.slice(1)) await node.start('--connect', nodes[0].peer)
+  await nodes[0].start('--p2p', WEBSOCKET)
+  for (const node of nodes.slice(1)) await node.start('--p2p', WEBSOCKET, '--connect', nodes[0].peer)
   const other = nodes[0].newAddress()
   nodes[0].rpc('generatetoaddress', String(BLOCKS), other)
   for (const node of nodes) await until('all nodes have the blocks', 60, () => node.rpc('getblockcount') === BLOCKS)
@@ -122,9 +145,11 @@ try {
   await receive(run, nodes[0], address)
   const confirmed = await pay(run, nodes[0], other, other)
   await refuse(run, nodes)
-  const worked = await run('work', nodes.map(({ address }) => address))
+  await fallBack(run, nodes, confirmed, await run('addresses'))
+  const worked = await run('work', nodes.map(({ address }) => address), nodes.map(({ socket }) => socket))
   judge('the same in a worker', worked.whole === confirmed && worked.nodes > 0, worked)
   judge('which says what it lacks without a port', worked.alone.code === 'unsupported' && worked.alone.message.includes('port'), worked.alone)
+  judge('and needs none by WebSocket', worked.reached === worked.height, worked.reached)
   await resume(page, run, nodes)
 } finally {
   await browser?.close()

@@ -33,7 +33,8 @@ export class Node {
       return this.log.match(pattern)?.[1]
     }
     this.address = await until('the node listens for browsers', 60, () => found(/address=(\/ip4\S+webrtc-direct\S+)/))
-    this.peer = await until('the node listens for nodes', 60, () => found(/address=(\/ip4\/127.0.0.1\/tcp\S+)/))
+    this.peer = await until('the node listens for nodes', 60, () => found(/address=(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\S+)/))
+    this.socket = found(/address=(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws\/p2p\S+)/)
     this.port = this.address.match(/udp\/(\d+)/)[1]
     return this
   }

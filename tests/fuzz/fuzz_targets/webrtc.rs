@@ -1,5 +1,5 @@
 //! What a browser, or somebody in its name, may send to the WebRTC transport: frames of streams, lines of multistream-select, proofs of ids, user
-//! names, packets to the socket; and addresses. The first
+//! names, packets to the socket; what a node may send to a browser by WebSocket; and addresses. The first
 //! byte chooses. For packets: `port, kind, length` and as many bytes, where of the kinds one is sent as it is, one is made a request of
 //! that user name and signed with the password that belongs to it, and others let connections prove an id or go.
 #![no_main]
@@ -14,20 +14,25 @@ use qbtc_node::p2p::transport::webrtc::credentials::{Credentials, request};
 use qbtc_core::net::browser::Address;
 use qbtc_core::net::browser::multistream::{LINE_BYTES_MAX, Proposal, Selection};
 use qbtc_core::net::browser::noise::read_payload;
+use qbtc_core::net::browser::yamux::{Muxer, UNREAD_BYTES_MAX};
 use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
 use qbtc_node::p2p::transport::webrtc::router::{Router, Verdict};
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, bytes)) = input.split_first() else { return };
-    match choice % 6 {
+    match choice % 7 {
         0 => frames(bytes),
         1 => user_name(bytes),
         2 => packets(bytes),
         3 => lines(bytes),
         4 => address(bytes),
-        _ => drop(read_payload(bytes)),
+        5 => drop(read_payload(bytes)),
+        _ => streams(bytes),
     }
 });
+
+/// The head of a frame of streams.
+const HEAD_BYTES_MAX: usize = 12;
 
 type Frames = (Vec<(Option<Flag>, Vec<u8>)>, Result<(), FrameError>);
 
@@ -44,6 +49,27 @@ fn frames(bytes: &[u8]) {
             assert_eq!(decode(&again, again.len()), (vec![(flag, data)], Ok(())));
         }
     }
+}
+
+/// Streams over a WebSocket mean the same however their bytes are cut, and no more is held than allowed.
+fn streams(bytes: &[u8]) {
+    let Some((cut, bytes)) = bytes.split_first() else { return };
+    let told = |size: usize| {
+        let mut muxer = Muxer::default();
+        let mut ids = vec![muxer.open().expect("the first stream has room")];
+        let mut result = Ok(());
+        for part in bytes.chunks(size) {
+            result = muxer.receive(part);
+            assert!(muxer.held_bytes() <= UNREAD_BYTES_MAX + HEAD_BYTES_MAX);
+            if result.is_err() {
+                break;
+            }
+        }
+        ids.extend(std::iter::from_fn(|| muxer.arrived()));
+        let reads: Vec<_> = ids.into_iter().map(|id| (id, muxer.read(id))).collect();
+        (result, reads, muxer.take_out())
+    };
+    assert_eq!(told(bytes.len().max(1)), told(usize::from(*cut) + 1));
 }
 
 fn decode(bytes: &[u8], cut: usize) -> Frames {

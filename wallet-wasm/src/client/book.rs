@@ -1,5 +1,7 @@
 //! Which nodes to try, and when: whoever failed is left alone for a while, longer each time, and the next is drawn at random, so that no slow node
 //! is tried again and again.
+//!
+//! A node may be reached in two ways, WebRTC and WebSocket. The first is tried first, the other at once when that fails: some networks let no UDP through.
 
 use qbtc_core::net::browser::{Address, PeerId};
 
@@ -17,7 +19,10 @@ pub(super) struct Book {
 
 #[derive(Debug)]
 struct Entry {
-    address: Address,
+    /// One of each kind, WebRTC first; never none.
+    ways: Vec<Address>,
+    /// How many of them have failed since one worked.
+    tried: usize,
     is_named: bool,
     is_taken: bool,
     failures: u32,
@@ -28,16 +33,22 @@ impl Book {
     /// Notes an address. Of one node there is one.
     pub(super) fn add(&mut self, address: Address, is_named: bool) {
         let (peer, is_room) = (address.peer(), self.entries.len() < BOOK_MAX);
-        let known = self.entries.iter_mut().find(|entry| entry.address.peer() == peer);
+        let known = self.entries.iter_mut().find(|entry| entry.peer() == peer);
         match known {
-            Some(entry) if is_named || (!entry.is_named && entry.failures > 0 && !entry.is_taken) => {
-                // The node may have moved.
-                entry.address = address;
+            Some(entry) => {
+                let may_move = is_named || (!entry.is_named && entry.failures > 0 && !entry.is_taken);
+                match entry.ways.iter_mut().find(|way| is_direct(way) == is_direct(&address)) {
+                    // The node may have moved.
+                    Some(way) if may_move => *way = address,
+                    Some(_) => {}
+                    None if is_direct(&address) => entry.ways.insert(0, address),
+                    None => entry.ways.push(address),
+                }
                 entry.is_named |= is_named;
             }
-            Some(_) => {}
             None if is_room => {
-                self.entries.push(Entry { address, is_named, is_taken: false, failures: 0, not_before_ms: 0.0 });
+                let ways = vec![address];
+                self.entries.push(Entry { ways, tried: 0, is_named, is_taken: false, failures: 0, not_before_ms: 0.0 });
             }
             None => {}
         }
@@ -45,6 +56,12 @@ impl Book {
 
     pub(super) const fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether a node can be tried in another way than the one that was taken last, should that fail.
+    pub(super) fn has_other_way(&self, peer: &PeerId) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.peer() == *peer);
+        entry.is_some_and(|entry| entry.tried + 1 < entry.ways.len())
     }
 
     /// Takes an address to be dialled. Those that failed less often come first, by lot among themselves.
@@ -56,13 +73,19 @@ impl Book {
         let drawn = draw(ready.len());
         let entry = ready.swap_remove(drawn);
         entry.is_taken = true;
-        Some(entry.address.clone())
+        Some(entry.ways[entry.tried % entry.ways.len()].clone())
     }
 
     /// The dial, or the connection, has ended. A pause of zero is that of another failure.
     pub(super) fn give_back(&mut self, peer: &PeerId, has_failed: bool, pause_ms: f64, now_ms: f64) {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.address.peer() == *peer) else { return };
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.peer() == *peer) else { return };
         entry.is_taken = false;
+        entry.tried = if has_failed { entry.tried + 1 } else { 0 };
+        if has_failed && pause_ms == 0.0 && entry.tried < entry.ways.len() {
+            entry.not_before_ms = now_ms;
+            return;
+        }
+        entry.tried = 0;
         entry.failures = if has_failed { entry.failures.saturating_add(1) } else { 0 };
         let doubled = PAUSE_MS * 2_f64.powi(i32::try_from(entry.failures.min(16)).unwrap_or(16) - 1);
         let pause_ms = if pause_ms > 0.0 { pause_ms } else { doubled.min(PAUSE_MAX_MS) };
@@ -77,6 +100,16 @@ impl Book {
             }
         }
     }
+}
+
+impl Entry {
+    fn peer(&self) -> PeerId {
+        self.ways[0].peer()
+    }
+}
+
+const fn is_direct(address: &Address) -> bool {
+    matches!(address, Address::WebRtc { .. })
 }
 
 #[cfg(test)]
@@ -110,6 +143,32 @@ mod tests {
         }
         assert!(book.take(10.0, |_| 0).is_none(), "all of them pause");
         assert!(book.take(2_010.0, |_| 0).is_some());
+    }
+
+    #[test]
+    fn the_other_way_is_tried_at_once() {
+        let (socket, peer) = (address(7), address(7).peer());
+        let direct = Address::WebRtc {
+            ip: [127, 0, 0, 1].into(),
+            port: 1,
+            certhash: qbtc_core::net::browser::CertHash([1; 32]),
+            peer,
+        };
+        let mut book = Book::default();
+        book.add(socket.clone(), true);
+        book.add(direct.clone(), false);
+        book.add(direct.clone(), true);
+        assert_eq!(book.len(), 1);
+        assert_eq!(book.take(0.0, |_| 0), Some(direct.clone()));
+        assert!(book.has_other_way(&peer));
+        book.give_back(&peer, true, 0.0, 5.0);
+        assert_eq!(book.take(5.0, |_| 0), Some(socket));
+        assert!(!book.has_other_way(&peer));
+        book.give_back(&peer, true, 0.0, 6.0);
+        assert_eq!(book.take(6.0, |_| 0), None, "both have failed");
+        assert_eq!(book.take(6.0 + PAUSE_MS, |_| 0), Some(direct.clone()));
+        book.give_back(&peer, true, 1e6, 10_000.0);
+        assert_eq!(book.take(20_000.0, |_| 0), None, "whoever lied is not tried in another way");
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Client {
         });
         let machine = resumed.unwrap_or_else(|| LightClient::new(Arc::clone(&spec), secret, at()));
         let mut book = Book::default();
-        addresses.into_iter().for_each(|address| book.add(address, true));
+        let ways = addresses.into_iter().filter(|address| dialer.can_dial(address));
+        ways.for_each(|address| book.add(address, true));
         let inner = Rc::new(Inner {
             spec,
             dialer,

@@ -1,7 +1,10 @@
 //! Enough nodes: dials them, pings them, and parts with them.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use qbtc_core::net::addresses::Group;
 use qbtc_core::net::browser::Address;
@@ -14,11 +17,13 @@ use wasm_bindgen_futures::spawn_local;
 use super::driver::{Inner, Node, at};
 use super::handle::Notice;
 use super::link::{Link, LinkError};
-use crate::transport::{Cancel, CloseReason, Health, now_ms};
+use crate::transport::{Cancel, CloseReason, Health, Sleep, TransportError, now_ms};
 
 /// How many nodes the client wants to be connected with, and how many it dials at the same time.
 const LINKS_WANTED: usize = 4;
 const DIALS_MAX: usize = 2;
+/// How long a node may take that can be reached in another way as well: a network that lets no UDP through says nothing.
+const FIRST_WAY_TIME_MAX_MS: u32 = 4_000;
 /// From so many known addresses on, nodes are not asked for more.
 const ADDRESSES_ENOUGH: usize = 32;
 /// How often a node is pinged, and how long it may take to answer: always, and after a sleep.
@@ -35,11 +40,14 @@ impl Inner {
     pub(super) fn dial(self: &Rc<Self>) {
         while self.nodes.borrow().len() + self.dials.get() < LINKS_WANTED && self.dials.get() < DIALS_MAX {
             let Some(address) = self.book.borrow_mut().take(now_ms(), draw) else { return };
+            let is_hurried = self.book.borrow().has_other_way(&address.peer());
             self.dials.set(self.dials.get() + 1);
             let client = Rc::downgrade(self);
             let (dialer, spec, own) = (self.dialer.clone(), Arc::clone(&self.spec), self.hello());
             spawn_local(async move {
-                let opened = Link::open(&address, &dialer, &spec, &own, &Cancel::default()).await;
+                let cancel = Cancel::default();
+                let opening = Link::open(&address, &dialer, &spec, &own, &cancel);
+                let opened = if is_hurried { hurried(opening).await } else { opening.await };
                 let Some(client) = client.upgrade() else { return };
                 client.dials.set(client.dials.get() - 1);
                 match opened {
@@ -82,7 +90,8 @@ impl Inner {
             spawn_local(async move {
                 let found = link.addresses().await.unwrap_or_default();
                 if let Some(client) = client.upgrade() {
-                    found.into_iter().for_each(|address| client.book.borrow_mut().add(address, false));
+                    let found = found.into_iter().filter(|address| client.dialer.can_dial(address));
+                    found.for_each(|address| client.book.borrow_mut().add(address, false));
                     client.ring();
                 }
             });
@@ -156,6 +165,19 @@ impl Inner {
             user_agent: UserAgent::new(concat!("/qbtc-light:", env!("CARGO_PKG_VERSION"), "/")).unwrap_or_default(),
         }
     }
+}
+
+/// Opens a link, but waits no longer than is worth while where there is another way.
+async fn hurried<T>(opening: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
+    let (mut opening, mut timer) = (pin!(opening), Sleep::new(FIRST_WAY_TIME_MAX_MS));
+    poll_fn(|cx| {
+        if let Poll::Ready(opened) = opening.as_mut().poll(cx) {
+            return Poll::Ready(opened);
+        }
+        let late = TransportError::Timeout { what: "connecting", limit_ms: FIRST_WAY_TIME_MAX_MS };
+        Pin::new(&mut timer).poll(cx).map(|()| Err(late.into()))
+    })
+    .await
 }
 
 /// A number below this one.

@@ -223,7 +223,7 @@ mod tests {
 
     fn whole(watch: &Watch) -> Amount {
         let Balance { confirmed, pending, immature } = watch.balance();
-        Amount::checked_sum([confirmed, pending, immature].into_iter()).unwrap()
+        Amount::checked_sum([confirmed, pending, immature]).unwrap()
     }
 
     #[test]

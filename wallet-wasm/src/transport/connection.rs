@@ -51,10 +51,14 @@ impl Dialer {
     ///
     /// # Errors
     /// [`TransportError::NoWay`].
-    pub(crate) fn check_any(&self, addresses: &[Address]) -> Result<(), TransportError> {
-        // What a page can, it knows itself.
-        let can_dial = |address| matches!(self, Self::Page(_)) || local::can_dial(address);
-        if addresses.is_empty() || addresses.iter().any(can_dial) { Ok(()) } else { Err(TransportError::NoWay) }
+    pub fn check_any(&self, addresses: &[Address]) -> Result<(), TransportError> {
+        let can_any = addresses.is_empty() || addresses.iter().any(|address| self.can_dial(address));
+        if can_any { Ok(()) } else { Err(TransportError::NoWay) }
+    }
+
+    /// Whether an address is of a kind that can be dialled from here. What a page can, it knows itself.
+    pub(crate) fn can_dial(&self, address: &Address) -> bool {
+        matches!(self, Self::Page(_)) || local::can_dial(address)
     }
 
     /// Connects with the node at an address. The answers are what the node is told when it asks in a protocol, whatever it asks: it does so

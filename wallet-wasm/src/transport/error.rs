@@ -39,7 +39,7 @@ pub enum TransportError {
     /// None of the addresses can be dialled here.
     #[error(
         "none of these addresses can be reached from here: without WebRTC, which only pages of browsers have, a node needs an address of \
-         WebSocket (/ip4/…/tcp/…/ws/p2p/…), and a worker the port of a page that serves connections"
+         WebSocket (/ip4/…/tcp/…/ws/p2p/…; in Node from version 22 on), or a worker the port of a page that serves connections"
     )]
     NoWay,
     /// It took too long.

@@ -4,8 +4,8 @@ use std::mem;
 
 use qbtc_core::net::browser::multistream::{Proposal, Selection, propose};
 
-use super::channel::Channel;
 use super::error::TransportError;
+use super::stream::Stream;
 
 /// Bytes of a message's length: a big-endian u32.
 const LENGTH_BYTES: usize = 4;
@@ -28,7 +28,7 @@ pub enum Framing {
 
 /// Opens a protocol on a new stream, asks, and waits for the answer.
 pub(super) async fn ask(
-    channel: &Channel,
+    channel: &Stream,
     protocol: &str,
     framing: Framing,
     question: &[u8],
@@ -51,7 +51,7 @@ pub(super) async fn ask(
 
 /// Waits for the name of a protocol on a stream that the node has opened, and answers it. The name, and what has come of the question.
 pub(super) async fn select(
-    channel: &Channel,
+    channel: &Stream,
     is_spoken: impl Fn(&str) -> bool,
 ) -> Result<(String, Vec<u8>), TransportError> {
     let mut selection = Selection::default();
@@ -79,7 +79,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, framing: Framing, message: &[u8])
 
 /// Reads a message of at most so many bytes, of which some have come. Memory grows with what has come, not with what is claimed.
 pub(super) async fn read_message(
-    channel: &Channel,
+    channel: &Stream,
     framing: Framing,
     begun: Vec<u8>,
     bytes_max: usize,

@@ -1,15 +1,15 @@
 //! Streams that the node has opened: its pings, its hello, and whatever this side does not speak.
 //!
-//! A stream that the node has opened is closed by the node. If we did so first, its number would be free on one side only, the browser would use
+//! A stream that the node has opened is closed by the node. On WebRTC, if we did so first, its number would be free on one side only, the browser would use
 //! it again, and the new stream would be lost.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::channel::Channel;
 use super::error::TransportError;
 use super::exchange::{Framing, PING, PING_BYTES, read_message, select, write_message};
+use super::stream::Stream;
 use super::time::{Cancel, Limit};
 
 /// The most bytes of a question of the node.
@@ -22,7 +22,7 @@ const CLOSING_TIME_MAX_MS: u32 = 60_000;
 pub(super) type Answers = Rc<RefCell<HashMap<String, Vec<u8>>>>;
 
 /// Serves a stream to its end.
-pub(super) async fn serve(channel: Channel, answers: Answers) {
+pub(super) async fn serve(channel: Stream, answers: Answers) {
     // What goes wrong here is the node's affair: it has opened the stream, and sees it end.
     let _ = answer(&channel, &answers).await;
     let closing = Limit { what: "closing a stream", limit_ms: CLOSING_TIME_MAX_MS, cancel: &Cancel::default() };
@@ -34,7 +34,7 @@ pub(super) async fn serve(channel: Channel, answers: Answers) {
         .await;
 }
 
-async fn answer(channel: &Channel, answers: &Answers) -> Result<(), TransportError> {
+async fn answer(channel: &Stream, answers: &Answers) -> Result<(), TransportError> {
     let cancel = Cancel::default();
     let opening = Limit { what: "the node's question", limit_ms: OPENING_TIME_MAX_MS, cancel: &cancel };
     let is_spoken = |name: &str| name == PING || answers.borrow().contains_key(name);
@@ -51,7 +51,7 @@ async fn answer(channel: &Channel, answers: &Answers) -> Result<(), TransportErr
 }
 
 /// Gives pings back, as long as the node sends some.
-async fn echo(channel: &Channel, mut waiting: Vec<u8>) -> Result<(), TransportError> {
+async fn echo(channel: &Stream, mut waiting: Vec<u8>) -> Result<(), TransportError> {
     loop {
         let whole = waiting.len() - waiting.len() % PING_BYTES;
         if whole > 0 {

@@ -9,15 +9,17 @@ use std::task::{Poll, Waker};
 use qbtc_core::net::browser::{Address, PeerId};
 use wasm_bindgen_futures::spawn_local;
 
-use super::channel::Channel;
+use super::arrivals::Arrivals;
 use super::connection::{CONNECT_TIME_MAX_MS, Question};
 use super::error::{CloseReason, TransportError};
 use super::exchange::{self, Framing, PING, PING_BYTES};
 use super::inbound::{self, Answers};
 use super::life::Life;
 use super::noise::Identity;
+use super::stream::Stream;
 use super::time::{Cancel, Limit, now_ms};
 use super::webrtc::{self, PeerConnection};
+use super::websocket::{self, SocketConnection};
 
 /// The most questions that are under way; more wait for one of them.
 const QUESTIONS_MAX: usize = 64;
@@ -59,7 +61,7 @@ impl Drop for Place {
 pub(super) fn can_dial(address: &Address) -> bool {
     match address {
         Address::WebRtc { .. } => webrtc::is_supported(),
-        Address::WebSocket { .. } => false,
+        Address::WebSocket { .. } => websocket::is_supported(),
     }
 }
 
@@ -68,7 +70,7 @@ pub(super) fn can_dial(address: &Address) -> bool {
 pub(super) struct LocalConnection(Rc<Inner>);
 
 struct Inner {
-    peer: PeerConnection,
+    wire: Wire,
     node: PeerId,
     own: PeerId,
     life: Life,
@@ -87,34 +89,16 @@ impl LocalConnection {
         answers: HashMap<String, Vec<u8>>,
         cancel: &Cancel,
     ) -> Result<Self, TransportError> {
-        let Address::WebRtc { ip, port, certhash, peer: expected } = *address else {
-            return Err(TransportError::Unsupported { what: "WebSocket" });
-        };
         let life = Life::default();
-        let peer = PeerConnection::new(&life)?;
         let limit = Limit { what: "connecting", limit_ms: CONNECT_TIME_MAX_MS, cancel };
-        let connected = limit.wait(life.during(peer.connect((ip, port, certhash), identity))).await;
-        let (handshake, found) = connected.map_err(|error| match error {
-            TransportError::Closed(CloseReason::Lost) => peer.failure(),
-            error => error,
-        })?;
+        let (wire, found) = limit.wait(Wire::connect(address, identity, &life)).await?;
+        let expected = address.peer();
         if found != expected {
             return Err(TransportError::WrongPeer { expected, found });
         }
         let (answers, places): (Answers, _) = (Rc::new(RefCell::new(answers)), Places::default());
-        serve(&peer, &life, &answers);
-        let watched = life.clone();
-        spawn_local(async move {
-            // The node says goodbye by closing the channel of the handshake, and in no other way.
-            let gone = watched.during(async {
-                handshake.gone().await;
-                Ok(())
-            });
-            if gone.await.is_ok() {
-                watched.end(CloseReason::Node);
-            }
-        });
-        Ok(Self(Rc::new(Inner { peer, node: found, own: identity.peer(), life, places })))
+        serve(wire.arrived(), &life, &answers);
+        Ok(Self(Rc::new(Inner { wire, node: found, own: identity.peer(), life, places })))
     }
 
     /// The node.
@@ -134,7 +118,7 @@ impl LocalConnection {
     /// Closes it.
     pub(super) fn close(&self, reason: CloseReason) {
         self.0.life.end(reason);
-        self.0.peer.close();
+        self.0.wire.close();
     }
 
     /// Asks a question, and waits for its answer.
@@ -148,7 +132,7 @@ impl LocalConnection {
             .wait(self.0.life.during(async {
                 let _place = self.0.places.take(QUESTIONS_MAX).await;
                 // What has come and is not read yet may be a little more than the answer: names, and the message's length.
-                let channel = self.0.peer.open(answer_max.saturating_add(1_024))?;
+                let channel = self.0.wire.open(answer_max.saturating_add(1_024))?;
                 exchange::ask(&channel, protocol, framing, bytes, answer_max).await
             }))
             .await
@@ -174,6 +158,67 @@ impl LocalConnection {
     }
 }
 
+/// What carries a connection.
+enum Wire {
+    Rtc(PeerConnection),
+    Socket(SocketConnection),
+}
+
+impl Wire {
+    /// Connects, and lets the node prove its id.
+    async fn connect(address: &Address, identity: &Identity, life: &Life) -> Result<(Self, PeerId), TransportError> {
+        match address {
+            Address::WebRtc { ip, port, certhash, .. } => {
+                let peer = PeerConnection::new(life)?;
+                let connected = life.during(peer.connect((*ip, *port, *certhash), identity)).await;
+                let (handshake, found) = connected.map_err(|error| match error {
+                    TransportError::Closed(CloseReason::Lost) => peer.failure(),
+                    error => error,
+                })?;
+                let watched = life.clone();
+                spawn_local(async move {
+                    // The node says goodbye by closing the channel of the handshake, and in no other way.
+                    let gone = watched.during(async {
+                        handshake.gone().await;
+                        Ok(())
+                    });
+                    if gone.await.is_ok() {
+                        watched.end(CloseReason::Node);
+                    }
+                });
+                Ok((Self::Rtc(peer), found))
+            }
+            Address::WebSocket { host, port, is_secure, .. } => {
+                let url = format!("{}://{host}:{port}/", if *is_secure { "wss" } else { "ws" });
+                let (socket, found) = SocketConnection::connect(&url, identity, life).await?;
+                Ok((Self::Socket(socket), found))
+            }
+        }
+    }
+
+    /// A new stream, on which at most so many bytes may wait to be read.
+    fn open(&self, unread_max: usize) -> Result<Stream, TransportError> {
+        match self {
+            Self::Rtc(peer) => peer.open(unread_max),
+            Self::Socket(socket) => socket.open(),
+        }
+    }
+
+    fn arrived(&self) -> &Arrivals {
+        match self {
+            Self::Rtc(peer) => &peer.arrived,
+            Self::Socket(socket) => socket.arrived(),
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Self::Rtc(peer) => peer.close(),
+            Self::Socket(socket) => socket.close(),
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.life.end(CloseReason::Here);
@@ -181,16 +226,16 @@ impl Drop for Inner {
 }
 
 /// Serves the streams that the node opens, those that it has opened already too.
-fn serve(peer: &PeerConnection, life: &Life, answers: &Answers) {
+fn serve(arrived: &Arrivals, life: &Life, answers: &Answers) {
     let (life, answers, served) = (life.clone(), Rc::clone(answers), Rc::new(Cell::new(0_usize)));
-    let taker = move |channel: Channel| {
+    let taker = move |stream: Stream| {
         if served.get() >= SERVED_MAX {
             return;
         }
         served.set(served.get() + 1);
         let (life, answers, served) = (life.clone(), Rc::clone(&answers), Rc::clone(&served));
         spawn_local(async move {
-            let serving = inbound::serve(channel, answers);
+            let serving = inbound::serve(stream, answers);
             let _ = life
                 .during(async {
                     serving.await;
@@ -200,7 +245,5 @@ fn serve(peer: &PeerConnection, life: &Life, answers: &Answers) {
             served.set(served.get() - 1);
         });
     };
-    let mut arrived = peer.arrived.borrow_mut();
-    std::mem::take(&mut arrived.waiting).into_iter().for_each(&taker);
-    arrived.taker = Some(Box::new(taker));
+    arrived.take(taker);
 }

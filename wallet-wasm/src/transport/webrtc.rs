@@ -1,6 +1,5 @@
 //! Making a WebRTC connection: an offer to nobody, an answer made of the node's address, and the handshake on channel 0.
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -15,32 +14,21 @@ use web_sys::{
     RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
 };
 
+use super::arrivals::Arrivals;
 use super::channel::{Channel, Unread};
 use super::error::{CloseReason, TransportError};
 use super::life::{Health, Life};
 use super::noise::{Handshake, Identity};
 use super::sdp::Offer;
+use super::stream::Stream;
 
 /// Bytes of a handshake message's length.
 const LENGTH_BYTES: usize = 2;
-/// The most streams of the node that wait until it has proved its id.
-const ARRIVED_MAX: usize = 16;
-
-/// Streams that the node has opened.
-pub(super) type Arrived = Rc<RefCell<Arrivals>>;
-
-/// They wait until somebody takes them.
-#[derive(Default)]
-pub(super) struct Arrivals {
-    pub(super) waiting: Vec<Channel>,
-    pub(super) taker: Option<Box<dyn Fn(Channel)>>,
-}
-
 /// A peer connection of the browser. Dropping it closes it and leaves no handler behind.
 pub(super) struct PeerConnection {
     inner: RtcPeerConnection,
     unread: Unread,
-    pub(super) arrived: Arrived,
+    pub(super) arrived: Arrivals,
     _on_state: Closure<dyn FnMut()>,
     _on_channel: Closure<dyn FnMut(RtcDataChannelEvent)>,
 }
@@ -52,7 +40,7 @@ impl PeerConnection {
             return Err(TransportError::Unsupported { what: "WebRTC" });
         }
         let inner = RtcPeerConnection::new()?;
-        let (unread, arrived) = (Unread::default(), Arrived::default());
+        let (unread, arrived) = (Unread::default(), Arrivals::default());
         let (connection, life) = (inner.clone(), life.clone());
         let on_state = Closure::<dyn FnMut()>::new(move || match connection.connection_state() {
             RtcPeerConnectionState::Failed => life.end(CloseReason::Lost),
@@ -61,15 +49,10 @@ impl PeerConnection {
             RtcPeerConnectionState::Connected => life.set_health(Health::Open),
             _ => {}
         });
-        let (all_unread, arrivals) = (Rc::clone(&unread), Rc::clone(&arrived));
+        let (all_unread, arrivals) = (Rc::clone(&unread), arrived.clone());
         let on_channel = Closure::<dyn FnMut(RtcDataChannelEvent)>::new(move |event: RtcDataChannelEvent| {
             let channel = Channel::new(event.channel(), super::inbound::QUESTION_BYTES_MAX, &all_unread);
-            let mut arrivals = arrivals.borrow_mut();
-            match &arrivals.taker {
-                Some(taker) => taker(channel),
-                None if arrivals.waiting.len() < ARRIVED_MAX => arrivals.waiting.push(channel),
-                None => drop(channel),
-            }
+            arrivals.put(Stream::Rtc(channel));
         });
         inner.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
         inner.set_ondatachannel(Some(on_channel.as_ref().unchecked_ref()));
@@ -101,8 +84,8 @@ impl PeerConnection {
     }
 
     /// A new stream, on which at most so many bytes may wait to be read.
-    pub(super) fn open(&self, unread_max: usize) -> Result<Channel, TransportError> {
-        Ok(Channel::new(create_data_channel(&self.inner)?, unread_max, &self.unread))
+    pub(super) fn open(&self, unread_max: usize) -> Result<Stream, TransportError> {
+        Ok(Stream::Rtc(Channel::new(create_data_channel(&self.inner)?, unread_max, &self.unread)))
     }
 
     /// Why a connection that has failed before it was open has done so.
@@ -118,7 +101,7 @@ impl PeerConnection {
     pub(super) fn close(&self) {
         self.inner.set_onconnectionstatechange(None);
         self.inner.set_ondatachannel(None);
-        *self.arrived.borrow_mut() = Arrivals::default();
+        self.arrived.clear();
         self.inner.close();
     }
 }

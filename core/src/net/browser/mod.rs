@@ -9,5 +9,6 @@ pub mod frame;
 pub mod multistream;
 pub mod noise;
 mod protobuf;
+pub mod yamux;
 
 pub use address::{Address, AddressError, CertHash, PeerId, PeerIdError};

@@ -7,10 +7,13 @@ mod primitives;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use qbtc_core::net::browser::PeerId;
 use qbtc_core::net::browser::noise::{HANDSHAKE_BYTES_MAX, NOISE_PARAMS, payload, read_payload, signed};
-use snow::{Builder, HandshakeState};
+use snow::{Builder, HandshakeState, TransportState};
 
 use self::primitives::Primitives;
 use super::error::TransportError;
+
+/// Bytes by which a message of Noise is longer than its content.
+const TAG_BYTES: usize = 16;
 
 /// What a client is known by: an Ed25519 key, made anew for each client, so that nobody is recognised by it.
 #[derive(Clone)]
@@ -52,8 +55,7 @@ impl Handshake {
         Ok(Self { state: state.map_err(unproven)?, payload })
     }
 
-    /// The first message, in which nothing is said yet. The node sends it on channel 0, so that only tests need it.
-    #[cfg(test)]
+    /// The first message, in which nothing is said yet. On channel 0 the node sends it.
     pub(super) fn first(&mut self) -> Result<Vec<u8>, TransportError> {
         write(&mut self.state, &[])
     }
@@ -76,6 +78,39 @@ impl Handshake {
         let verifier = VerifyingKey::from_bytes(&peer.0).map_err(unproven)?;
         verifier.verify_strict(&signed(&key), &Signature::from_bytes(&signature)).map_err(unproven)?;
         Ok(peer)
+    }
+}
+
+impl Handshake {
+    /// What goes on under the keys that were agreed on, once both sides have proved their ids.
+    pub(super) fn into_session(self) -> Result<Session, TransportError> {
+        self.state.into_transport_mode().map(Session).map_err(unproven)
+    }
+}
+
+/// A channel under Noise: messages with their lengths before them, each of at most so many bytes of content.
+pub(super) struct Session(TransportState);
+
+impl Session {
+    /// The most bytes in one message.
+    pub(super) const CONTENT_BYTES_MAX: usize = u16::MAX as usize - TAG_BYTES;
+
+    /// Appends a message with its length. The content is no longer than allowed.
+    pub(super) fn seal(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), TransportError> {
+        let mut message = vec![0; content.len() + TAG_BYTES];
+        let length = self.0.write_message(content, &mut message).map_err(unproven)?;
+        let length_bytes = u16::try_from(length).map_err(|_| TransportError::Malformed)?.to_be_bytes();
+        out.extend_from_slice(&length_bytes);
+        out.extend_from_slice(&message[..length]);
+        Ok(())
+    }
+
+    /// The content of a message.
+    pub(super) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>, TransportError> {
+        let mut content = vec![0; message.len()];
+        let length = self.0.read_message(message, &mut content).map_err(|_| TransportError::Malformed)?;
+        content.truncate(length);
+        Ok(content)
     }
 }
 
@@ -123,6 +158,29 @@ mod tests {
     fn both_prove_their_ids() {
         let (one, two) = handshake([b"same", b"same"]).unwrap();
         assert_ne!(one, two);
+    }
+
+    #[test]
+    fn what_follows_is_sealed_both_ways_and_in_order() {
+        let identity = Identity::generate().unwrap();
+        let mut first = Handshake::new(&identity, b"", true).unwrap();
+        let mut second = Handshake::new(&identity, b"", false).unwrap();
+        second.read_first(&first.first().unwrap()).unwrap();
+        first.check(&second.proof().unwrap()).unwrap();
+        second.check(&first.proof().unwrap()).unwrap();
+        let (mut one, mut two) = (first.into_session().unwrap(), second.into_session().unwrap());
+        let longest = vec![7; Session::CONTENT_BYTES_MAX];
+        for content in [&b"hello"[..], b"", &longest] {
+            let mut sealed = Vec::new();
+            one.seal(content, &mut sealed).unwrap();
+            assert_eq!(usize::from(u16::from_be_bytes([sealed[0], sealed[1]])), sealed.len() - 2);
+            assert_eq!(two.open(&sealed[2..]).unwrap(), content);
+            assert_eq!(two.open(&sealed[2..]), Err(TransportError::Malformed), "a message is opened once");
+        }
+        let mut back = Vec::new();
+        two.seal(b"back", &mut back).unwrap();
+        back[4] ^= 1;
+        assert_eq!(one.open(&back[2..]), Err(TransportError::Malformed));
     }
 
     #[test]
