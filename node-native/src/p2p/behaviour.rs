@@ -62,9 +62,10 @@ pub(super) const STEM_MAX: usize = 8;
 pub(super) const SMALL_MAX: usize = 4;
 /// So many more connections than there may be are let in, for as long as it takes to see who makes room.
 const NEWCOMERS_MAX: u32 = 4;
-/// How often a peer is asked whether it is there, and how long it may take to say so.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIME_MAX: Duration = Duration::from_secs(20);
+/// How often a peer is asked whether it is there, and how long it may take to say so. libp2p forgives the first time that it does not: who is
+/// silent is gone after a minute.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// What is done on each connection. What comes first can refuse a connection before the others hear of it.
 #[derive(NetworkBehaviour)]

@@ -3,10 +3,11 @@
 
 use std::net::TcpListener;
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::dns::{DnsServer, a, srv};
-use crate::support::{NodeProcess, Owner, Place, eventually};
+use crate::support::{DEADLINE, NodeProcess, Owner, Place, eventually, within};
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
@@ -97,6 +98,34 @@ fn parted_networks_agree_again() {
     let left = tips.as_array().unwrap().iter().find(|tip| tip["status"] == "valid-fork").unwrap();
     assert_eq!(left["branchlen"], 3, "{tips}");
     assert!(one.stop().success() && two.stop().success() && three.stop().success());
+}
+
+#[test]
+fn who_neither_reads_nor_answers_is_parted_with_and_taken_back() {
+    let places = [Place::new(), Place::new(), Place::new(), Place::new()];
+    let hub = places[0].start(&["--p2p", "127.0.0.1:0", "--log", "info"]);
+    let at = |way: &str| hub.addresses.p2p.iter().find(|address| address.contains(way)).unwrap().as_str();
+    let dialler = |place: &Place, way| place.start(&["--connect", at(way), "--log", "info"]);
+    let frozen = [dialler(&places[1], "/tcp/"), dialler(&places[2], "/quic-v1")];
+    let honest = dialler(&places[3], "/tcp/");
+    eventually("all are connected", || peers(&hub) == 3);
+    for node in &frozen {
+        node.signal(Signal::SIGSTOP);
+    }
+    // Two thirds of the peers take nothing any more, and nobody waits for them.
+    hub.mine(20, Owner(1));
+    agree(&[&honest], &hub.tip());
+    // Two pings in a row that nobody answers, or half a minute of silence over QUIC.
+    within(2 * DEADLINE, "those that are frozen are parted with", || peers(&hub) == 1);
+    assert_eq!(peers(&honest), 1);
+    for node in &frozen {
+        node.signal(Signal::SIGCONT);
+    }
+    agree(&[&frozen[0], &frozen[1]], &hub.tip());
+    assert_eq!(hub.ok("listbanned", json!([])), json!([]), "it was no lie");
+    for node in frozen.into_iter().chain([honest, hub]) {
+        assert!(node.stop().success());
+    }
 }
 
 /// The number of the only peer that a node dialled.

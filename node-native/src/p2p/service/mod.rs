@@ -463,4 +463,6 @@ mod room_tests;
 #[cfg(test)]
 mod sealing_tests;
 #[cfg(test)]
+mod slow_tests;
+#[cfg(test)]
 mod tests;

@@ -35,6 +35,11 @@ impl Net {
     pub(super) async fn start(blocks: u32, options: P2pOptions) -> Self {
         let node = TestNode::with_blocks(blocks).await;
         let Started { p2p, link, service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
+        Self::running(node, p2p, link, service)
+    }
+
+    /// A network that was started.
+    pub(super) fn running(node: TestNode, p2p: P2p, link: SyncLink, service: Service) -> Self {
         Self { node, p2p, link, task: tokio::spawn(service.run()) }
     }
 

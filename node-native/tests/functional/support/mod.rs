@@ -22,10 +22,15 @@ pub(crate) use user::User;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until something is so.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + DEADLINE;
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    within(DEADLINE, what, is_so);
+}
+
+/// Looks until something is so that may take so long.
+pub(crate) fn within(time_max: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + time_max;
     while !is_so() {
-        assert!(Instant::now() < until, "{what}: not within {DEADLINE:?}");
+        assert!(Instant::now() < until, "{what}: not within {time_max:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
