@@ -54,6 +54,12 @@ struct Giver {
     gives: (Height, Height),
 }
 
+impl Giver {
+    const fn is_free(&self) -> bool {
+        self.questions < QUESTIONS_PER_PEER_MAX
+    }
+}
+
 impl Bodies {
     pub(super) const fn held_bytes(&self) -> usize {
         self.window.held_bytes()
@@ -64,7 +70,7 @@ impl Bodies {
     }
 
     pub(super) fn missing(&self) -> usize {
-        self.window.slots().filter(|slot| !matches!(slot.state, State::Stored)).count()
+        self.window.missing()
     }
 
     pub(super) fn block_at_hand(&self, id: &BlockHash) -> Option<&Arc<CheckedBlock>> {
@@ -107,7 +113,8 @@ impl ChainSync {
 
     fn assign(&mut self, at: &Surroundings<'_>) {
         let mut givers = self.givers(at);
-        loop {
+        // Looking for the first one that is wanted takes time, which would be in vain if nobody can be asked.
+        while self.bodies.window.wanted() > 0 && givers.iter().any(Giver::is_free) {
             let wanted = || self.bodies.window.slots().filter(|slot| matches!(slot.state, State::Wanted));
             let Some(first) = wanted().next() else { break };
             let is_head = self.bodies.window.is_next(first.height);
@@ -115,23 +122,22 @@ impl ChainSync {
                 break;
             }
             let free: usize = givers.iter().map(|giver| QUESTIONS_PER_PEER_MAX - giver.questions).sum();
-            let fair = wanted().count().div_ceil(free.max(1)).max(SHARED_BLOCKS_MIN);
+            let fair = self.bodies.window.wanted().div_ceil(free.max(1)).max(SHARED_BLOCKS_MIN);
             let fits = SyncAnswer::bytes_max(at.spec) / self.bodies.block_bytes;
             let blocks_max = fair.min(fits).clamp(1, BLOCKS_MAX);
             givers.sort_by_key(|giver| (giver.questions, !giver.is_outbound));
-            let question =
-                givers.iter_mut().filter(|giver| giver.questions < QUESTIONS_PER_PEER_MAX).find_map(|giver| {
-                    let (low, high) = giver.gives;
-                    let blocks: Vec<(BlockHash, Height)> = wanted()
-                        .filter(|slot| (low..=high).contains(&slot.height))
-                        .take(blocks_max)
-                        .map(|slot| (slot.id, slot.height))
-                        .collect();
-                    (!blocks.is_empty()).then(|| {
-                        giver.questions += 1;
-                        (giver.peer, blocks)
-                    })
-                });
+            let question = givers.iter_mut().filter(|giver| giver.is_free()).find_map(|giver| {
+                let (low, high) = giver.gives;
+                let blocks: Vec<(BlockHash, Height)> = wanted()
+                    .filter(|slot| (low..=high).contains(&slot.height))
+                    .take(blocks_max)
+                    .map(|slot| (slot.id, slot.height))
+                    .collect();
+                (!blocks.is_empty()).then(|| {
+                    giver.questions += 1;
+                    (giver.peer, blocks)
+                })
+            });
             let Some((peer, blocks)) = question else { break };
             let ids = blocks.iter().map(|(id, _)| *id).collect();
             let request = self.ask(peer, Purpose::Blocks, SyncQuestion::Blocks { ids }, at);
@@ -225,17 +231,13 @@ impl ChainSync {
         let Some(head) = self.bodies.window.slots().find(|slot| is_waiting(&slot.state)) else { return };
         let State::Asked { peer, since, .. } = head.state else { return };
         let height = head.height;
-        let is_wanted = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Wanted));
-        let has_arrived = self.bodies.window.slots().any(|slot| matches!(slot.state, State::Arrived { .. }));
+        let is_wanted = self.bodies.window.wanted() > 0;
         // As long as there is something else to ask for, nobody waits.
-        if !has_arrived || is_wanted && self.has_room(false, at) {
+        if !self.bodies.window.has_arrived() || is_wanted && self.has_room(false, at) {
             return;
         }
-        let can_give = |giver: &Giver| {
-            giver.peer != peer
-                && giver.questions < QUESTIONS_PER_PEER_MAX
-                && (giver.gives.0..=giver.gives.1).contains(&height)
-        };
+        let can_give =
+            |giver: &Giver| giver.peer != peer && giver.is_free() && (giver.gives.0..=giver.gives.1).contains(&height);
         if !self.givers(at).iter().any(can_give) {
             return;
         }

@@ -18,11 +18,39 @@ pub(super) const WINDOW_BLOCKS: usize = 2_048;
 #[derive(Debug, Default)]
 pub(super) struct Window {
     slots: VecDeque<Slot>,
+    counts: Counts,
     /// The bytes of bodies that wait here.
     arrived_bytes: usize,
     /// Blocks that are on their way into the chain, whether they still belong to it or not.
     handed: BTreeMap<BlockHash, Handed>,
     handed_bytes: usize,
+}
+
+/// How many slots are in which state: with thousands of them, nobody can look at each one for each block that comes.
+#[derive(Debug, Default)]
+struct Counts {
+    wanted: usize,
+    arrived: usize,
+    stored: usize,
+}
+
+impl Counts {
+    fn of(&mut self, state: &State) -> Option<&mut usize> {
+        match state {
+            State::Wanted => Some(&mut self.wanted),
+            State::Arrived { .. } => Some(&mut self.arrived),
+            State::Stored => Some(&mut self.stored),
+            State::Asked { .. } | State::Compact | State::Handed => None,
+        }
+    }
+
+    fn add(&mut self, state: &State) {
+        self.of(state).into_iter().for_each(|count| *count += 1);
+    }
+
+    fn remove(&mut self, state: &State) {
+        self.of(state).into_iter().for_each(|count| *count -= 1);
+    }
 }
 
 /// A block that is on its way into the chain.
@@ -77,11 +105,13 @@ impl Window {
             && !tree.is_in_chain(&last.id, &best.id())
         {
             self.arrived_bytes -= last.state.arrived_bytes();
+            self.counts.remove(&last.state);
             self.slots.pop_back();
         }
         while let Some(first) = self.slots.front()
             && matches!(first.state, State::Stored)
         {
+            self.counts.remove(&first.state);
             self.slots.pop_front();
         }
         let next = match self.slots.back() {
@@ -97,6 +127,7 @@ impl Window {
                 (false, true) => State::Handed,
                 (false, false) => State::Wanted,
             };
+            self.counts.add(&state);
             self.slots.push_back(Slot { id: node.id(), height, state });
             let Some(next) = height.next() else { break };
             height = next;
@@ -106,6 +137,21 @@ impl Window {
     /// The blocks, the first missing one first.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
+    }
+
+    /// How many blocks nobody was asked for yet.
+    pub(super) const fn wanted(&self) -> usize {
+        self.counts.wanted
+    }
+
+    /// Whether some are here and wait for others.
+    pub(super) const fn has_arrived(&self) -> bool {
+        self.counts.arrived > 0
+    }
+
+    /// How many are not stored yet.
+    pub(super) fn missing(&self) -> usize {
+        self.slots.len() - self.counts.stored
     }
 
     /// The block at this height and of this id.
@@ -124,8 +170,10 @@ impl Window {
         let index = self.index(height)?;
         let slot = self.slots.get_mut(index).filter(|slot| slot.id == *id)?;
         self.arrived_bytes += state.arrived_bytes();
+        self.counts.add(&state);
         let before = core::mem::replace(&mut slot.state, state);
         self.arrived_bytes -= before.arrived_bytes();
+        self.counts.remove(&before);
         Some(before)
     }
 
@@ -134,6 +182,7 @@ impl Window {
         for slot in &mut self.slots {
             if matches!(slot.state, State::Asked { request, .. } if request == released) {
                 slot.state = State::Wanted;
+                self.counts.wanted += 1;
             }
         }
     }
@@ -149,6 +198,7 @@ impl Window {
                     let (peer, body) = (*peer, core::mem::replace(bytes, BlockBytes([].into())));
                     let bytes = body.0.len();
                     slot.state = State::Handed;
+                    self.counts.arrived -= 1;
                     self.arrived_bytes -= bytes;
                     self.handed_bytes += bytes;
                     self.handed.insert(slot.id, Handed { peer, bytes, block: None });
