@@ -36,7 +36,7 @@ impl NodeConnection {
                 known.insert(protocol, Uint8Array::new(&bytes).to_vec());
             }
         });
-        let dialer = Dialer::Here(Box::new(Identity::generate()?));
+        let dialer = Dialer::here(Identity::generate()?);
         Ok(Self(dialer.dial(&address, known, &Cancel::new(signal)).await?))
     }
 

@@ -49,7 +49,7 @@ impl Server {
     pub fn new(port: MessagePort) -> Result<Self, TransportError> {
         let inner = Rc::new(Inner {
             port,
-            dialer: Dialer::Here(Box::new(Identity::generate()?)),
+            dialer: Dialer::here(Identity::generate()?),
             connections: RefCell::default(),
             asked: RefCell::default(),
             last: Cell::new(0),

@@ -62,8 +62,8 @@ impl LightClient {
             read.push(text.parse().map_err(|error| Failure::from(TransportError::from(error)).at(index + 1))?);
         }
         let dialer = match port {
-            Some(port) => Dialer::Page(Page::new(port)),
-            None => Dialer::Here(Box::new(Identity::generate()?)),
+            Some(port) => Dialer::page(Page::new(port)),
+            None => Dialer::here(Identity::generate()?),
         };
         dialer.check_any(&read)?;
         Ok(future_to_promise(async move {
