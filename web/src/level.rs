@@ -10,8 +10,10 @@ pub enum Level {
     Word,
     /// This tab has checked that it lies in a block which shows work. That the block is in the chain with the most work is a node's word.
     Block,
-    /// This tab has checked that it lies in the chain with the most work that it was shown a proof of.
-    Proven,
+    /// The light client has shown that it lies in the chain with the most work.
+    Header,
+    /// Beside that, the light client has shown that nothing was left out: every block was held against its filter.
+    Filter,
 }
 
 impl Level {
@@ -27,7 +29,8 @@ impl Level {
         match self {
             Self::Word => "word",
             Self::Block => "block",
-            Self::Proven => "proven",
+            Self::Header => "header",
+            Self::Filter => "filter",
         }
     }
 }
@@ -38,8 +41,9 @@ mod tests {
 
     #[test]
     fn what_rests_on_a_word_is_a_word() {
-        assert_eq!(Level::Proven.and(Level::Word), Level::Word);
-        assert_eq!(Level::Block.and(Level::Proven), Level::Block);
-        assert_eq!(Level::Proven.and(Level::Proven), Level::Proven);
+        assert_eq!(Level::Filter.and(Level::Word), Level::Word);
+        assert_eq!(Level::Block.and(Level::Header), Level::Block);
+        assert_eq!(Level::Header.and(Level::Filter), Level::Header);
+        assert_eq!(Level::Filter.and(Level::Filter), Level::Filter);
     }
 }

@@ -13,6 +13,7 @@
 pub mod chart;
 pub mod format;
 pub mod level;
+pub mod light;
 pub mod node;
 pub mod proof;
 pub mod search;
@@ -37,6 +38,12 @@ pub fn start_wallet() {
         Some(_) => ui::start_wallet(),
         None => browser::worker::serve(),
     }
+}
+
+/// Starts the light client in a worker.
+#[cfg(target_arch = "wasm32")]
+pub fn start_light() {
+    browser::light::worker::serve();
 }
 
 /// Says that the app's programs are for browsers.

@@ -19,6 +19,8 @@ use crate::{packages, tools};
 const EXPLORER_BYTES_MAX: u64 = 500_000;
 /// The same for the wallet, which brings every signature scheme along. Not to grow; docs/web-app.md names it as a known limit.
 const WALLET_BYTES_MAX: u64 = 900_000;
+/// The same for the light client, which a worker of either page loads once the page is there.
+const LIGHT_BYTES_MAX: u64 = 300_000;
 
 /// What `cargo xtask web` is asked for.
 #[derive(Debug, clap::Args)]
@@ -70,18 +72,22 @@ struct Load {
     /// How its program's files begin.
     program: &'static str,
     bytes_max: u64,
+    /// Whether it is a page; a worker beside one loads its program and nothing else.
+    is_page: bool,
 }
 
-const LOADS: [Load; 2] = [
-    Load { name: "explorer", program: "qbtc-web", bytes_max: EXPLORER_BYTES_MAX },
-    Load { name: "wallet", program: "qbtc-wallet", bytes_max: WALLET_BYTES_MAX },
+const LOADS: [Load; 3] = [
+    Load { name: "explorer", program: "qbtc-web", bytes_max: EXPLORER_BYTES_MAX, is_page: true },
+    Load { name: "wallet", program: "qbtc-wallet", bytes_max: WALLET_BYTES_MAX, is_page: true },
+    Load { name: "light client", program: "qbtc-light", bytes_max: LIGHT_BYTES_MAX, is_page: false },
 ];
 
 impl Load {
     /// Whether it needs this file: its program, and what both pages share.
     fn has(&self, name: &str) -> bool {
         let is_shared = ["index.html", "start.js", "icon.svg"].contains(&name) || name.ends_with(".css");
-        is_shared || name.strip_prefix(self.program).is_some_and(|rest| [".js", "_bg.wasm"].contains(&rest))
+        (self.is_page && is_shared)
+            || name.strip_prefix(self.program).is_some_and(|rest| [".js", "_bg.wasm"].contains(&rest))
     }
 }
 
@@ -163,6 +169,8 @@ mod tests {
         assert!(check_loads(&larger).unwrap_err().to_string().contains("500001"));
         let wallet = [size("qbtc-wallet_bg.wasm", 890_000), size("qbtc-wallet.js", 10_001)];
         assert!(check_loads(&wallet).unwrap_err().to_string().contains("900001"));
+        let light = [size("index.html", 300_000), size("qbtc-light_bg.wasm", 300_000)];
+        assert!(check_loads(&light).is_ok(), "a worker loads no page");
     }
 
     #[test]

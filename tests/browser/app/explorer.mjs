@@ -1,5 +1,5 @@
 // The explorer shows what the node says, as it happens, and what it has checked itself.
-import { until } from './harness.mjs'
+import { provenUpTo, until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 
 export async function explorer (node, browser) {
@@ -15,6 +15,8 @@ export async function explorer (node, browser) {
   await node.mine(1, sink)
   await until('a new block comes by itself', async () => (await page.locator('.block-strip .height').first().innerText()) === '15', 10_000)
   judge('home: a new block comes by itself', true)
+  await provenUpTo(page, 15)
+  judge('home: the tip is proven over WebRTC', true)
   await browser.check('home')
 
   const search = page.getByRole('searchbox')
@@ -22,15 +24,15 @@ export async function explorer (node, browser) {
   await search.press('Enter')
   await page.waitForURL('**/block/7')
   await page.getByRole('heading', { level: 1, name: 'Block 7' }).waitFor()
-  await page.locator('.badge[data-level="block"]').waitFor()
-  judge('block: its header is checked in the tab', true)
+  await page.locator('.badge[data-level="header"]').waitFor()
+  judge('block: its header is proven by the tab', (await page.locator('.badge').first().innerText()) === 'Proven by this tab')
   await browser.check('block')
 
   const coinbase = page.locator('.tx-line a').first()
   await coinbase.click()
   await page.waitForURL('**/tx/*')
-  await page.locator('.badge[data-level="block"]').waitFor()
-  judge('transaction: its place in the block is checked in the tab', true)
+  await page.locator('.badge[data-level="header"]').waitFor()
+  judge('transaction: its place in the chain is proven by the tab', true)
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save proof' }).click()])
   const proof = await download.path()
   await browser.check('transaction')

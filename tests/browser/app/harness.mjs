@@ -2,6 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -17,7 +18,7 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'
+  '--disable-component-update', '--disable-sync', '--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/'
 ]
 const WAIT_MS = 60_000
 
@@ -32,19 +33,70 @@ export async function until (what, ask, timeout = WAIT_MS) {
   }
 }
 
+/** Waits until the light client of the page has proven the chain up to a height. */
+export function provenUpTo (page, height) {
+  return until(`block ${height} is proven`, async () => (await page.getByTestId('proven').getAttribute('data-height')) === String(height))
+}
+
+/** What stands between browser and node on the way of HTTP, so that the web server can go while the node stays, and come back at the same address. */
+class Front {
+  #sockets = new Set()
+
+  async start (port = 0) {
+    this.server = createServer((socket) => {
+      const onward = connect(this.target, '127.0.0.1')
+      for (const end of [socket, onward]) {
+        this.#sockets.add(end)
+        end.on('error', () => {}).on('close', () => { this.#sockets.delete(end); socket.destroy(); onward.destroy() })
+      }
+      socket.pipe(onward).pipe(socket)
+    })
+    this.server.listen(port, '127.0.0.1')
+    await once(this.server, 'listening')
+    this.port = this.server.address().port
+  }
+
+  async stop () {
+    const closed = once(this.server, 'close')
+    this.server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+}
+
 export class Node {
-  static async start () {
+  front = new Front()
+
+  /** A node that browsers can reach over WebRTC, or one without any network. */
+  static async start ({ isReachable = true } = {}) {
     const node = new Node()
     node.folder = mkdtempSync(join(tmpdir(), 'qbtc-app-'))
-    node.process = spawn(QBTC, [
-      '--data-dir', node.folder, '--chain', 'dev', 'node', '--http', '127.0.0.1:0', '--rpc', '127.0.0.1:0', '--p2p', 'off',
+    node.p2p = isReachable ? '/ip4/127.0.0.1/udp/0/webrtc-direct' : 'off'
+    await node.front.start()
+    node.url = `http://127.0.0.1:${node.front.port}`
+    await node.run()
+    return node
+  }
+
+  async run () {
+    const file = join(this.folder, 'dev/node.json')
+    rmSync(file, { force: true })
+    this.process = spawn(QBTC, [
+      '--data-dir', this.folder, '--chain', 'dev', 'node', '--http', '127.0.0.1:0', '--rpc', '127.0.0.1:0', '--p2p', this.p2p, '--discover=false',
       '--txindex', '--addressindex', '--log', 'error'
     ], { stdio: ['ignore', 'ignore', 'inherit'] })
-    const file = join(node.folder, 'dev/node.json')
     const listens = () => existsSync(file) && JSON.parse(readFileSync(file, 'utf8') || '{}').http
-    node.url = `http://${await until('the node listens', listens)}`
-    await until('the node answers', () => fetch(`${node.url}/health`).catch(() => undefined))
-    return node
+    this.front.target = Number((await until('the node listens', listens)).split(':').at(-1))
+    await until('the node answers', () => fetch(`${this.url}/health`).catch(() => undefined))
+    if (this.p2p === 'off') return
+    const address = await until('the node can be reached over WebRTC', async () => (await this.get('/api/v1/network')).dials[0])
+    // The next run listens where this one did.
+    this.p2p = address.slice(0, address.indexOf('/certhash'))
+  }
+
+  async kill () {
+    this.process.kill('SIGKILL')
+    await once(this.process, 'exit')
   }
 
   async rpc (...words) {
@@ -62,7 +114,8 @@ export class Node {
 
   async stop () {
     this.process.kill('SIGTERM')
-    if (this.process.exitCode === null) await once(this.process, 'exit')
+    if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit')
+    await this.front.stop()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
@@ -81,20 +134,26 @@ export class Browser {
   async fresh (options = {}) {
     await this.context?.close()
     this.context = await this.browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options })
-    this.page = await this.context.newPage()
-    this.page.setDefaultTimeout(WAIT_MS)
     this.faults = []
-    this.page.on('pageerror', (error) => this.faults.push(`error: ${error.message}`))
-    this.page.on('console', (message) => {
-      // What the network answers is the app's to show; that it was no 200 is no fault of the page.
-      const isStatus = message.text().startsWith('Failed to load resource: the server responded with a status')
-      if (message.type() === 'error' && !isStatus) this.faults.push(`console: ${message.text()}`)
-    })
     await this.context.addInitScript(() => {
       window.violations = []
       document.addEventListener('securitypolicyviolation', (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`))
     })
-    return this.page
+    return this.tab()
+  }
+
+  /** One more tab of the same profile, which is then the one that is looked at. */
+  async tab () {
+    const page = await this.context.newPage()
+    page.setDefaultTimeout(WAIT_MS)
+    page.on('pageerror', (error) => this.faults.push(`error: ${error.message}`))
+    page.on('console', (message) => {
+      // What the network answers is the app's to show; that it was no 200 is no fault of the page.
+      const isOfNetwork = /^Failed to load resource|^WebSocket connection to .* failed/.test(message.text())
+      if (message.type() === 'error' && !isOfNetwork) this.faults.push(`console: ${message.text()}`)
+    })
+    this.page = page
+    return page
   }
 
   /** What is wrong with the page as it is now: faults, violations of its policy, barriers for people. */

@@ -2,6 +2,7 @@
 import { Browser, Node } from './harness.mjs'
 import { finish, judge } from '../support/judge.mjs'
 import { explorer } from './explorer.mjs'
+import { light } from './light.mjs'
 import { wallet } from './wallet.mjs'
 
 const node = await Node.start()
@@ -9,6 +10,7 @@ const browser = await Browser.start()
 try {
   await explorer(node, browser)
   await wallet(node, browser)
+  await light(node, browser)
 } catch (error) {
   judge('the suite got to its end', false, error.stack)
   await browser.shoot('failed').catch(() => {})

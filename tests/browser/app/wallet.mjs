@@ -2,7 +2,7 @@
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 
-const PASSPHRASE = 'correct horse battery'
+export const PASSPHRASE = 'correct horse battery'
 
 export async function wallet (node, browser) {
   let page = await browser.fresh()
@@ -31,6 +31,10 @@ export async function wallet (node, browser) {
   await go(page, 'Overview')
   await until('the balance is there', async () => (await page.getByTestId('balance').innerText()).startsWith('8.00'))
   judge('wallet: the balance', true)
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  judge('wallet: the balance is proven by the tab', (await page.locator('.balance .badge').innerText()) === 'Proven by this tab')
+  const doubts = await page.getByTestId('doubts').innerText()
+  judge('wallet: that only one node was asked is said', doubts.includes('Only 1 node could be asked'), doubts)
   await browser.check('wallet-overview')
 
   const words = await backUp(page)
@@ -40,6 +44,8 @@ export async function wallet (node, browser) {
   await node.mine(1, other)
   await until('the payment is confirmed', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
   judge('wallet: the payment is confirmed', true)
+  await page.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
+  judge('wallet: the payment is proven by the tab', true)
   const [download] = await Promise.all([
     page.waitForEvent('download'), page.getByTestId('payment').first().getByRole('button', { name: 'Save proof' }).click()
   ])
@@ -71,11 +77,22 @@ export async function wallet (node, browser) {
   await page.getByRole('button', { name: 'Restore from words' }).click()
   await page.getByTestId('balance').waitFor()
   await until('the restored balance', async () => (await page.getByTestId('balance').innerText()) === last)
-  judge('wallet: everything is back from the words', true)
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  judge('wallet: everything is back from the words, and proven by the tab', true)
   await browser.check('wallet-restored')
 }
 
-const go = (page, name) => page.locator('.tabs').getByRole('link', { name }).click()
+/** A payment of so much, from the form to the list. */
+export async function send (page, to, amount) {
+  await go(page, 'Send')
+  await page.getByLabel('To', { exact: true }).fill(to)
+  await page.getByLabel('Amount in QBTC').fill(amount)
+  await page.getByRole('button', { name: 'Review' }).click()
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await page.waitForURL('**/wallet/history')
+}
+
+export const go = (page, name) => page.locator('.tabs').getByRole('link', { name }).click()
 
 async function backUp (page) {
   await page.getByRole('link', { name: 'Show the words' }).first().click()
@@ -121,12 +138,7 @@ async function pay (page, to, browser) {
 
 /** A payment that is taken back before it is mined pays nobody. */
 async function takeBack (page, node, to) {
-  await go(page, 'Send')
-  await page.getByLabel('To', { exact: true }).fill(to)
-  await page.getByLabel('Amount in QBTC').fill('2')
-  await page.getByRole('button', { name: 'Review' }).click()
-  await page.getByRole('button', { name: 'Sign and send' }).click()
-  await page.waitForURL('**/wallet/history')
+  await send(page, to, '2')
   await page.getByRole('button', { name: 'Take back' }).click()
   await page.getByRole('button', { name: 'Sign and send' }).click()
   await until('only the replacement waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)

@@ -1,4 +1,5 @@
-//! Following the chain for an account, by what [`super::source`] gives and [`crate::wallet::chain`] checks.
+//! Following the chain for an account on the word of the node that serves the page, by what [`super::source`] gives and [`crate::wallet::chain`]
+//! checks: only while the light client has no node.
 //!
 //! The account is held only while something is taken into it, never while an answer is waited for: the user may pay in between. So each
 //! block is taken in only if it follows the one where the account stands by then.
@@ -77,6 +78,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) key: &'a AccountKey,
     /// The account.
     pub(crate) account: AccountAt,
+    /// Whether a node's word is still wanted: not once the light client shows the chain.
+    pub(crate) is_wanted: &'a dyn Fn() -> bool,
 }
 
 impl Follower<'_> {
@@ -113,10 +116,12 @@ impl Follower<'_> {
     async fn start(&self, tip: Height) -> Result<BlockMark, FollowError> {
         let birthday = self.account.with(|state| state.birthday())?;
         let Some(below) = birthday.min(tip).previous() else {
+            self.check_wanted()?;
             return Ok(self.account.with(|state| chain::take_genesis(state, self.spec, Some(self.key)))??);
         };
         let links = chain::read_headers(&source::headers(below, 1).await?, below, self.spec)?;
         let link = links.first().ok_or(FollowError::Restless)?;
+        self.check_wanted()?;
         self.account.with(|state| state.start_above(link.mark))?;
         Ok(link.mark)
     }
@@ -126,7 +131,12 @@ impl Follower<'_> {
         let Some(oldest) = self.account.with(|state| state.marks().first().copied())? else { return Ok(()) };
         let bytes = source::headers(oldest.height, BATCH_BLOCKS).await?;
         let links = chain::read_headers(&bytes, oldest.height, self.spec)?;
+        self.check_wanted()?;
         self.account.with(|state| state.go_back(chain::common(state, &links)))
+    }
+
+    fn check_wanted(&self) -> Result<(), FollowError> {
+        if (self.is_wanted)() { Ok(()) } else { Err(FollowError::Restless) }
     }
 
     async fn look_through(&self, links: &[Link]) -> Result<(), FollowError> {
@@ -151,7 +161,7 @@ impl Follower<'_> {
     /// Takes a block in if it follows the one where the account stands; without bytes, as one that does not concern it.
     fn take(&self, link: &Link, block: Option<&[u8]>) -> Result<usize, FollowError> {
         let taken = |state: &mut AccountState| {
-            if state.mark().map(|mark| mark.id) != Some(link.header.parent) {
+            if !(self.is_wanted)() || state.mark().map(|mark| mark.id) != Some(link.header.parent) {
                 return Err(FollowError::Restless);
             }
             Ok(match block {

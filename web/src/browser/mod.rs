@@ -1,11 +1,13 @@
 //! What the app asks of the browser: requests, events, storage, a worker, files. Each wait has a limit, each failure is an error that can
 //! be shown.
 
+pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod events;
 pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod follow;
+pub(crate) mod light;
 pub(crate) mod source;
 pub(crate) mod storage;
 pub(crate) mod worker;
@@ -25,6 +27,11 @@ pub(crate) fn entropy() -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
+}
+
+/// A passphrase in Unicode's form NFKD, of which keys are made, so that it does not matter how a keyboard composes accents.
+pub(crate) fn nfkd(passphrase: &str) -> String {
+    js_sys::JsString::from(passphrase).normalize("NFKD").into()
 }
 
 /// What a browser says went wrong, as text.

@@ -1,13 +1,17 @@
-//! Where an account learns of the chain: the node's HTTP interface, in the questions that following the chain consists of.
+//! Where the wallet's questions go: to the light client, which asks several nodes, or, while that has none, to the node that serves the page, by its
+//! HTTP interface.
 //!
-//! All answers are a node's word until [`crate::wallet::chain`] has checked them.
+//! All that comes over HTTP is a node's word until [`crate::wallet::chain`] has checked it. What to pay, and that a payment was taken, are words of nodes
+//! either way.
 
 use qbtc_core::codec;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 
 use super::fetch::{self, FetchError};
-use crate::node::{Chain, Fees, Submitted, path};
+use super::light::Light;
+use crate::light::{Answer, Ask};
+use crate::node::{Chain, FeeEstimate, Fees, Submitted, path};
 use crate::wallet::chain::BATCH_BLOCKS;
 
 /// The most bytes of filters that a node gives at once, with room for the last.
@@ -16,6 +20,17 @@ const FILTERS_BYTES_MAX: usize = 8 << 20;
 const BLOCK_BYTES_MAX: usize = 64 << 20;
 /// The most bytes of a transaction that is relayed.
 const TX_BYTES_MAX: usize = 1 << 20;
+
+/// What came of handing in a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// A node has it.
+    Taken,
+    /// No node said so.
+    Unsure(String),
+    /// Whoever was asked has looked at it and does not want it: why.
+    Refused(String),
+}
 
 /// The chain as the node sees it.
 pub(crate) async fn chain() -> Result<Chain, FetchError> {
@@ -53,12 +68,34 @@ pub(crate) async fn waiting(txid: &str) -> Result<Option<Transaction>, FetchErro
     }
 }
 
-/// What to pay.
-pub(crate) async fn fees() -> Result<Fees, FetchError> {
+/// What to pay to be mined within so many blocks.
+pub(crate) async fn fees(light: Light, waits: &[u32]) -> Result<Fees, FetchError> {
+    if light.has_nodes()
+        && let Some(Answer::Fees(rates, _)) = light.ask(&Ask::Fees(waits.to_vec())).await
+    {
+        let estimate = |(blocks, rate): (&u32, &qbtc_core::units::FeeRate)| FeeEstimate {
+            blocks: *blocks,
+            fee_rate: rate.quanta_per_1000_bytes(),
+            basis: String::new(),
+        };
+        return Ok(Fees { fee_rate_min: 0, estimates: waits.iter().zip(&rates).map(estimate).collect() });
+    }
     fetch::json(path::FEES).await
 }
 
 /// Hands a transaction to the network.
-pub(crate) async fn submit(transaction: &Transaction) -> Result<Submitted, FetchError> {
-    fetch::post(path::SUBMIT, &codec::encode(transaction)).await
+pub(crate) async fn submit(light: Light, transaction: &Transaction) -> Handed {
+    if light.has_nodes() {
+        return match light.ask(&Ask::Submit(Box::new(transaction.clone()))).await {
+            Some(Answer::Submitted(_)) => Handed::Taken,
+            Some(Answer::Refused(why)) => Handed::Refused(why),
+            Some(Answer::Failed(why)) => Handed::Unsure(why),
+            _ => Handed::Unsure(crate::text::NODE_UNREACHABLE.to_owned()),
+        };
+    }
+    match fetch::post::<Submitted>(path::SUBMIT, &codec::encode(transaction)).await {
+        Ok(_) => Handed::Taken,
+        Err(error) if error.is_refusal() => Handed::Refused(error.sentence()),
+        Err(error) => Handed::Unsure(error.sentence()),
+    }
 }

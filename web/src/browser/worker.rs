@@ -1,80 +1,139 @@
-//! A helper beside the page, for what would make it stand still: the same program, started where there is no window.
+//! Workers beside the page, and the helper among them: the wallet's own program, started where there is no window, for what would make the page
+//! stand still.
 //!
-//! One helper for one question. When it has answered, it is ended, and its memory with the secrets in it is gone.
+//! A helper lives for one question. When it has answered, it is ended, and its memory with the secrets in it is gone. One is kept ready, so that a
+//! wallet opens although the node that served the page does not answer any more.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
 
 use js_sys::{Promise, Uint8Array};
 use leptos::prelude::set_timeout;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions, WorkerType};
+use zeroize::Zeroizing;
 
 use crate::wallet::vault::{self, Ask, Told};
 
 /// How long a helper may take: a slow phone needs some seconds.
-const TIMEOUT: Duration = Duration::from_secs(90);
+const ANSWER_MS: u64 = 90_000;
+/// How long a worker may take until it is there.
+const START_MS: u64 = 60_000;
+/// What a worker says once it is there.
+const READY: &str = "ready";
+/// The program with the wallet in it.
+const WALLET: &str = "qbtc-wallet";
+
+thread_local! {
+    static SPARE: RefCell<Option<Worker>> = const { RefCell::new(None) };
+    static IS_PREPARING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps a helper ready for the next question.
+pub(crate) fn prepare() {
+    if IS_PREPARING.replace(true) || SPARE.with_borrow(Option::is_some) {
+        return IS_PREPARING.set(false);
+    }
+    spawn_local(async {
+        // Without one, the next question starts its own, and says what is wrong.
+        let spare = start(WALLET).await.ok();
+        SPARE.set(spare);
+        IS_PREPARING.set(false);
+    });
+}
 
 /// Asks a helper, and ends it.
 pub(crate) async fn ask(ask: &Ask) -> Told {
-    match ask_worker(ask).await {
+    let told = match ask_helper(ask).await {
         Ok(told) => told,
         Err(error) => Told::Failed(super::told(&error)),
+    };
+    prepare();
+    told
+}
+
+async fn ask_helper(ask: &Ask) -> Result<Told, JsValue> {
+    let helper = match SPARE.take() {
+        Some(spare) => spare,
+        None => start(WALLET).await?,
+    };
+    let question = ask.to_bytes();
+    let answered = helper.post_message(&Uint8Array::from(question.as_slice()));
+    let answered = match answered {
+        Ok(()) => heard(&helper, Some(ANSWER_MS)).await,
+        Err(error) => Err(error),
+    };
+    helper.terminate();
+    let bytes = Zeroizing::new(answered?.dyn_into::<Uint8Array>()?.to_vec());
+    Ok(Told::from_bytes(&bytes))
+}
+
+/// Starts a worker with a program, and waits until it is there.
+///
+/// # Errors
+/// What the browser says.
+pub(crate) async fn start(program: &str) -> Result<Worker, JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    options.set_name(program);
+    let worker = Worker::new_with_options("/worker.js", &options)?;
+    match heard(&worker, Some(START_MS)).await {
+        Ok(_) => Ok(worker),
+        Err(error) => {
+            worker.terminate();
+            Err(error)
+        }
     }
 }
 
-async fn ask_worker(ask: &Ask) -> Result<Told, JsValue> {
-    let options = WorkerOptions::new();
-    options.set_type(WorkerType::Module);
-    let worker = Worker::new_with_options("/worker.js", &options)?;
-    let question = ask.to_bytes();
-    let callbacks: Rc<RefCell<Vec<super::Callback>>> = Rc::default();
-    let answer = Promise::new(&mut |resolve, reject| {
-        let (to, question) = (worker.clone(), question.clone());
+/// What a worker says next.
+///
+/// # Errors
+/// What the browser says, or that the worker was silent for too long.
+pub(crate) async fn heard(worker: &Worker, limit_ms: Option<u64>) -> Result<JsValue, JsValue> {
+    let mut callbacks: Vec<super::Callback> = Vec::new();
+    let said = Promise::new(&mut |resolve, reject| {
         let failed = reject.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let data = message.data();
-            let settled = match data.dyn_ref::<Uint8Array>() {
-                Some(_) => resolve.call1(&JsValue::NULL, &data).map(drop),
-                // The helper says that it is there.
-                None => to.post_message(&Uint8Array::from(question.as_slice())),
-            };
-            if let Err(error) = settled {
-                drop(failed.call1(&JsValue::NULL, &error));
-            }
+            drop(resolve.call1(&JsValue::NULL, &message.data()));
         });
-        let failed = reject.clone();
         let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             drop(failed.call1(&JsValue::NULL, event.as_ref()));
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        callbacks.borrow_mut().extend([on_message, on_error]);
-        // A promise that is settled already does not care.
-        set_timeout(move || drop(reject.call1(&JsValue::NULL, &"the helper does not answer".into())), TIMEOUT);
+        callbacks.extend([on_message, on_error]);
+        if let Some(limit_ms) = limit_ms {
+            // A promise that is settled already does not care.
+            let give_up = move || drop(reject.call1(&JsValue::NULL, &"the helper does not answer".into()));
+            set_timeout(give_up, std::time::Duration::from_millis(limit_ms));
+        }
     });
-    let answered = JsFuture::from(answer).await;
-    worker.terminate();
+    let said = JsFuture::from(said).await;
+    worker.set_onmessage(None);
+    worker.set_onerror(None);
     drop(callbacks);
-    let bytes = zeroize::Zeroizing::new(answered?.dyn_into::<Uint8Array>()?.to_vec());
-    Ok(Told::from_bytes(&bytes))
+    said
 }
 
-/// Answers in a helper.
+/// Answers as a helper.
 pub(crate) fn serve() {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
-    let to = scope.clone();
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-        let Ok(question) = message.data().dyn_into::<Uint8Array>() else { return };
-        let question = zeroize::Zeroizing::new(question.to_vec());
-        let answer = vault::answer(&question);
+    listen(|to, question| {
+        let Some(question) = question.dyn_ref::<Uint8Array>() else { return };
+        let answer = vault::answer(&Zeroizing::new(question.to_vec()));
         // If the page is gone, nobody misses the answer.
         let _ = to.post_message(&Uint8Array::from(answer.as_slice()));
     });
+}
+
+/// Hears the page for as long as this worker lives, and says that it does.
+pub(crate) fn listen(hear: impl Fn(&DedicatedWorkerGlobalScope, &JsValue) + 'static) {
+    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
+    let to = scope.clone();
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| hear(&to, &message.data()));
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    // It serves as long as the helper lives.
     on_message.forget();
+    // The page waits for this, and without it asks nothing.
+    let _ = scope.post_message(&JsValue::from_str(READY));
 }

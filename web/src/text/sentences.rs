@@ -273,7 +273,45 @@ pub fn minutes(minutes: u32) -> String {
 
 #[must_use]
 pub fn source_is(host: &str) -> String {
-    format!("The node at {host}. It sees which blocks this wallet fetches, and never a key or an address.")
+    format!(
+        "This page comes from the node at {host}. Nodes see which blocks this wallet fetches, and never a key or an address."
+    )
+}
+
+/// So many nodes, in words.
+fn nodes(count: u32) -> String {
+    several(count.into(), "node", "nodes")
+}
+
+#[must_use]
+pub fn light_proven(height: u32, peers: u32) -> String {
+    format!("Proven up to block {} · {}", format::number(height.into()), nodes(peers))
+}
+
+#[must_use]
+pub fn light_proving(peers: u32) -> String {
+    format!("Proving the chain · {}", nodes(peers))
+}
+
+#[must_use]
+pub fn few_nodes(found: u32, wanted: usize) -> String {
+    format!(
+        "Only {} could be asked, and one should ask {wanted}. Whoever runs all of them could keep the newest blocks from you. Payments that are shown are real; others may be missing.",
+        nodes(found)
+    )
+}
+
+#[must_use]
+pub fn withheld(height: u32) -> String {
+    format!(
+        "No node gives what is needed to look at block {}. Nothing above it is looked at until one does.",
+        format::number(height.into())
+    )
+}
+
+#[must_use]
+pub fn milliseconds(count: u32) -> String {
+    format!("answers in {} ms", format::number(count.into()))
 }
 
 #[cfg(test)]

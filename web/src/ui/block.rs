@@ -6,6 +6,7 @@ use leptos_router::hooks::use_params_map;
 use super::context::Shared;
 use super::load::{Loaded, load};
 use super::parts::{Ago, Amount, BlockLink, Copied, Fact, Notice, Title, TxLink};
+use super::proven::{Checked, level_of};
 use super::transaction::Outputs;
 use crate::browser::fetch;
 use crate::level::Level;
@@ -27,7 +28,7 @@ pub(crate) fn Block() -> impl IntoView {
             async move { fetch::json::<node::Block>(&path::block(&name)).await }
         },
     );
-    let level = Memo::new(move |_| level_of(shared, &block.ok()?));
+    let level = level_of(move || checked(shared, &block.ok()?));
     let title = Signal::derive(move || {
         block.ok().map_or_else(|| text::BLOCK.to_owned(), |block| text::block_at(block.header.height))
     });
@@ -38,10 +39,12 @@ pub(crate) fn Block() -> impl IntoView {
 }
 
 /// The tab has the header itself: it is the block's, and shows the work that it claims, or it is but a word.
-fn level_of(shared: Shared, block: &node::Block) -> Option<Level> {
+fn checked(shared: Shared, block: &node::Block) -> Option<Checked> {
     let rules = shared.rules.get()?;
-    let checked = proof::check_header(&block.header.hex, &block.header.id, &rules.0);
-    Some(if checked.is_ok() { Level::Block } else { Level::Word })
+    let header = &block.header;
+    let is_right = proof::check_header(&header.hex, &header.id, &rules.0).is_ok();
+    let level = if is_right { Level::Block } else { Level::Word };
+    Some(Checked { level, block: Some((header.height, header.id.clone())) })
 }
 
 #[component]

@@ -1,4 +1,5 @@
-//! What all pages share: the chain as the node tells it, the chain's rules as the app knows them, and what is heard while the page is open.
+//! What all pages share: the chain as the node tells it, the light client, which shows it, the chain's rules as the app knows them, and what is heard
+//! while the page is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use qbtc_core::spec::ChainSpec;
 use crate::browser::clock;
 use crate::browser::events::{self, Heard};
 use crate::browser::fetch::FetchError;
+use crate::browser::light::Light;
 use crate::browser::source;
+use crate::light::Tip;
 use crate::node::{Chain, Event};
 
 /// How long transactions that come one after the other are gathered before a page looks again.
@@ -50,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Memo<Option<Rules>>,
     /// How the page stands to its node.
     pub(crate) link: RwSignal<Link>,
+    /// The light client.
+    pub(crate) light: Light,
     /// Counts up whenever the mempool has changed.
     pub(crate) pool_turn: RwSignal<u64>,
     /// Counts up whenever a block has left the chain: what was told of blocks may not hold.
@@ -72,6 +77,7 @@ impl Shared {
             fault: RwSignal::new(None),
             rules,
             link: RwSignal::new(Link::Waiting),
+            light: Light::idle(),
             pool_turn: RwSignal::new(0),
             reorgs: RwSignal::new(0),
             heard: RwSignal::new(None),
@@ -83,6 +89,12 @@ impl Shared {
         set_interval(move || shared.refresh(), HEARTBEAT);
         shared.refresh();
         events::listen(move |heard| shared.hear(heard));
+        Effect::new(move |_| {
+            let name = shared.chain.with_untracked(|chain| chain.as_ref().map(|chain| chain.name.clone()));
+            if let (Some(Rules(spec)), Some(name)) = (shared.rules.get(), name) {
+                shared.light.join(&name, &spec);
+            }
+        });
         shared
     }
 
@@ -111,6 +123,7 @@ impl Shared {
             Heard::Connected => {
                 self.link.set(Link::Live);
                 self.refresh();
+                self.light.refresh_nodes();
                 self.touch_pool();
             }
             Heard::Lost => self.link.set(Link::Lost),
@@ -143,9 +156,21 @@ impl Shared {
         );
     }
 
-    /// The height of the tip, as the node tells it; 0 before it did.
+    /// The tip that the light client has shown; none, while it has no node.
+    pub(crate) fn proven_tip(self) -> Option<Tip> {
+        self.light.news.with(|news| news.as_ref().filter(|news| news.can_prove()).map(|news| news.tip))
+    }
+
+    /// The height of the tip: as the light client has shown it, or else as the node tells it; 0 before either did.
     pub(crate) fn height(self) -> u32 {
-        self.chain.with(|chain| chain.as_ref().map_or(0, |chain| chain.tip.height))
+        let told = || self.chain.with(|chain| chain.as_ref().map_or(0, |chain| chain.tip.height));
+        self.proven_tip().map_or_else(told, |tip| tip.mark.height.0)
+    }
+
+    /// When the tip was mined, as [`Self::height`] has it.
+    pub(crate) fn tip_time(self) -> Option<u32> {
+        let told = || self.chain.with(|chain| chain.as_ref().map(|chain| chain.tip.time));
+        self.proven_tip().map_or_else(told, |tip| Some(tip.time.0))
     }
 
     /// Tells screen readers something.

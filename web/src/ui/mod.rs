@@ -13,6 +13,7 @@ mod load;
 mod mempool;
 mod node;
 mod parts;
+mod proven;
 mod search;
 mod shell;
 mod transaction;

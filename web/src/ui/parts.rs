@@ -24,13 +24,14 @@ pub(crate) fn Trust(#[prop(into)] level: Signal<Option<Level>>) -> impl IntoView
         None => text::CHECKING,
         Some(Level::Word) => text::LEVEL_WORD,
         Some(Level::Block) => text::LEVEL_BLOCK,
-        Some(Level::Proven) => text::LEVEL_PROVEN,
+        Some(Level::Header | Level::Filter) => text::LEVEL_PROVEN,
     };
     let meaning = move || match level.get() {
         None => text::CHECKING_MEANS,
         Some(Level::Word) => text::LEVEL_WORD_MEANS,
         Some(Level::Block) => text::LEVEL_BLOCK_MEANS,
-        Some(Level::Proven) => text::LEVEL_PROVEN_MEANS,
+        Some(Level::Header) => text::LEVEL_HEADER_MEANS,
+        Some(Level::Filter) => text::LEVEL_FILTER_MEANS,
     };
     view! {
         <details class="trust">
@@ -42,7 +43,7 @@ pub(crate) fn Trust(#[prop(into)] level: Signal<Option<Level>>) -> impl IntoView
 
 fn shield(level: Option<Level>) -> impl IntoView {
     let mark = match level {
-        Some(Level::Proven | Level::Block) => "M5 8.200 7.200 10.400 11 6",
+        Some(Level::Header | Level::Filter | Level::Block) => "M5 8.200 7.200 10.400 11 6",
         _ => "M8 5v3.500M8 11v.100",
     };
     view! {

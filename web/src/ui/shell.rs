@@ -9,7 +9,7 @@ use leptos_router::path;
 use wasm_bindgen::JsCast as _;
 
 use super::context::{Link, Shared};
-use super::{address, block, charts, home, mempool, node, search, transaction, verify, wallet};
+use super::{address, block, charts, home, mempool, node, proven, search, transaction, verify, wallet};
 use crate::browser::storage;
 use crate::text;
 
@@ -158,10 +158,12 @@ fn Footer() -> impl IntoView {
         Link::Waiting => text::CONNECTING.to_owned(),
         Link::Lost => text::LOST.to_owned(),
     };
+    let proven_height = move || shared.proven_tip().map(|tip| tip.mark.height.0.to_string());
     view! {
         <footer class="foot">
             <div class="wrap">
                 <span class="row"><span class=class aria-hidden="true"></span><span>{words}</span></span>
+                <span data-testid="proven" data-height=proven_height>{move || proven::line(shared)}</span>
                 <a href="/verify">{text::NAV_VERIFY}</a>
                 <a href="/about.html" rel="external">{text::NAV_ABOUT}</a>
                 <a href="/api/docs" rel="external">{text::NAV_API}</a>

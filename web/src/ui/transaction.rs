@@ -8,6 +8,8 @@ use qbtc_core::hash::Txid;
 use super::context::{Rules, Shared};
 use super::load::load;
 use super::parts::{AddressLink, Ago, Amount, BlockLink, Copied, Fact, Notice, Title, TxLink};
+use super::proven::{Checked, level_of};
+use crate::browser::light::Light;
 use crate::browser::{fetch, files, source};
 use crate::level::Level;
 use crate::node::{self, MerkleProof, Output, Status, path};
@@ -28,16 +30,17 @@ pub(crate) fn Transaction() -> impl IntoView {
             async move { fetch::json::<node::Transaction>(&path::transaction(&id)).await }
         },
     );
-    let level = RwSignal::new(None);
+    let checked = RwSignal::new(None);
     Effect::new(move |_| {
         let (tx, rules) = (found.ok(), shared.rules.get());
-        level.set(None);
+        checked.set(None);
         let Some((tx, rules)) = tx.zip(rules) else { return };
         spawn_local(async move {
-            let checked = check(&tx, &rules).await;
-            let _ = level.try_set(Some(checked));
+            let found = check(&tx, &rules).await;
+            let _ = checked.try_set(Some(found));
         });
     });
+    let level = level_of(move || checked.get());
     // One that waits is looked at again when the mempool changes: it may be mined.
     Effect::new(move |_| {
         shared.pool_turn.track();
@@ -55,11 +58,13 @@ pub(crate) fn Transaction() -> impl IntoView {
 }
 
 /// What the tab can show for itself: the bytes, the branch and the header, held against one another.
-async fn check(tx: &node::Transaction, rules: &Rules) -> Level {
-    match shown(tx, rules).await {
-        Some(()) => Level::Block,
-        None => Level::Word,
-    }
+async fn check(tx: &node::Transaction, rules: &Rules) -> Checked {
+    let block = match &tx.status {
+        Status::Confirmed { block, height, .. } => Some((*height, block.clone())),
+        Status::Pending { .. } | Status::Abandoned { .. } => None,
+    };
+    let level = if shown(tx, rules).await.is_some() { Level::Block } else { Level::Word };
+    Checked { level, block }
 }
 
 async fn shown(tx: &node::Transaction, Rules(spec): &Rules) -> Option<()> {
@@ -135,10 +140,11 @@ fn Place(status: Status) -> impl IntoView {
 #[component]
 pub(crate) fn ProofButton(txid: String, status: Status) -> impl IntoView {
     let fault = RwSignal::new(None);
-    let Status::Confirmed { block, .. } = status else { return ().into_any() };
+    let Status::Confirmed { block, height, .. } = status else { return ().into_any() };
+    let light = Shared::here().light;
     let save = move |_| {
         let (txid, block) = (txid.clone(), block.clone());
-        spawn_local(async move { fault.set(save_proof(&txid, &block).await.err()) });
+        spawn_local(async move { fault.set(save_proof(light, &txid, height, &block).await.err()) });
     };
     view! {
         <div class="row">
@@ -150,14 +156,20 @@ pub(crate) fn ProofButton(txid: String, status: Status) -> impl IntoView {
     .into_any()
 }
 
-/// Makes the file from the block and saves it.
+/// Makes the file from the block and saves it. The light client gets the block from any node; without it, the node that serves the page gives it.
 ///
 /// # Errors
 /// A sentence.
-pub(crate) async fn save_proof(txid: &str, block: &str) -> Result<(), String> {
-    let bytes = source::block(block).await.map_err(|error| error.sentence())?;
-    let id: Txid = txid.parse().map_err(|_| text::NO_SUCH_ID.to_owned())?;
-    let file = proof::make_file(&id, &bytes).map_err(|error| error.to_string())?;
+pub(crate) async fn save_proof(light: Light, txid: &str, height: u32, block: &str) -> Result<(), String> {
+    let id = txid.parse().map_err(|_| text::NO_SUCH_ID.to_owned())?;
+    let proven = light.block(height).await.and_then(|bytes| proof::make_file(&id, &bytes).ok());
+    let file = match proven {
+        Some(file) => file,
+        None => {
+            let bytes = source::block(block).await.map_err(|error| error.sentence())?;
+            proof::make_file(&id, &bytes).map_err(|error| error.to_string())?
+        }
+    };
     let name = format!("qbtc-proof-{}.hex", txid.chars().take(16).collect::<String>());
     files::save(&name, "text/plain", file.as_bytes()).ok_or_else(|| text::NOT_SAVED.to_owned())
 }

@@ -1,7 +1,10 @@
 //! What is known of an account beside its secret: addresses, coins, history, and where it is in the chain.
 //!
-//! Invariant: it is always the state at one block, the mark; what lies above is not known yet. It holds no secret. Were it lost, the words and
-//! the chain would give it again, but for payments that are in no block.
+//! Invariants: it is always the state at one block, the mark; what lies above is not known yet. It knows up to where the light client has
+//! shown the chain to it; what lies above that is a node's word, and is looked through again before it counts as shown. It holds no secret. Were
+//! it lost, the words and the chain would give it again, but for payments that are in no block.
+
+use std::collections::BTreeSet;
 
 use qbtc_core::codec;
 use qbtc_core::hash::{ChainId, Txid};
@@ -32,9 +35,13 @@ pub struct AccountState {
     /// The newest blocks that were passed, rising: where to go back to if the chain has turned elsewhere.
     #[serde(deserialize_with = "codec::bounded::<_, _, { AccountState::MARKS_MAX }>")]
     marks: Vec<BlockMark>,
+    /// Up to here, and no further, the light client has shown everything.
+    proven: Option<BlockMark>,
     /// Its own payments that are in no block yet.
     #[serde(deserialize_with = "codec::bounded::<_, _, { Ledger::PENDING_MAX }>")]
     own: Vec<Transaction>,
+    /// Below this height the account is looked for anew: coins that its payments spend may still be missing.
+    anew_below: Height,
 }
 
 /// Why an account cannot pay.
@@ -64,7 +71,15 @@ impl AccountState {
         let mut book = book.expect("the usual gap limit is within its range");
         book.extend(key).expect("the secret is that of the book, and a new branch has room");
         let account = Account::new(book, Ledger::default());
-        Self { chain: spec.chain_id(), birthday, account, marks: Vec::new(), own: Vec::new() }
+        Self {
+            chain: spec.chain_id(),
+            birthday,
+            account,
+            marks: Vec::new(),
+            proven: None,
+            own: Vec::new(),
+            anew_below: Height::GENESIS,
+        }
     }
 
     /// The bytes that are kept.
@@ -120,9 +135,28 @@ impl AccountState {
     pub fn start_above(&mut self, mark: BlockMark) {
         self.account = Account::new(self.book().clone(), Ledger::starting_above(mark));
         self.marks = vec![mark];
+        self.proven = None;
     }
 
-    /// Takes in a block, with what its transactions do to coins, and returns how many addresses that added.
+    /// The last block up to which the light client has shown everything.
+    #[must_use]
+    pub const fn proven(&self) -> Option<BlockMark> {
+        self.proven
+    }
+
+    /// Whether all that is known was shown by the light client.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.mark().is_some() && self.mark() == self.proven
+    }
+
+    /// Begins above a block that the light client has shown, and that lies below everything of the account's.
+    pub fn start_proven_above(&mut self, mark: BlockMark) {
+        self.start_above(mark);
+        self.proven = Some(mark);
+    }
+
+    /// Takes in a block that a node has given, with what its transactions do to coins, and returns how many addresses that added.
     ///
     /// # Errors
     /// [`AccountError`]; the state is then as before.
@@ -134,10 +168,45 @@ impl AccountState {
     ) -> Result<usize, AccountError> {
         let applied = self.account.apply(mark, effects, key)?;
         self.pass(mark);
-        self.own.retain(|transaction| {
-            self.account.ledger().entry(&transaction.txid()).is_some_and(|entry| entry.block.is_none())
-        });
+        self.keep_own(mark.height, key);
         Ok(applied.addresses_added)
+    }
+
+    /// Takes in a block up to which the light client has shown everything; otherwise as [`Self::take`].
+    ///
+    /// # Errors
+    /// [`AccountError`]; the state is then as before.
+    pub fn take_proven(
+        &mut self,
+        mark: BlockMark,
+        effects: &[TxEffects<'_>],
+        key: Option<&AccountKey>,
+    ) -> Result<usize, AccountError> {
+        let added = self.take(mark, effects, key)?;
+        self.proven = Some(mark);
+        Ok(added)
+    }
+
+    /// Forgets those of its own payments that are mined, or can be no more. While the account is looked for anew, those stay whose coins have
+    /// not come yet.
+    fn keep_own(&mut self, reached: Height, key: Option<&AccountKey>) {
+        let own = std::mem::take(&mut self.own);
+        self.own = own.into_iter().filter(|transaction| self.still_waits(transaction, reached, key)).collect();
+    }
+
+    fn still_waits(&mut self, transaction: &Transaction, reached: Height, key: Option<&AccountKey>) -> bool {
+        if let Some(entry) = self.ledger().entry(&transaction.txid()) {
+            return entry.block.is_none();
+        }
+        if reached < self.anew_below {
+            return true;
+        }
+        // The account was looked for anew, and all coins are there again that can be.
+        let coins: BTreeSet<OutPoint> = self.ledger().coins().map(|coin| coin.outpoint).collect();
+        let expiry = transaction.body.expiry_height;
+        let is_payable = transaction.body.inputs.iter().all(|input| coins.contains(input))
+            && (expiry == Height::GENESIS || expiry > reached);
+        is_payable && self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key).is_ok()
     }
 
     fn pass(&mut self, mark: BlockMark) {
@@ -148,12 +217,26 @@ impl AccountState {
 
     /// Goes back to a block, or to the beginning.
     pub fn go_back(&mut self, to: Option<BlockMark>) {
+        let reached = self.height();
         self.marks.retain(|mark| to.is_some_and(|to| mark.height <= to.height));
-        let is_undone = to.is_some_and(|to| self.account.rewind(to).is_ok());
-        if !is_undone {
-            self.account = Account::new(self.book().clone(), Ledger::default());
-            self.marks.clear();
+        let undone = to.filter(|to| self.account.rewind(*to).is_ok());
+        match undone {
+            Some(to) if self.mark() != Some(to) => self.pass(to),
+            Some(_) => {}
+            None => {
+                self.account = Account::new(self.book().clone(), Ledger::default());
+                self.marks.clear();
+                self.anew_below = self.anew_below.max(reached);
+            }
         }
+        let is_left = |proven: &BlockMark| undone.is_some_and(|to| proven.height <= to.height);
+        self.proven = self.proven.filter(is_left);
+    }
+
+    /// Goes back to a block, or to the beginning, as the light client says: up to there everything is shown.
+    pub fn go_back_proven(&mut self, to: Option<BlockMark>) {
+        self.go_back(to);
+        self.proven = self.mark();
     }
 
     /// Makes the addresses that are missing, now that the secret is at hand.
@@ -246,6 +329,15 @@ impl AccountState {
     #[must_use]
     pub fn is_replaceable(&self, txid: &Txid) -> bool {
         self.own_pending(txid).is_some()
+    }
+
+    /// What a payment that waits pays for its size; nothing, if there is none.
+    #[must_use]
+    pub fn own_rate(&self, txid: &Txid) -> FeeRate {
+        let rate = |(transaction, entry): (&Transaction, &TxEntry)| {
+            FeeRate::reached_by(entry.fee()?, codec::encoded_len(transaction) as u64)
+        };
+        self.own_pending(txid).and_then(rate).unwrap_or_default()
     }
 
     /// Its own payments that are in no block yet, parents first.

@@ -177,7 +177,7 @@ pub fn common(state: &AccountState, links: &[Link]) -> Option<BlockMark> {
     state.marks().iter().rev().find(is_there).copied()
 }
 
-fn block_bytes_max(spec: &ChainSpec) -> usize {
+pub(super) fn block_bytes_max(spec: &ChainSpec) -> usize {
     usize::try_from(spec.consensus().limits.block_bytes).unwrap_or(usize::MAX)
 }
 

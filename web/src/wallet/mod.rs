@@ -4,14 +4,18 @@
 //! |---|---|
 //! | [`account`] | what is known of an account: addresses, coins, history, where it is in the chain |
 //! | [`chain`] | what the chain tells an account, and what is checked of it |
+//! | [`change`] | what changes an account beside the chain, and what tabs tell each other |
 //! | [`notes`] | what is kept beside the keys: accounts, the address book, settings |
 //! | [`order`] | what somebody types into the form of a payment, and what is wrong with it |
 //! | [`effect`] | what a transaction will do, as it is shown before it is signed |
+//! | [`scan`] | what the light client tells the wallet, taken into its accounts |
 //! | [`vault`] | sealing and opening the keystore, as a helper of the page does it |
 
 pub mod account;
 pub mod chain;
+pub mod change;
 pub mod effect;
 pub mod notes;
 pub mod order;
+pub mod scan;
 pub mod vault;

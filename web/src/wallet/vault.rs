@@ -1,6 +1,7 @@
 //! Sealing and opening the keystore: what takes so long that a helper beside the page does it, since the key of a passphrase is made slowly
 //! on purpose.
 //!
+//! Passphrases are in Unicode's form NFKD already: the browser brings the tables for that, which would be a twentieth of what the page loads.
 //! Asked and answered in bytes, which wipe themselves where they are ours. The helper lives for one question, and its memory goes with it.
 
 use qbtc_core::codec;
@@ -8,6 +9,7 @@ use qbtc_core::units::Height;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, KeystoreError};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
+use qbtc_core::wallet::passphrase::Passphrase;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -27,7 +29,7 @@ pub enum Ask {
         words: Vec<u8>,
         /// No coin of the wallet is older.
         birthday: u32,
-        /// The passphrase.
+        /// The passphrase, in NFKD.
         passphrase: String,
         /// Fresh bytes.
         entropy: [u8; 32],
@@ -36,7 +38,7 @@ pub enum Ask {
     Open {
         /// The keystore.
         keystore: Vec<u8>,
-        /// The passphrase.
+        /// The passphrase, in NFKD.
         passphrase: String,
     },
 }
@@ -92,7 +94,9 @@ fn told(ask: &Ask) -> Told {
             Err(error) => Told::Failed(error),
         },
         Ask::Open { keystore, passphrase } => {
-            match Keystore::from_bytes(keystore).and_then(|keystore| keystore.open(passphrase)) {
+            match Keystore::from_bytes(keystore)
+                .and_then(|keystore| keystore.open(Passphrase::from_nfkd(passphrase.clone())))
+            {
                 Ok(content) => {
                     Told::Opened { words: content.mnemonic.entropy().to_vec(), birthday: content.birthday.0 }
                 }
@@ -107,7 +111,7 @@ fn seal(words: &[u8], birthday: u32, passphrase: &str, entropy: &[u8; 32]) -> Re
     let mnemonic = Mnemonic::from_entropy(words).map_err(|error| error.to_string())?;
     let content =
         KeystoreContent { mnemonic, layout: AddressLayout::default(), birthday: Height(birthday), labels: Vec::new() };
-    let sealed = Keystore::seal(&content, passphrase, KdfParams::default(), entropy);
+    let sealed = Keystore::seal(&content, Passphrase::from_nfkd(passphrase.to_owned()), KdfParams::default(), entropy);
     Ok(sealed.map_err(|error| error.to_string())?.to_bytes())
 }
 

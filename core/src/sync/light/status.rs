@@ -1,5 +1,7 @@
 //! What the client is doing, what it warns of, and what it has cost.
 
+use serde::{Deserialize, Serialize};
+
 use crate::chain::BlockMark;
 use crate::header::Header;
 use crate::units::{BlockTime, Height, Work};
@@ -10,7 +12,7 @@ pub const PEERS_WANTED: usize = 3;
 pub const STALE_SPACINGS: u32 = 20;
 
 /// What the client is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// No peer has named its tip.
     #[default]
@@ -48,7 +50,7 @@ pub struct Warnings {
 }
 
 /// Why all peers may be one person's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EclipseSign {
     /// Fewer than [`PEERS_WANTED`] peers have named their tips.
     FewPeers,

@@ -7,14 +7,16 @@ use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
 use qbtc_core::wallet::ledger::TxEntry;
 
-use super::send::Review;
+use super::send::{Review, WAITS};
 use super::state::WalletState;
-use crate::browser::fetch;
+use crate::browser::light::Light;
+use crate::browser::{fetch, source};
+use crate::level::Level;
 use crate::node::{self, path};
 use crate::ui::context::Shared;
-use crate::ui::parts::{Notice, Title, TxLink};
+use crate::ui::parts::{Notice, Title, Trust, TxLink};
 use crate::ui::transaction::save_proof;
-use crate::wallet::account::Replacement;
+use crate::wallet::account::{AccountState, Replacement};
 use crate::wallet::effect::Effect;
 use crate::{format, text};
 
@@ -77,7 +79,7 @@ fn Payment(entry: TxEntry) -> impl IntoView {
                 <State entry=entry/>
             </div>
             {match block {
-                Some(block) => view! { <Proof txid=txid block=block.id.to_string()/> }.into_any(),
+                Some(block) => view! { <Proof txid=txid height=block.height.0 block=block.id.to_string()/> }.into_any(),
                 None => view! { <Waiting txid=txid/> }.into_any(),
             }}
         </article>
@@ -113,17 +115,23 @@ fn State(entry: TxEntry) -> impl IntoView {
 }
 
 #[component]
-fn Proof(txid: Txid, block: String) -> impl IntoView {
+fn Proof(txid: Txid, height: u32, block: String) -> impl IntoView {
+    let (wallet, light) = (WalletState::here(), Shared::here().light);
+    let is_proven = move || {
+        let proven = wallet.with_current(AccountState::proven).flatten();
+        proven.is_some_and(|proven| proven.height.0 >= height)
+    };
+    let level = Signal::derive(move || Some(if is_proven() { Level::Filter } else { Level::Word }));
     let fault = RwSignal::new(None::<String>);
     let save = move |_| {
         let block = block.clone();
         spawn_local(async move {
-            let saved = save_proof(&txid.to_string(), &block).await;
+            let saved = save_proof(light, &txid.to_string(), height, &block).await;
             let _ = fault.try_set(saved.err());
         });
     };
     view! {
-        <div class="row"><button class="button small plain" type="button" on:click=save>{text::SAVE_PROOF}</button></div>
+        <div class="row"><Trust level=level/><button class="button small plain" type="button" on:click=save>{text::SAVE_PROOF}</button></div>
         {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
     }
 }
@@ -131,14 +139,14 @@ fn Proof(txid: Txid, block: String) -> impl IntoView {
 /// What can be done about a payment that waits: pay more, or take it back.
 #[component]
 fn Waiting(txid: Txid) -> impl IntoView {
-    let wallet = WalletState::here();
+    let (wallet, light) = (WalletState::here(), Shared::here().light);
     let draft: StoredValue<Option<UnsignedTx>> = StoredValue::new(None);
     let (effect, fault) = (RwSignal::new(None::<Effect>), RwSignal::new(None::<String>));
     let can_replace = move || wallet.with_current(|state| state.is_replaceable(&txid)).unwrap_or(false);
     let replace = move |takes_back: bool| {
         spawn_local(async move {
             fault.set(None);
-            match build(wallet, txid, takes_back).await {
+            match build(wallet, light, txid, takes_back).await {
                 Ok((shown, unsigned)) => {
                     draft.set_value(Some(unsigned));
                     effect.set(Some(shown));
@@ -160,22 +168,31 @@ fn Waiting(txid: Txid) -> impl IntoView {
 }
 
 /// Builds a replacement at twice the rate, or at what is usual now if that is more.
-async fn build(wallet: WalletState, txid: Txid, takes_back: bool) -> Result<(Effect, UnsignedTx), String> {
-    /// Where the node is asked for the payment among those that wait.
-    const LISTED: u32 = 500;
-    let page: node::WaitingPage = fetch::json(&path::waiting(None, LISTED)).await.map_err(|error| error.sentence())?;
-    let found = page.transactions.into_iter().find(|waiting| waiting.txid == txid.to_string());
-    let (rate, dependent) = found.map_or((0, Amount::ZERO), |waiting| {
-        (waiting.fee_rate, waiting.descendants.fees.amount().saturating_sub(waiting.fee.amount()))
-    });
-    let usual = crate::browser::source::fees().await.map_err(|error| error.sentence())?.fee_rate_min;
-    let fee_rate = FeeRate::from_quanta_per_1000_bytes(rate.saturating_mul(2).max(usual));
-    let spec = wallet.spec();
-    let replacement = Replacement { takes_back, fee_rate, dependent_fees: dependent };
+async fn build(
+    wallet: WalletState,
+    light: Light,
+    txid: Txid,
+    takes_back: bool,
+) -> Result<(Effect, UnsignedTx), String> {
+    let dependent_fees = dependent_fees(&txid).await;
+    let usual = source::fees(light, &WAITS).await.map_or(0, |fees| fees.fee_rate_min);
     let current = wallet.current.get_untracked();
     wallet.accounts.with_untracked(|accounts| {
         let state = accounts.get(current).ok_or(text::LOCKED)?;
-        let unsigned = state.replace(&txid, replacement, &spec).map_err(|error| error.to_string())?;
+        let rate = state.own_rate(&txid).quanta_per_1000_bytes().saturating_mul(2).max(usual);
+        let fee_rate = FeeRate::from_quanta_per_1000_bytes(rate);
+        let replacement = Replacement { takes_back, fee_rate, dependent_fees };
+        let unsigned = state.replace(&txid, replacement, &wallet.spec()).map_err(|error| error.to_string())?;
         Ok::<_, String>((Effect::of(&unsigned, state.book()), unsigned))
     })
+}
+
+/// What transactions pay that depend on one that waits, as the node that serves the page has it. Where it cannot say, or leaves some out, the
+/// replacement may pay too little, which other nodes then say.
+async fn dependent_fees(txid: &Txid) -> Amount {
+    /// Among so many the node looks for it.
+    const LISTED: u32 = 500;
+    let Ok(page) = fetch::json::<node::WaitingPage>(&path::waiting(None, LISTED)).await else { return Amount::ZERO };
+    let found = page.transactions.into_iter().find(|waiting| waiting.txid == txid.to_string());
+    found.map_or(Amount::ZERO, |waiting| waiting.descendants.fees.amount().saturating_sub(waiting.fee.amount()))
 }

@@ -2,6 +2,7 @@
 
 mod contacts;
 mod history;
+mod keep;
 mod messages;
 mod overview;
 mod receive;

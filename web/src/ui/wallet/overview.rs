@@ -3,12 +3,14 @@
 use leptos::prelude::*;
 
 use super::history::Entries;
-use super::state::WalletState;
+use super::state::{Following, WalletState};
 use crate::format;
 use crate::level::Level;
 use crate::text;
 use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title, Trust};
+use crate::ui::proven::{self, Doubts};
+use crate::wallet::account::AccountState;
 
 /// How many payments are shown.
 const SHOWN: usize = 5;
@@ -50,18 +52,28 @@ fn Accounts() -> impl IntoView {
     }
 }
 
+/// Where what is shown comes from.
+fn source(wallet: WalletState, shared: Shared) -> String {
+    match wallet.following.get() {
+        Following::Word => text::WORD_ONLY.to_owned(),
+        Following::Light | Following::Nobody => proven::line(shared),
+    }
+}
+
 #[component]
 fn Balance() -> impl IntoView {
     let (wallet, shared) = (WalletState::here(), Shared::here());
     let spec = wallet.spec();
     let balance = Memo::new(move |_| wallet.with_current(|state| state.balance(&spec)).unwrap_or_default());
-    let level = Signal::stored(Some(Level::Word));
+    let level = Signal::derive(move || {
+        let is_proven = wallet.with_current(AccountState::is_proven)?;
+        Some(if is_proven { Level::Filter } else { Level::Word })
+    });
     let is_at_tip =
         move || wallet.with_current(|state| state.height().0).is_some_and(|height| height >= shared.height());
     let as_of = move || {
         let height = wallet.with_current(|state| state.height().0).unwrap_or(0);
-        let time = shared.chain.with(|chain| chain.as_ref().map(|chain| chain.tip.time));
-        match time.filter(|_| is_at_tip()) {
+        match shared.tip_time().filter(|_| is_at_tip()) {
             Some(time) => text::as_of(&format::number(height.into()), &format::ago(time.into(), shared.now.get())),
             None => text::catching_up(&format::number(height.into()), &format::number(shared.height().into())),
         }
@@ -80,7 +92,10 @@ fn Balance() -> impl IntoView {
     view! {
         <div class="row ends"><h2 id="balance">{text::CAN_BE_SPENT}</h2><Trust level=level/></div>
         <p class="sum" data-testid="balance">{move || format::amount(balance.get().confirmed)}" "<small>"QBTC"</small></p>
-        <p class="soft small" role="status">{as_of}</p>
+        <p class="soft small" role="status" data-testid="as-of">{as_of}</p>
+        <p class="soft small" data-testid="light">{move || source(wallet, shared)}</p>
+        // On a node's word, the line above says all that matters.
+        <Show when=move || wallet.following.get() != Following::Word><Doubts/></Show>
         {move || (!is_at_tip()).then(|| view! {
             <progress class="meter" aria-label=text::CATCHING_UP max=move || shared.height() prop:value=move || wallet.progress.with(|progress| progress.height)></progress>
         })}

@@ -8,6 +8,8 @@ use super::state::WalletState;
 use crate::format;
 use crate::text;
 use crate::ui::parts::{CopyButton, Notice, Title};
+use crate::wallet::account::AccountState;
+use crate::wallet::change::Change;
 
 /// The page.
 #[component]
@@ -26,7 +28,7 @@ pub(crate) fn Receive() -> impl IntoView {
         })
     };
     let address = Memo::new(move |_| {
-        let address = wallet.with_current(crate::wallet::account::AccountState::receive_address).flatten();
+        let address = wallet.with_current(AccountState::receive_address).flatten();
         address.map(|address| address.to_text(&spec.network().address_prefix))
     });
     view! {
@@ -53,13 +55,14 @@ fn Shown(address: String) -> impl IntoView {
     let next = move |_| {
         spawn_local(async move {
             let spec = wallet.spec();
-            let given = wallet.change_current(&spec, |state, key| {
-                let shown = state.receive_address().ok_or_else(|| text::NO_ADDRESS.to_owned())?;
-                state.give_away(&shown, key).map_err(|error| error.to_string())
+            let shown = wallet.accounts.with_untracked(|accounts| {
+                accounts.get(wallet.current.get_untracked()).and_then(AccountState::receive_address)
             });
-            if let Err(error) = given.await {
-                let _ = fault.try_set(Some(error));
-            }
+            let given = match shown {
+                Some(shown) => wallet.change_current(&spec, Change::GiveAway(shown)).await,
+                None => Err(text::NO_ADDRESS.to_owned()),
+            };
+            let _ = fault.try_set(given.err());
         });
     };
     let groups = format::grouped(&address).into_iter().map(|group| view! { <span>{group}</span> }).collect_view();

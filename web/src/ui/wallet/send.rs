@@ -9,8 +9,9 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
 
-use super::state::{Handed, WalletState};
-use crate::browser::{entropy, source};
+use super::state::WalletState;
+use crate::browser::entropy;
+use crate::browser::source::{self, Handed};
 use crate::node::Fees;
 use crate::ui::context::Shared;
 use crate::ui::load::{Loaded, load};
@@ -21,7 +22,7 @@ use crate::wallet::order::{self, AddressFault, AmountFault, Order, Recipient};
 use crate::{format, text};
 
 /// How soon a payment should be mined, in blocks, for each choice.
-const WAITS: [u32; 3] = [1, 3, 12];
+pub(super) const WAITS: [u32; 3] = [1, 3, 12];
 
 /// A payment that is ready to be signed.
 type Draft = StoredValue<Option<UnsignedTx>>;
@@ -53,7 +54,8 @@ pub(crate) fn Send() -> impl IntoView {
     };
     let draft: Draft = StoredValue::new(None);
     let effect = RwSignal::new(None::<Effect>);
-    let fees = load(String::new, |_| source::fees());
+    let light = Shared::here().light;
+    let fees = load(String::new, move |_| source::fees(light, &WAITS));
     view! {
         <Title text=text::SEND/>
         {move || match effect.get() {
@@ -85,7 +87,7 @@ impl Form {
     }
 }
 
-/// The rate for a choice: what the node estimates, but never more than a hundred times the least, whatever it says.
+/// The rate for a choice: what nodes estimate, but never more than a hundred times the least, whatever it says.
 fn rate(fees: Option<&Fees>, wait: usize) -> FeeRate {
     let least = Policy::default().relay_fee_rate_min.quanta_per_1000_bytes();
     let blocks = WAITS.get(wait).copied().unwrap_or(1);
@@ -229,7 +231,7 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
                     draft.try_update_value(|draft| *draft = None);
                     shared.say(match handed {
                         Handed::Taken => text::SENT,
-                        Handed::Unsure(_) => text::SENT_UNSURE,
+                        Handed::Unsure(_) | Handed::Refused(_) => text::SENT_UNSURE,
                     });
                     navigate("/wallet/history", NavigateOptions::default());
                 }

@@ -7,10 +7,12 @@ use super::setup::Forget;
 use super::state::WalletState;
 use crate::browser::files;
 use crate::browser::storage::{self, Persistence};
-use crate::text;
+use crate::light::NodeLine;
 use crate::ui::context::Shared;
 use crate::ui::parts::{Fact, Notice, Title};
+use crate::ui::proven::{self, Doubts};
 use crate::wallet::notes::Notes;
+use crate::{format, text};
 
 /// The page.
 #[component]
@@ -136,8 +138,33 @@ fn Network() -> impl IntoView {
             <h2 id="network">{text::NETWORK}</h2>
             <dl class="facts">
                 <Fact name=text::CHAIN>{move || shared.chain.with(|chain| chain.as_ref().map(|chain| chain.name.clone()))}</Fact>
+                <Fact name=text::LIGHT_CLIENT>{move || proven::line(shared)}</Fact>
+                <Fact name=text::RUNS_IN>{move || if shared.light.leads.get() { text::THIS_TAB } else { text::OTHER_TAB }}</Fact>
+                <Fact name=text::ASKED_SO_FAR>{move || shared.light.news.with(|news| news.as_ref().map(|news| format::bytes(news.bytes)))}</Fact>
                 <Fact name=text::SOURCE>{text::source_is(&host)}</Fact>
             </dl>
+            <Doubts/>
+            {move || shared.light.news.with(|news| news.as_ref().and_then(|news| news.unkept.clone())).map(|error| view! {
+                <Notice kind="warn"><p>{text::LIGHT_UNKEPT}</p><p class="small mono">{error}</p></Notice>
+            })}
+            <h3>{text::NODES}</h3>
+            <p class="soft small">{text::NODES_MEAN}</p>
+            <ul data-testid="nodes">{move || shared.light.news.with(|news| news.as_ref().map(|news| news.nodes.clone()).unwrap_or_default())
+                .into_iter().map(|node| view! { <li><NodeRow node=node/></li> }).collect_view()}</ul>
         </section>
+    }
+}
+
+#[component]
+fn NodeRow(node: NodeLine) -> impl IntoView {
+    let state = match (node.is_suspect, node.ping_ms) {
+        (true, _) => Some(text::SUSPECT.to_owned()),
+        (false, Some(ping_ms)) => Some(text::milliseconds(ping_ms)),
+        (false, None) => None,
+    };
+    let state = state.map(|state| format!(" · {state}"));
+    view! {
+        <div class="id small">{node.address}</div>
+        <div class="soft small">{node.program}" · "{text::SEALED}{state}</div>
     }
 }

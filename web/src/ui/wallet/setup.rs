@@ -89,7 +89,7 @@ fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
     let (fault, is_busy) = (RwSignal::new(None::<String>), RwSignal::new(false));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let tip = shared.chain.with_untracked(|chain| chain.as_ref().map_or(0, |chain| chain.tip.height));
+        let tip = untrack(|| shared.height());
         let (passphrase, words, birthday) = match typed.read(restores, tip) {
             Ok(read) => read,
             Err(error) => return fault.set(Some(error)),

@@ -7,22 +7,23 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use qbtc_core::hash::Txid;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::derivation::AccountKey;
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::{Mnemonic, WalletSeed};
+use qbtc_core::wallet::passphrase::Passphrase;
+use qbtc_wallet_wasm::client::Leadership;
 use zeroize::Zeroizing;
 
-use crate::browser::fetch::FetchError;
-use crate::browser::follow::{AccountAt, Follower};
+use super::keep::Scan;
+use crate::browser::channel::Channel;
 use crate::browser::storage::{Storage, StorageError};
-use crate::browser::{clock, entropy, source, worker};
+use crate::browser::{clock, entropy, nfkd, worker};
 use crate::text;
 use crate::ui::context::{Rules, Shared};
 use crate::wallet::account::{AccountState, account_key};
+use crate::wallet::change::{Change, Said};
 use crate::wallet::notes::Notes;
 use crate::wallet::vault::{Ask, Told};
 
@@ -55,10 +56,19 @@ pub(crate) struct Progress {
     pub(crate) is_running: bool,
     /// The height that was reached.
     pub(crate) height: u32,
-    /// When it last knew all that the node knew.
-    pub(crate) fresh_at: Option<u64>,
     /// What keeps it from going on.
     pub(crate) fault: Option<String>,
+}
+
+/// Who shows the chain to the wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Following {
+    /// Nobody yet.
+    Nobody,
+    /// The light client, which proves what it says.
+    Light,
+    /// The node that serves the page: its word.
+    Word,
 }
 
 /// The wallet.
@@ -72,21 +82,27 @@ pub(crate) struct WalletState {
     pub(crate) progress: RwSignal<Progress>,
     /// Why what is known could not be kept, if it could not.
     pub(crate) unkept: RwSignal<Option<String>>,
-    shared: Shared,
+    /// Who shows the chain to it.
+    pub(crate) following: RwSignal<Following>,
+    /// Whether this tab keeps it: follows the chain for it, and writes it down.
+    pub(crate) keeps: RwSignal<bool>,
+    pub(super) shared: Shared,
     seed: StoredValue<Option<Arc<WalletSeed>>>,
     keystore: StoredValue<Option<Vec<u8>>>,
-    storage: StoredValue<Option<Storage>, LocalStorage>,
-    wants_follow: StoredValue<bool>,
+    pub(super) storage: StoredValue<Option<Storage>, LocalStorage>,
+    pub(super) wants_follow: StoredValue<bool>,
     touched_at: StoredValue<u64>,
-}
-
-/// What is known of a payment once it was handed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Handed {
-    /// The node has it.
-    Taken,
-    /// The node did not say: it is handed in again until it is mined or expires.
-    Unsure(String),
+    /// The lock of the tab that keeps the wallet.
+    pub(super) keeping: StoredValue<Option<Leadership>, LocalStorage>,
+    /// Counts how often the wallet was opened: whoever waits for the lock waits for one opening.
+    pub(super) opening: StoredValue<u64>,
+    pub(super) scan: StoredValue<Scan>,
+    /// Since when the light client has had no node.
+    pub(super) alone_since: StoredValue<Option<u64>>,
+    /// What this tab has done that no tab has kept yet.
+    pub(super) unsaid: StoredValue<Vec<(usize, Change)>>,
+    pub(super) tabs: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
+    pub(super) is_dirty: StoredValue<bool>,
 }
 
 impl WalletState {
@@ -99,12 +115,21 @@ impl WalletState {
             current: RwSignal::new(0),
             progress: RwSignal::new(Progress::default()),
             unkept: RwSignal::new(None),
+            following: RwSignal::new(Following::Nobody),
+            keeps: RwSignal::new(false),
             shared,
             seed: StoredValue::new(None),
             keystore: StoredValue::new(None),
             storage: StoredValue::new_local(None),
             wants_follow: StoredValue::new(false),
             touched_at: StoredValue::new(clock::now_s()),
+            keeping: StoredValue::new_local(None),
+            opening: StoredValue::new(0),
+            scan: StoredValue::new(Scan::default()),
+            alone_since: StoredValue::new(None),
+            unsaid: StoredValue::new(Vec::new()),
+            tabs: StoredValue::new_local(None),
+            is_dirty: StoredValue::new(false),
         };
         provide_context(wallet);
         // Opened once for each chain, not for each block.
@@ -114,12 +139,7 @@ impl WalletState {
             (true, None) => wallet.stage.set(Stage::StrangeChain),
             (true, Some(Rules(spec))) => spawn_local(async move { wallet.open(&spec).await }),
         });
-        // Each new tip is followed at once.
-        let tip = Memo::new(move |_| shared.chain.with(|chain| chain.as_ref().map(|chain| chain.tip.id.clone())));
-        Effect::new(move |_| {
-            tip.with(|_| ());
-            wallet.follow();
-        });
+        wallet.attend();
         Effect::new(move |_| wallet.lock_if_idle(shared.now.get()));
         for event in ["pointerdown", "keydown"] {
             let touch = move |_| wallet.touched_at.set_value(clock::now_s());
@@ -139,7 +159,8 @@ impl WalletState {
         rules.map_or_else(|| Arc::new(ChainSpec::main()), |Rules(spec)| spec)
     }
 
-    async fn open(self, spec: &ChainSpec) {
+    pub(super) async fn open(self, spec: &ChainSpec) {
+        self.join_tabs(spec);
         let opened = async {
             let storage = Storage::open(&spec.chain_id().to_string()).await?;
             let keystore = storage.get(KEYSTORE).await?;
@@ -153,6 +174,7 @@ impl WalletState {
                 self.notes.set(Notes::parse(&String::from_utf8_lossy(&notes)));
                 self.stage.set(if keystore.is_some() { Stage::Locked } else { Stage::None });
                 self.keystore.set_value(keystore);
+                worker::prepare();
             }
         }
     }
@@ -172,7 +194,7 @@ impl WalletState {
         let ask = Ask::Seal {
             words: words.to_vec(),
             birthday: birthday.0,
-            passphrase: passphrase.to_owned(),
+            passphrase: nfkd(passphrase),
             entropy: entropy()?,
         };
         let keystore = match &worker::ask(&ask).await {
@@ -186,7 +208,7 @@ impl WalletState {
         let (text, sealed) = (notes.to_text(), keystore.as_slice());
         storage.put(&[(KEYSTORE, sealed), (NOTES, text.as_bytes())]).await.map_err(|StorageError(error)| error)?;
         self.keystore.set_value(Some(keystore));
-        self.notes.set(notes);
+        self.say(&Said::Another);
         self.begin(spec, words, birthday).await
     }
 
@@ -205,7 +227,7 @@ impl WalletState {
     /// A sentence.
     pub(crate) async fn words(self, passphrase: &str) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
         let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
-        match &worker::ask(&Ask::Open { keystore, passphrase: passphrase.to_owned() }).await {
+        match &worker::ask(&Ask::Open { keystore, passphrase: nfkd(passphrase) }).await {
             Told::Opened { words, birthday } => Ok((Zeroizing::new(words.clone()), Height(*birthday))),
             Told::WrongPassphrase => Err(text::WRONG_PASSPHRASE.to_owned()),
             Told::Failed(error) => Err(error.clone()),
@@ -215,24 +237,72 @@ impl WalletState {
 
     async fn begin(self, spec: &ChainSpec, words: &[u8], birthday: Height) -> Result<(), String> {
         let mnemonic = Mnemonic::from_entropy(words).map_err(|error| error.to_string())?;
-        let seed = Arc::new(mnemonic.to_seed(""));
-        let mut accounts = Vec::new();
-        let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
-        for index in 0..self.notes.with_untracked(|notes| notes.accounts.len()) {
-            let kept = storage.get(&name_of(index)).await.map_err(|StorageError(error)| error)?;
-            let kept = kept.and_then(|bytes| AccountState::from_bytes(&bytes, spec));
-            accounts.push(match kept {
-                Some(state) => state,
-                None => fresh(&seed, index, birthday, spec)?,
-            });
-        }
+        let seed = Arc::new(mnemonic.to_seed(Passphrase::from_nfkd(String::new())));
+        let accounts = self.kept(&seed, birthday, spec).await.map_err(|StorageError(error)| error)?;
         self.seed.set_value(Some(seed));
         self.accounts.set(accounts);
         self.current.set(0);
         self.touched_at.set_value(clock::now_s());
         self.stage.set(Stage::Open);
-        self.follow();
+        self.wait_to_keep(spec);
         Ok(())
+    }
+
+    /// Reads what is kept: the notes, and the accounts; those of which nothing is kept have seen nothing yet.
+    async fn kept(
+        self,
+        seed: &WalletSeed,
+        birthday: Height,
+        spec: &ChainSpec,
+    ) -> Result<Vec<AccountState>, StorageError> {
+        let storage = self.storage.get_value().ok_or_else(|| StorageError(text::STORAGE_REFUSED.to_owned()))?;
+        let notes = Notes::parse(&String::from_utf8_lossy(&storage.get(NOTES).await?.unwrap_or_default()));
+        let mut accounts = Vec::new();
+        for index in 0..notes.accounts.len() {
+            let kept = storage.get(&name_of(index)).await?;
+            let kept = kept.and_then(|bytes| AccountState::from_bytes(&bytes, spec));
+            accounts.push(match kept {
+                Some(state) => state,
+                None => fresh(seed, index, birthday, spec).map_err(StorageError)?,
+            });
+        }
+        if self.notes.with_untracked(|known| *known != notes) {
+            self.notes.set(notes);
+        }
+        Ok(accounts)
+    }
+
+    /// Takes over what another tab has kept. Nothing, if the wallet was locked meanwhile.
+    pub(super) async fn reload(self, spec: &ChainSpec) {
+        let Some(seed) = self.seed.get_value() else { return };
+        let birthday = self.birthday();
+        let opening = self.opening.get_value();
+        if let Ok(accounts) = self.kept(&seed, birthday, spec).await
+            && self.opening.get_value() == opening
+            && self.stage.with_untracked(|stage| *stage == Stage::Open)
+        {
+            self.accounts.set(accounts);
+        }
+    }
+
+    /// No coin of the wallet is older.
+    fn birthday(self) -> Height {
+        self.accounts.with_untracked(|accounts| accounts.first().map_or(Height(0), AccountState::birthday))
+    }
+
+    /// Makes the accounts that another tab has added.
+    pub(super) async fn add_accounts_of_notes(self, spec: &ChainSpec) {
+        let (Some(seed), Some(storage)) = (self.seed.get_value(), self.storage.get_value()) else { return };
+        let Ok(notes) = storage.get(NOTES).await else { return };
+        let notes = Notes::parse(&String::from_utf8_lossy(&notes.unwrap_or_default()));
+        let (count, birthday) = (notes.accounts.len(), self.birthday());
+        self.notes.set(notes);
+        for index in self.accounts.with_untracked(Vec::len)..count {
+            if let Ok(state) = fresh(&seed, index, birthday, spec) {
+                self.accounts.update(|accounts| accounts.push(state));
+                self.search_anew();
+            }
+        }
     }
 
     /// Adds an account and shows it.
@@ -244,13 +314,11 @@ impl WalletState {
         let mut notes = self.notes.get_untracked();
         let index = notes.add_account(name).map_err(text::name_fault)?;
         // It may have been used before on another device, from the wallet's beginning on.
-        let birthday =
-            self.accounts.with_untracked(|accounts| accounts.first().map_or(Height(0), AccountState::birthday));
-        let state = fresh(&seed, index as usize, birthday, spec)?;
+        let state = fresh(&seed, index as usize, self.birthday(), spec)?;
         self.keep_notes(notes).await?;
         self.accounts.update(|accounts| accounts.push(state));
         self.current.set(index as usize);
-        self.follow();
+        self.search_anew();
         Ok(())
     }
 
@@ -262,6 +330,7 @@ impl WalletState {
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
         storage.put(&[(NOTES, notes.to_text().as_bytes())]).await.map_err(|StorageError(error)| error)?;
         self.notes.set(notes);
+        self.say(&Said::Kept);
         Ok(())
     }
 
@@ -272,10 +341,12 @@ impl WalletState {
 
     /// Forgets the secret.
     pub(crate) fn lock(self) {
+        self.stop_keeping();
         self.seed.set_value(None);
         self.accounts.set(Vec::new());
         self.progress.set(Progress::default());
         self.stage.set(Stage::Locked);
+        worker::prepare();
     }
 
     fn lock_if_idle(self, now: u64) {
@@ -293,10 +364,12 @@ impl WalletState {
     pub(crate) async fn forget(self) -> Result<(), String> {
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
         storage.clear().await.map_err(|StorageError(error)| error)?;
+        self.is_dirty.set_value(false);
         self.lock();
         self.keystore.set_value(None);
         self.notes.set(Notes::default());
         self.stage.set(Stage::None);
+        self.say(&Said::Another);
         Ok(())
     }
 
@@ -311,127 +384,10 @@ impl WalletState {
         let current = self.current.get();
         self.accounts.with(|accounts| accounts.get(current).map(then))
     }
-
-    /// Changes the account that is shown, and keeps it.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(crate) async fn change_current<T>(
-        self,
-        spec: &ChainSpec,
-        then: impl FnOnce(&mut AccountState, &AccountKey) -> Result<T, String>,
-    ) -> Result<T, String> {
-        let current = self.current.get_untracked();
-        let key = self.key(current, spec).ok_or(text::LOCKED)?;
-        let changed = self.accounts.try_update(|accounts| accounts.get_mut(current).map(|state| then(state, &key)));
-        let changed = changed.flatten().ok_or(text::LOCKED)??;
-        self.keep(current).await;
-        Ok(changed)
-    }
-
-    /// Hands a payment to the network and notes it.
-    ///
-    /// # Errors
-    /// A sentence, if the node does not want it: then nothing is noted.
-    pub(crate) async fn hand_in(self, spec: &ChainSpec, transaction: Transaction) -> Result<Handed, String> {
-        let handed = match source::submit(&transaction).await {
-            Ok(_) => Handed::Taken,
-            Err(error) if error.is_refusal() => return Err(error.sentence()),
-            Err(error) => Handed::Unsure(error.sentence()),
-        };
-        self.change_current(spec, |state, key| state.sent(&transaction, Some(key)).map_err(|error| error.to_string()))
-            .await?;
-        Ok(handed)
-    }
-
-    /// Notes a transaction that waits, if it touches an account.
-    pub(crate) async fn look_at(self, txid: &str, spec: &ChainSpec) {
-        let Ok(id) = txid.parse::<Txid>() else { return };
-        let is_known = |state: &AccountState| state.ledger().entry(&id).is_some();
-        if self.accounts.with_untracked(|accounts| accounts.is_empty() || accounts.iter().any(is_known)) {
-            return;
-        }
-        // Whether it is there a moment later does not matter: its block will bring it.
-        let Ok(Some(transaction)) = source::waiting(txid).await else { return };
-        let count = self.accounts.with_untracked(Vec::len);
-        for index in 0..count {
-            let Some(key) = self.key(index, spec) else { return };
-            let seen = |accounts: &mut Vec<AccountState>| {
-                accounts.get_mut(index).is_some_and(|state| state.seen(&transaction, Some(&key)).unwrap_or(false))
-            };
-            if self.accounts.try_update_untracked(seen) == Some(true) {
-                self.accounts.notify();
-                self.keep(index).await;
-            }
-        }
-    }
-
-    /// Keeps up with the chain, in the background. Asked while it does, it goes on for another round.
-    pub(crate) fn follow(self) {
-        self.wants_follow.set_value(true);
-        let is_open = self.stage.with_untracked(|stage| *stage == Stage::Open);
-        if !is_open || self.progress.with_untracked(|progress| progress.is_running) {
-            return;
-        }
-        self.progress.update(|progress| progress.is_running = true);
-        let spec = self.spec();
-        spawn_local(async move {
-            while self.wants_follow.get_value() {
-                self.wants_follow.set_value(false);
-                let fault = self.follow_once(&spec).await.err();
-                self.progress.update(|progress| {
-                    progress.fresh_at = if fault.is_none() { Some(clock::now_s()) } else { progress.fresh_at };
-                    progress.fault = fault;
-                });
-            }
-            self.progress.update(|progress| progress.is_running = false);
-        });
-    }
-
-    async fn follow_once(self, spec: &ChainSpec) -> Result<(), String> {
-        let chain = source::chain().await.map_err(|error| error.sentence())?;
-        if chain.chain_id != spec.chain_id().to_string() {
-            return Err(text::OTHER_CHAIN.to_owned());
-        }
-        for index in 0..self.accounts.with_untracked(Vec::len) {
-            let Some(key) = self.key(index, spec) else { return Ok(()) };
-            let account = AccountAt { accounts: self.accounts, index };
-            let follower = Follower { spec, key: &key, account };
-            let on_batch = async |height: Height| {
-                self.progress.update(|progress| progress.height = height.0);
-                self.accounts.notify();
-                self.keep(index).await;
-            };
-            follower.follow(Height(chain.tip.height), on_batch).await.map_err(|error| error.sentence())?;
-        }
-        self.hand_in_again().await;
-        Ok(())
-    }
-
-    /// Hands in again what is in no block yet: a node may have lost it, or never got it.
-    async fn hand_in_again(self) {
-        let own =
-            |accounts: &Vec<AccountState>| accounts.iter().flat_map(AccountState::own).cloned().collect::<Vec<_>>();
-        for transaction in self.accounts.with_untracked(own) {
-            if let Err(FetchError::Unreachable(_)) = source::submit(&transaction).await {
-                return;
-            }
-        }
-    }
-
-    /// Keeps what is known of an account. That it could not be is shown until it could.
-    async fn keep(self, index: usize) {
-        let bytes = self.accounts.with_untracked(|accounts| accounts.get(index).map(AccountState::to_bytes));
-        let Some((bytes, storage)) = bytes.zip(self.storage.get_value()) else { return };
-        let kept = storage.put(&[(&name_of(index), &bytes)]).await;
-        let fault = kept.err().map(|StorageError(error)| error);
-        if self.unkept.get_untracked() != fault {
-            self.unkept.set(fault);
-        }
-    }
 }
 
-fn name_of(account: usize) -> String {
+/// The name under which an account is kept.
+pub(super) fn name_of(account: usize) -> String {
     format!("account-{account}")
 }
 

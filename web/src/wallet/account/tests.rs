@@ -44,6 +44,9 @@ fn a_payment_waits_until_its_block_and_can_be_taken_back() {
     state.sent(&transaction, Some(&key())).unwrap();
     assert_eq!(state.balance(&spec).confirmed, Amount::ZERO);
     assert!(state.is_replaceable(&transaction.txid()));
+    let paid = state.own_rate(&transaction.txid()).quanta_per_1000_bytes();
+    assert!((10_000..10_100).contains(&paid), "{paid}");
+    assert_eq!(state.own_rate(&Txid::ZERO), FeeRate::default());
 
     let replacement = Replacement {
         takes_back: true,
@@ -116,4 +119,67 @@ fn an_address_that_was_given_away_is_not_shown_again() {
     let first = state.receive_address().unwrap();
     state.give_away(&first, &key()).unwrap();
     assert_ne!(state.receive_address().unwrap(), first);
+}
+
+/// An account whose blocks from here on the light client has shown.
+fn shown() -> AccountState {
+    let mut state = funded();
+    state.go_back_proven(Some(mark(15)));
+    state
+}
+
+#[test]
+fn what_a_node_has_said_does_not_count_as_shown() {
+    let mut state = shown();
+    assert!(state.is_proven() && !funded().is_proven());
+    state.take_proven(mark(16), &[], None).unwrap();
+    assert!(state.is_proven());
+    state.take(mark(17), &[], None).unwrap();
+    assert!(!state.is_proven());
+    // What was only said is taken back before the light client goes on.
+    state.go_back(state.proven());
+    assert_eq!((state.mark(), state.is_proven()), (Some(mark(16)), true));
+    state.go_back(Some(mark(10)));
+    assert!(!state.is_proven(), "what was shown lay above");
+    state.go_back_proven(None);
+    assert_eq!((state.mark(), state.proven(), state.is_proven()), (None, None, false));
+}
+
+#[test]
+fn going_back_between_blocks_stands_at_the_block_that_was_named() {
+    let mut state = shown();
+    state.take_proven(mark(40), &[], None).unwrap();
+    state.go_back_proven(Some(mark(30)));
+    assert_eq!((state.mark(), state.proven(), state.height()), (Some(mark(30)), Some(mark(30)), Height(30)));
+    state.take_proven(mark(31), &[], None).unwrap();
+    assert_eq!(state.ledger().coins().count(), 1);
+}
+
+#[test]
+fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let transaction = state.pay(&order(100_000_000), &spec).unwrap().sign(&key(), &[3; 32]).unwrap();
+    state.sent(&transaction, Some(&key())).unwrap();
+    let spendable = state.balance(&spec);
+    let address = Address::from_bytes([9; 32]);
+    assert_ne!(state.receive_address(), Some(address));
+
+    state.go_back(None);
+    state.take_proven(mark(0), &[], Some(&key())).unwrap();
+    assert_eq!(state.own().len(), 1, "its coin has not come yet");
+    let coin = funded();
+    let coin = coin.ledger().coins().next().unwrap();
+    let lock = Lock::Address(coin.address);
+    let outputs = [TxOut { amount: coin.amount, lock }];
+    let paid = TxEffects::of_coinbase(Txid::from_bytes([1; 32]), &outputs);
+    state.take_proven(mark(1), &[paid], Some(&key())).unwrap();
+    for height in 2..=20 {
+        state.take_proven(mark(height), &[], Some(&key())).unwrap();
+    }
+    assert_eq!((state.own().len(), state.balance(&spec)), (1, spendable));
+
+    // Where the coin does not come back, neither does the payment.
+    state.go_back(None);
+    state.take_proven(mark(20), &[], Some(&key())).unwrap();
+    assert_eq!(state.own().len(), 0);
 }

@@ -1,0 +1,61 @@
+//! The leading tab: it holds the browser's lock, and the connections, for a worker that runs the client. When it closes, the browser gives the lock to
+//! the next tab.
+
+use js_sys::{Array, Reflect, Uint8Array};
+use leptos::prelude::*;
+use qbtc_wallet_wasm::client::Leadership;
+use qbtc_wallet_wasm::transport::{Server, Sleep};
+use wasm_bindgen::JsValue;
+use web_sys::MessageChannel;
+
+use super::Light;
+use crate::browser::worker;
+use crate::light::{Start, write};
+
+/// The program with the light client.
+const PROGRAM: &str = "qbtc-light";
+/// How long to wait before a worker that has ended is started again.
+const AGAIN_MS: u32 = 5_000;
+
+/// Whether this browser gives out locks here: pages that were not served securely get none.
+pub(crate) fn has_locks() -> bool {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into());
+    let locks = navigator.and_then(|navigator| Reflect::get(&navigator, &"locks".into()));
+    locks.is_ok_and(|locks| locks.is_object())
+}
+
+/// Waits until this tab leads, then leads for as long as the page lives. Without a lock it leads for itself alone.
+pub(super) async fn lead(light: Light, chain: String, channel: String) {
+    let leadership = Leadership::wait(&channel).await;
+    light.leads.set(true);
+    loop {
+        let start = Start {
+            chain: chain.clone(),
+            channel: channel.clone(),
+            run: js_sys::Math::random().to_bits(),
+            nodes: super::nodes_of_server().await,
+        };
+        let ended = work(&start).await;
+        light.fault.set(Some(ended.unwrap_or_else(|error| crate::browser::told(&error))));
+        light.news.set(None);
+        Sleep::new(AGAIN_MS).await;
+        // The lock is held as long as the page lives: a tab that cannot run the client would be followed by others that cannot either.
+        let _held = &leadership;
+    }
+}
+
+/// Runs a worker until it ends, and returns why.
+async fn work(start: &Start) -> Result<String, JsValue> {
+    let ports = MessageChannel::new()?;
+    let server = Server::new(ports.port1()).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let worker = worker::start(PROGRAM).await?;
+    let begin = Array::of2(&ports.port2(), &Uint8Array::from(&write(start)[..]));
+    let ended = match worker.post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {
+        // It says nothing more unless it has to end.
+        Ok(()) => worker::heard(&worker, None).await,
+        Err(error) => Err(error),
+    };
+    worker.terminate();
+    drop(server);
+    Ok(ended?.as_string().unwrap_or_default())
+}

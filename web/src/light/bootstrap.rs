@@ -1,0 +1,65 @@
+//! Where the light client begins: the addresses that the node tells of itself, those left out that this browser cannot reach.
+
+use std::collections::BTreeMap;
+
+/// The most addresses that are taken from a node.
+pub const ADDRESSES_MAX: usize = 32;
+
+/// For each node one address: that of the host from which the page came, where there is one; otherwise one that is not of a machine's own loop
+/// back to itself, unless the page came from there.
+#[must_use]
+pub fn reachable(dials: &[String], host: &str) -> Vec<String> {
+    let host = host.trim_matches(['[', ']']);
+    let is_here = matches!(host, "localhost" | "127.0.0.1" | "::1");
+    let worth = |address: &str| match place(address) {
+        Some(place) if place == host => 3,
+        Some("127.0.0.1" | "::1") => i32::from(is_here) * 2,
+        Some(_) => 1,
+        None => 0,
+    };
+    let mut best: BTreeMap<&str, &str> = BTreeMap::new();
+    for address in dials.iter().map(String::as_str) {
+        let Some((_, node)) = address.rsplit_once("/p2p/") else { continue };
+        let known = best.get(node).map_or(0, |known| worth(known));
+        if worth(address) > known {
+            best.insert(node, address);
+        }
+    }
+    best.into_values().take(ADDRESSES_MAX).map(str::to_owned).collect()
+}
+
+/// The host in a multiaddr: what stands after its first protocol.
+fn place(address: &str) -> Option<&str> {
+    address.split('/').nth(2).filter(|place| !place.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dials(hosts: &[&str]) -> Vec<String> {
+        hosts.iter().map(|host| format!("/ip4/{host}/udp/9/webrtc-direct/certhash/uE/p2p/12D3A")).collect()
+    }
+
+    #[test]
+    fn the_address_of_the_page_comes_first() {
+        let dials = dials(&["127.0.0.1", "192.0.2.7", "198.51.100.1"]);
+        for (host, place) in [("192.0.2.7", 1), ("127.0.0.1", 0), ("localhost", 0), ("node.example", 1)] {
+            assert_eq!(reachable(&dials, host), [dials[place].clone()], "{host}");
+        }
+    }
+
+    #[test]
+    fn a_loop_back_is_no_address_for_others() {
+        assert_eq!(reachable(&dials(&["127.0.0.1"]), "192.0.2.7"), Vec::<String>::new());
+        assert_eq!(reachable(&dials(&["127.0.0.1"]), "127.0.0.1").len(), 1);
+    }
+
+    #[test]
+    fn each_node_has_one_and_there_are_not_too_many() {
+        let strange = ["", "/", "/p2p/", "/ip4//udp/1/p2p/x", "no address"].map(str::to_owned);
+        assert_eq!(reachable(&strange, "h"), Vec::<String>::new());
+        let many: Vec<String> = (0..99).map(|node| format!("/ip4/192.0.2.1/udp/9/p2p/N{node}")).collect();
+        assert_eq!(reachable(&many, "h").len(), ADDRESSES_MAX);
+    }
+}

@@ -1,0 +1,429 @@
+//! Keeping the wallet: following the chain for it, and writing down what is known. One tab does it, the one that holds the wallet's lock; the others
+//! show what it has kept, and tell it what they do.
+//!
+//! The chain is shown by the light client. While that has no node, and for that time only, the wallet follows on the word of the node that serves the
+//! page; once the light client has one, what was only said is taken back and looked through again ([`crate::wallet::scan`]).
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use qbtc_core::chain::BlockMark;
+use qbtc_core::hash::Txid;
+use qbtc_core::lock::Address;
+use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::Height;
+use qbtc_core::wallet::derivation::AccountKey;
+use qbtc_wallet_wasm::client::Leadership;
+
+use super::state::{Following, Stage, WalletState, name_of};
+use crate::browser::channel::{Channel, Kind};
+use crate::browser::clock;
+use crate::browser::follow::{AccountAt, Follower};
+use crate::browser::light::has_locks;
+use crate::browser::source::{self, Handed};
+use crate::browser::storage::StorageError;
+use crate::light::{Ask, News, ScanNumber, Standing, Told, read, write};
+use crate::text;
+use crate::wallet::account::AccountState;
+use crate::wallet::change::{Change, Said};
+use crate::wallet::scan::{self, Search};
+
+/// After so many seconds without a node, the wallet follows the chain on the word of the node that serves the page.
+const ALONE_S: u64 = 10;
+/// How often a scan is begun anew, because what was told did not follow what was told before.
+const RESTARTS_MAX: u32 = 8;
+/// What is found in so much time is written down together.
+const KEEP_PAUSE: Duration = Duration::from_millis(400);
+
+/// What the light client was asked to look for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scan {
+    /// Its number; 0 for none.
+    number: ScanNumber,
+    /// The client that was asked.
+    run: Option<u64>,
+    restarts: u32,
+    watched: BTreeSet<Address>,
+}
+
+impl WalletState {
+    /// Follows whatever shows the chain, from now on.
+    pub(super) fn attend(self) {
+        let light = self.shared.light;
+        light.on_told(move |told| self.hear_scan(told));
+        Effect::new(move |_| {
+            light.news.track();
+            light.fault.track();
+            self.keeps.track();
+            self.shared.now.track();
+            untrack(|| self.steer());
+        });
+        let shared = self.shared;
+        let tip = Memo::new(move |_| shared.chain.with(|chain| chain.as_ref().map(|chain| chain.tip.id.clone())));
+        Effect::new(move |_| {
+            tip.with(|_| ());
+            if self.following.get_untracked() == Following::Word {
+                self.follow();
+            }
+        });
+    }
+
+    /// Hears the other tabs.
+    pub(super) fn join_tabs(self, spec: &ChainSpec) {
+        if self.tabs.with_value(Option::is_some) {
+            return;
+        }
+        let heard = move |message: crate::browser::channel::Message| {
+            if let Some(said) = read::<Said>(&message.bytes) {
+                spawn_local(async move { self.hear_tab(said).await });
+            }
+        };
+        // A browser without channels has tabs that do not hear of each other: the lock still keeps them from overwriting.
+        let channel = Channel::open(&format!("qbtc-wallet-{}", spec.chain_id()), heard).ok();
+        self.tabs.set_value(channel.map(Rc::new));
+    }
+
+    /// Tells the other tabs.
+    pub(super) fn say(self, said: &Said) {
+        if let Some(tabs) = self.tabs.get_value() {
+            tabs.say(Kind::Told, "", 0, &write(said));
+        }
+    }
+
+    async fn hear_tab(self, said: Said) {
+        let (spec, is_open) = (self.spec(), self.stage.with_untracked(|stage| *stage == Stage::Open));
+        match said {
+            Said::Another => {
+                // What is known is of the wallet before.
+                self.is_dirty.set_value(false);
+                self.lock();
+                self.open(&spec).await;
+            }
+            Said::Kept if is_open && self.keeps.get_untracked() => self.add_accounts_of_notes(&spec).await,
+            Said::Kept if is_open => {
+                self.unsaid.set_value(Vec::new());
+                self.reload(&spec).await;
+            }
+            Said::Changed { account, change } if is_open && self.keeps.get_untracked() => {
+                let account = account as usize;
+                if self.apply(account, &change, &spec).is_ok() {
+                    self.keep_all().await;
+                }
+            }
+            Said::Kept | Said::Changed { .. } => {}
+        }
+    }
+
+    /// Waits until no other tab keeps the wallet, then keeps it.
+    pub(super) fn wait_to_keep(self, spec: &ChainSpec) {
+        self.opening.update_value(|opening| *opening += 1);
+        let opening = self.opening.get_value();
+        let (name, spec) = (format!("qbtc-wallet-{}", spec.chain_id()), spec.clone());
+        spawn_local(async move {
+            // Without locks, as in pages that were not served securely, each tab keeps it.
+            let lock = if has_locks() { Leadership::wait(&name).await.ok() } else { None };
+            if self.opening.get_value() != opening {
+                return;
+            }
+            self.reload(&spec).await;
+            if self.opening.get_value() != opening {
+                return;
+            }
+            self.keeping.set_value(lock);
+            for (account, change) in self.unsaid.get_value() {
+                // What does not fit what was kept has been overtaken by it.
+                let _ = self.apply(account, &change, &spec);
+            }
+            self.unsaid.set_value(Vec::new());
+            self.keeps.set(true);
+        });
+    }
+
+    /// Lets another tab keep the wallet.
+    pub(super) fn stop_keeping(self) {
+        if self.is_dirty.get_value() {
+            spawn_local(self.write_down());
+        }
+        self.opening.update_value(|opening| *opening += 1);
+        self.keeps.set(false);
+        self.keeping.set_value(None);
+        self.following.set(Following::Nobody);
+        self.scan.set_value(Scan::default());
+        self.unsaid.set_value(Vec::new());
+    }
+
+    fn is_keeping(self) -> bool {
+        self.keeps.get_untracked() && self.stage.with_untracked(|stage| *stage == Stage::Open)
+    }
+
+    /// Has the accounts looked for from where the last of them stands.
+    pub(super) fn search_anew(self) {
+        self.scan.update_value(|scan| scan.run = None);
+        self.steer();
+        if self.following.get_untracked() == Following::Word {
+            self.follow();
+        }
+    }
+
+    /// Decides who shows the chain.
+    fn steer(self) {
+        if !self.is_keeping() {
+            return;
+        }
+        let light = self.shared.light;
+        let news = light.news.get_untracked();
+        if let Some(news) = news.as_ref().filter(|news| news.standing() != Standing::Alone) {
+            self.alone_since.set_value(None);
+            if news.can_prove() && self.scan.with_value(|scan| scan.run) != Some(news.run) {
+                self.start_scan(news);
+            }
+            return;
+        }
+        let now = clock::now_s();
+        let since = self.alone_since.get_value().unwrap_or(now);
+        self.alone_since.set_value(Some(since));
+        let is_over = light.fault.with_untracked(Option::is_some) || now.saturating_sub(since) >= ALONE_S;
+        let is_told =
+            self.shared.chain.with_untracked(Option::is_some) && self.shared.fault.with_untracked(Option::is_none);
+        if is_over && is_told && self.following.get_untracked() != Following::Word {
+            self.scan.set_value(Scan::default());
+            self.following.set(Following::Word);
+            self.follow();
+        }
+    }
+
+    fn start_scan(self, news: &News) {
+        let spec = self.spec();
+        let Some(keys) = self.keys(&spec) else { return };
+        let begun = self.accounts.try_update(|accounts| scan::begin(accounts, &keys, news.tip.mark));
+        let Some(Ok(Search { start, marks, addresses })) = begun else { return };
+        let number = js_sys::Math::random().to_bits();
+        let restarts = self.scan.with_value(|scan| scan.restarts);
+        let watched = addresses.iter().copied().collect();
+        self.scan.set_value(Scan { number, run: Some(news.run), restarts, watched });
+        self.following.set(Following::Light);
+        self.progress.update(|progress| progress.fault = None);
+        self.shared.light.say(&Ask::Scan { number, start, marks, addresses });
+        self.keep_soon();
+        self.hand_in_again();
+    }
+
+    fn hear_scan(self, told: Told) {
+        let number = self.scan.with_value(|scan| scan.number);
+        if !self.is_keeping() || number == 0 {
+            return;
+        }
+        match told {
+            Told::Scanned { number: of, to, block } if of == number => self.take(to, block.as_deref()),
+            Told::RolledBack { number: of, to } if of == number => {
+                self.accounts.update(|accounts| accounts.iter_mut().for_each(|state| state.go_back_proven(to)));
+                self.keep_soon();
+            }
+            Told::Scanned { .. } | Told::RolledBack { .. } | Told::News(_) => {}
+        }
+    }
+
+    fn take(self, to: BlockMark, block: Option<&[u8]>) {
+        let spec = self.spec();
+        let Some(keys) = self.keys(&spec) else { return };
+        let taken = self.accounts.try_update(|accounts| scan::take(accounts, &keys, to, block, &spec));
+        match taken {
+            Some(Ok(addresses)) => {
+                self.scan.update_value(|scan| scan.watched.extend(addresses.iter().copied()));
+                if block.is_some() {
+                    self.shared.light.say(&Ask::Taken { id: to.id, addresses });
+                }
+                self.progress.update(|progress| progress.height = to.height.0);
+                self.keep_soon();
+                if to.height.0 >= untrack(|| self.shared.height()) {
+                    self.hand_in_again();
+                }
+            }
+            Some(Err(error)) => {
+                self.scan.update_value(|scan| (scan.run, scan.number, scan.restarts) = (None, 0, scan.restarts + 1));
+                if self.scan.with_value(|scan| scan.restarts) <= RESTARTS_MAX {
+                    self.steer();
+                } else {
+                    self.progress.update(|progress| progress.fault = Some(error.to_string()));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Has the client look for addresses that were made beside a scan.
+    fn watch_new(self) {
+        let all: BTreeSet<Address> = self
+            .accounts
+            .with_untracked(|accounts| accounts.iter().flat_map(|state| state.book().addresses()).collect());
+        let new: Vec<Address> = self.scan.with_value(|scan| all.difference(&scan.watched).copied().collect());
+        if new.is_empty() || self.scan.with_value(|scan| scan.number) == 0 {
+            return;
+        }
+        self.scan.update_value(|scan| scan.watched.extend(new.iter().copied()));
+        let reached = self.accounts.with_untracked(|accounts| accounts.first().map(AccountState::height));
+        let from = reached.and_then(Height::next).unwrap_or_default();
+        self.shared.light.say(&Ask::Watch { addresses: new, from });
+    }
+
+    fn keys(self, spec: &ChainSpec) -> Option<Vec<AccountKey>> {
+        (0..self.accounts.with_untracked(Vec::len)).map(|index| self.key(index, spec)).collect()
+    }
+
+    fn apply(self, account: usize, change: &Change, spec: &ChainSpec) -> Result<(), String> {
+        let key = self.key(account, spec).ok_or(text::LOCKED)?;
+        let changed =
+            self.accounts.try_update(|accounts| accounts.get_mut(account).map(|state| change.apply(state, &key)));
+        changed.flatten().ok_or(text::LOCKED)?.map_err(|error| error.to_string())?;
+        self.watch_new();
+        Ok(())
+    }
+
+    /// Changes the account that is shown, and has it kept.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) async fn change_current(self, spec: &ChainSpec, change: Change) -> Result<(), String> {
+        let current = self.current.get_untracked();
+        self.apply(current, &change, spec)?;
+        if self.is_keeping() {
+            self.keep_all().await;
+        } else {
+            self.unsaid.update_value(|unsaid| unsaid.push((current, change.clone())));
+            self.say(&Said::Changed { account: u32::try_from(current).unwrap_or(u32::MAX), change });
+        }
+        Ok(())
+    }
+
+    /// Hands a payment to the network and notes it.
+    ///
+    /// # Errors
+    /// A sentence, if nobody wants it: then nothing is noted.
+    pub(crate) async fn hand_in(self, spec: &ChainSpec, transaction: Transaction) -> Result<Handed, String> {
+        let handed = source::submit(self.shared.light, &transaction).await;
+        if let Handed::Refused(why) = handed {
+            return Err(why);
+        }
+        self.change_current(spec, Change::Sent(Box::new(transaction))).await?;
+        Ok(handed)
+    }
+
+    /// Notes a transaction that waits, if it touches an account. That it waits is a node's word.
+    pub(crate) async fn look_at(self, txid: &str, spec: &ChainSpec) {
+        let Ok(id) = txid.parse::<Txid>() else { return };
+        let is_known = |state: &AccountState| state.ledger().entry(&id).is_some();
+        if !self.is_keeping() || self.accounts.with_untracked(|accounts| accounts.iter().any(is_known)) {
+            return;
+        }
+        // Whether it is there a moment later does not matter: its block will bring it.
+        let Ok(Some(transaction)) = source::waiting(txid).await else { return };
+        let Some(keys) = self.keys(spec) else { return };
+        let seen = |accounts: &mut Vec<AccountState>| {
+            // Each account is to see it: one may pay the other.
+            accounts
+                .iter_mut()
+                .zip(&keys)
+                .fold(false, |is_seen, (state, key)| state.seen(&transaction, Some(key)).unwrap_or(false) || is_seen)
+        };
+        if self.accounts.try_update_untracked(seen) == Some(true) {
+            self.accounts.notify();
+            self.watch_new();
+            self.keep_soon();
+        }
+    }
+
+    /// Keeps up with the chain on the word of the node that serves the page, in the background. Asked while it does, it goes on for another round.
+    fn follow(self) {
+        self.wants_follow.set_value(true);
+        if !self.is_keeping() || self.progress.with_untracked(|progress| progress.is_running) {
+            return;
+        }
+        self.progress.update(|progress| progress.is_running = true);
+        let spec = self.spec();
+        spawn_local(async move {
+            while self.wants_follow.get_value() {
+                self.wants_follow.set_value(false);
+                let fault = self.follow_once(&spec).await.err();
+                // Once the light client shows the chain, what the node says does not matter.
+                let fault = fault.filter(|_| self.following.get_untracked() == Following::Word);
+                self.progress.update(|progress| progress.fault = fault);
+            }
+            self.progress.update(|progress| progress.is_running = false);
+        });
+    }
+
+    async fn follow_once(self, spec: &ChainSpec) -> Result<(), String> {
+        let chain = source::chain().await.map_err(|error| error.sentence())?;
+        if chain.chain_id != spec.chain_id().to_string() {
+            return Err(text::OTHER_CHAIN.to_owned());
+        }
+        let is_wanted = || self.is_keeping() && self.following.get_untracked() == Following::Word;
+        for index in 0..self.accounts.with_untracked(Vec::len) {
+            let Some(key) = self.key(index, spec) else { return Ok(()) };
+            let account = AccountAt { accounts: self.accounts, index };
+            let follower = Follower { spec, key: &key, account, is_wanted: &is_wanted };
+            let on_batch = async |height: Height| {
+                self.progress.update(|progress| progress.height = height.0);
+                self.accounts.notify();
+                self.keep_soon();
+            };
+            follower.follow(Height(chain.tip.height), on_batch).await.map_err(|error| error.sentence())?;
+        }
+        self.hand_in_again();
+        Ok(())
+    }
+
+    /// Hands in again what is in no block yet: a node may have lost it, or never got it.
+    fn hand_in_again(self) {
+        let own =
+            |accounts: &Vec<AccountState>| accounts.iter().flat_map(AccountState::own).cloned().collect::<Vec<_>>();
+        let own = self.accounts.with_untracked(own);
+        spawn_local(async move {
+            for transaction in own {
+                if let Handed::Unsure(_) = source::submit(self.shared.light, &transaction).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Writes everything down in a moment, together with what happens until then.
+    fn keep_soon(self) {
+        if !self.is_dirty.get_value() {
+            self.is_dirty.set_value(true);
+            let keep = move || {
+                if self.is_dirty.get_value() && self.is_keeping() {
+                    spawn_local(async move { self.keep_all().await });
+                }
+            };
+            set_timeout(keep, KEEP_PAUSE);
+        }
+    }
+
+    /// Writes everything down, and tells the other tabs. That it could not be is shown until it could.
+    async fn keep_all(self) {
+        self.write_down().await;
+        self.say(&Said::Kept);
+    }
+
+    /// What is written is what is known at the moment of the call.
+    fn write_down(self) -> impl Future<Output = ()> {
+        self.is_dirty.set_value(false);
+        let entries: Vec<(String, Vec<u8>)> = self.accounts.with_untracked(|accounts| {
+            accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
+        });
+        let storage = self.storage.get_value();
+        async move {
+            let Some(storage) = storage else { return };
+            let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+            let fault = storage.put(&entries).await.err().map(|StorageError(error)| error);
+            if self.unkept.get_untracked() != fault {
+                self.unkept.set(fault);
+            }
+        }
+    }
+}
