@@ -41,7 +41,8 @@ pub struct NodeConfig {
     #[arg(long, env = "QBTC_STRATUM", value_name = "ADDR|off", hide_env_values = true)]
     pub stratum: Option<Listen>,
     /// Where the node listens for peers, by TCP and QUIC, or a multiaddr; port 0 takes any free one
-    /// [default: all addresses and the chain's port, 8333 on main; nowhere with --connect].
+    /// [default: all addresses and the chain's port, 8333 on main, and the next one for browsers;
+    /// nowhere with --connect].
     #[arg(long, env = "QBTC_P2P", value_name = "ADDR|off", hide_env_values = true, value_delimiter = ',')]
     pub p2p: Vec<PeerListen>,
     /// Connects with these nodes, each IP:PORT or a multiaddr, and with no others.

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Codes that the layer in TypeScript makes by itself.
 const OF_THE_LAYER: [&str; 3] = ["aborted", "freed", "load"];
-/// Exports with the feature `light`, which no program of the package has.
-const NOT_IN_THE_PACKAGE: [&str; 2] = ["light.rs", "shared.rs"];
+/// Exports that no program of the package has.
+const NOT_IN_THE_PACKAGE: [&str; 1] = ["shared.rs"];
+/// Where an error's code stands beside its variant.
+const TABLES: [&str; 2] = ["transport/error.rs", "npm/light/shown.rs"];
 
 fn wallet_wasm() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").join("wallet-wasm")
@@ -23,9 +25,12 @@ fn literals_after<'a>(text: &'a str, call: &str) -> Vec<&'a str> {
 fn thrown() -> BTreeSet<String> {
     let source = wallet_wasm().join("src");
     let mut files = vec![source.join("amount.rs")];
-    for folder in ["failure", "npm"] {
-        let entries = fs::read_dir(source.join(folder)).expect("the folder is there");
-        files.extend(entries.map(|entry| entry.expect("it can be read").path()));
+    let mut folders = vec![source.join("failure"), source.join("npm")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
     }
     let mut codes = BTreeSet::new();
     files.retain(|file| !NOT_IN_THE_PACKAGE.iter().any(|name| file.ends_with(name)));
@@ -34,6 +39,12 @@ fn thrown() -> BTreeSet<String> {
         for call in ["Failure::new(", "Self::new("] {
             codes.extend(literals_after(&text, call).into_iter().map(str::to_owned));
         }
+    }
+    for table in TABLES {
+        let text = fs::read_to_string(source.join(table)).expect("a source file can be read");
+        let rows =
+            text.lines().map(str::trim).filter(|line| line.starts_with("Self::") || line.starts_with("QueryError::"));
+        codes.extend(rows.flat_map(|row| literals_after(row, "=> ")).map(str::to_owned));
     }
     codes
 }

@@ -1,8 +1,10 @@
 //! The suites of tests/browser: what runs in Chromium, against real nodes.
+//!
+//! The folder demo among them is no suite: `cargo xtask demo --check` plays it against its own nodes.
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -45,15 +47,30 @@ impl<'a> Suites<'a> {
 
     /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
     pub(crate) fn command(&self, suite: &str) -> Command {
-        let mut node = Command::new("node");
-        node.arg("run.mjs").current_dir(folder(self.workspace).join(suite));
-        node.env("CHROMIUM", &self.chromium).env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
+        let mut node = script(self.workspace, &self.chromium, suite);
+        node.env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
         node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
         if env::var_os("ROUNDS").is_none() {
             node.env("ROUNDS", ROUNDS);
         }
         node
     }
+}
+
+/// The command that plays the folder demo: with Chromium and all packages, and against nodes that run.
+///
+/// # Errors
+/// If Chromium or a package cannot be had.
+pub(crate) fn demo(workspace: &Workspace) -> Result<Command> {
+    let chromium = tools::chromium(workspace)?;
+    link_packages(workspace)?;
+    Ok(script(workspace, &chromium, "demo"))
+}
+
+fn script(workspace: &Workspace, chromium: &Path, name: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg("run.mjs").current_dir(folder(workspace).join(name)).env("CHROMIUM", chromium);
+    node
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

@@ -129,9 +129,17 @@ impl Beside {
     /// # Errors
     /// If the system does not tell.
     pub(crate) fn is_running(&mut self) -> io::Result<bool> {
+        Ok(self.ended()?.is_none())
+    }
+
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         // When `xtask` is interrupted, this waits for its end: that the child stops then is no news.
         let _running = running();
-        Ok(self.child.try_wait()?.is_none())
+        self.child.try_wait()
     }
 
     /// Ends it at once, as a power cut would.

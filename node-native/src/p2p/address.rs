@@ -98,6 +98,12 @@ impl ListenAddress {
 }
 
 impl ListenAddress {
+    /// WebRTC, which browsers reach.
+    #[must_use]
+    pub fn webrtc(socket: SocketAddr) -> Self {
+        Self(vec![Multiaddr::from(socket.ip()).with(Protocol::Udp(socket.port())).with(Protocol::WebRTCDirect)])
+    }
+
     /// Whether browsers are to reach the node there by WebRTC.
     #[must_use]
     pub fn is_webrtc(&self) -> bool {

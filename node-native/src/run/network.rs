@@ -1,7 +1,7 @@
 //! The network of a node, as its operator has set it.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use qbtc_core::net::KeyHash;
@@ -35,9 +35,12 @@ pub(super) fn options(config: &NodeConfig, spec: &ChainSpec) -> Result<Option<P2
     options.listen = config.p2p.iter().filter_map(listen_address).collect();
     if config.p2p.is_empty() && config.connect.is_empty() {
         let port = spec.network().ports.p2p;
-        options.listen.push(ListenAddress::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))));
-        // Not every machine has IPv6.
-        options.listen_if_possible.push(ListenAddress::at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
+        let (ipv4, ipv6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
+        options.listen.push(ListenAddress::at((ipv4, port).into()));
+        // Not every machine has IPv6; and a node is of use to other nodes where browsers cannot reach it.
+        options.listen_if_possible.push(ListenAddress::at((ipv6, port).into()));
+        let for_browsers = |ip| ListenAddress::webrtc((ip, port.saturating_add(1)).into());
+        options.listen_if_possible.extend([ipv4, ipv6].map(for_browsers));
     }
     Ok(Some(options))
 }
@@ -85,7 +88,7 @@ pub(super) async fn start(
     let discovery = discovery(config, node.spec(), store, stored);
     options.waits_for_peers = waits_for_peers(node.spec(), &options, &discovery);
     options.discovery = Some(discovery);
-    if options.listen.iter().any(ListenAddress::is_webrtc) {
+    if options.listen.iter().chain(&options.listen_if_possible).any(ListenAddress::is_webrtc) {
         // Part of the addresses that browsers know, so it stays over restarts.
         options.webrtc = Some(Certificate::load_or_generate(&chain_dir.join("webrtc.pem"))?);
     }

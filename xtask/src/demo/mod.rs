@@ -4,6 +4,7 @@
 //! every few seconds. All of it lies in a folder that goes away at the end, unless `--keep` names one.
 
 mod network;
+mod page;
 mod story;
 mod wallet;
 
@@ -52,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let address = wallet.address()?;
     let mut network = Network::start(&program, folder.path(), &address, options.block_interval)?;
     if options.check {
-        return story::play(&wallet, &mut network);
+        return story::play(workspace, &wallet, &mut network);
     }
     network.wait_for_money(&wallet)?;
     tell(&network, &wallet)?;

@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use super::PATIENCE;
 use super::network::Network;
+use super::page::Page;
 use super::wallet::Wallet;
+use crate::browser;
+use crate::workspace::Workspace;
 
 /// Plays it, one line a part.
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub(super) fn play(wallet: &Wallet, network: &mut Network) -> Result<()> {
+pub(super) fn play(workspace: &Workspace, wallet: &Wallet, network: &mut Network) -> Result<()> {
     network.wait_for_money(wallet)?;
     holds("coins are mined to a wallet, and can be spent");
 
@@ -41,14 +44,25 @@ pub(super) fn play(wallet: &Wallet, network: &mut Network) -> Result<()> {
     ensure!(links.iter().all(is_post_quantum), "not every link is safe from quantum computers");
     holds("every link has a post-quantum key exchange");
 
+    let mut page = open_page(workspace, wallet, network)?;
+    wallet.send(&page.told("address:")?, "2")?;
+    page.told("paid:")?;
     network.kill_and_restart_last()?;
     network.wait_for_agreement()?;
     ensure!(wallet.balance_of("friend")? == "1.5", "money is lost");
     holds("a node is killed, starts again, and catches up");
-    Ok(())
+    page.end()
 }
 
-fn holds(what: &str) {
+/// A browser at the first node's wallet, which pays back to the wallet that mines.
+fn open_page(workspace: &Workspace, wallet: &Wallet, network: &Network) -> Result<Page> {
+    let mut script = browser::demo(workspace)?;
+    script.env("WALLET", format!("http://{}/wallet", network.first().http()?)).env("BACK", wallet.address()?);
+    Page::open(&mut script, workspace.log("demo-browser"))
+}
+
+/// Prints what has been seen to hold.
+pub(super) fn holds(what: &str) {
     println!("ok  {what}");
 }
 
