@@ -173,7 +173,8 @@ mod tests {
     fn nodes_listen_unless_they_are_told_whom_to_connect_with() {
         let usual = of(&NodeConfig::default()).unwrap().unwrap();
         assert_eq!(usual.listen, ["0.0.0.0:38333".parse().unwrap()]);
-        assert_eq!(usual.listen_if_possible, ["[::]:38333".parse().unwrap()]);
+        let if_possible = ["[::]:38333", "/ip4/0.0.0.0/udp/38334/webrtc-direct", "/ip6/::/udp/38334/webrtc-direct"];
+        assert_eq!(usual.listen_if_possible, if_possible.map(|address| address.parse().unwrap()));
         let connect = vec!["127.0.0.1:1".parse().unwrap()];
         let only = of(&NodeConfig { connect: connect.clone(), ..NodeConfig::default() }).unwrap().unwrap();
         assert!(only.listen.is_empty() && only.listen_if_possible.is_empty() && only.wanted == connect);
