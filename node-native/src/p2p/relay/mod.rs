@@ -30,7 +30,7 @@ use qbtc_core::sync::{Moment, PeerKey, Verdict};
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::FeeRate;
 use qbtc_core::verify::SpendError;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::node::{Event, Node, TxRefusal};
 use own::Own;
@@ -44,6 +44,8 @@ const LEAVING_MAX: usize = 1_024;
 /// The task.
 pub(crate) struct Relay {
     node: Node,
+    /// What happens in the node, from the moment on at which this was made: what is spread before it runs is not lost.
+    events: broadcast::Receiver<Event>,
     link: RelayLink,
     started: Instant,
     stem: Stem,
@@ -79,6 +81,7 @@ impl Relay {
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         Ok(Self {
             node: node.clone(),
+            events: node.events(),
             link,
             started: Instant::now(),
             stem: Stem::new(key, Moment::default()),
@@ -92,14 +95,13 @@ impl Relay {
 
     /// Goes on until the node stops.
     pub(crate) async fn run(mut self) {
-        let mut events = self.node.events();
         let stopping = self.node.stopping().clone();
         loop {
             let deadline = self.stem.deadline().into_iter().chain(self.own.deadline()).min();
             let wait = deadline.map_or(LONG, |at| Duration::from_millis(at.since(self.now())));
             let is_open = tokio::select! {
                 () = stopping.cancelled() => return,
-                event = events.recv() => match event {
+                event = self.events.recv() => match event {
                     Ok(event) => self.happened(event).await,
                     // What was missed is spread again in time if it was this node's own.
                     Err(RecvError::Lagged(_)) => Some(()),
