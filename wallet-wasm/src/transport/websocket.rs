@@ -283,7 +283,10 @@ impl Inner {
             if state.is_gone {
                 return Poll::Ready(Err(TransportError::TurnedDown));
             }
-            state.waiting.push(cx.waker().clone());
+            // Whoever looks again without having been woken waits once.
+            if !state.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await
@@ -338,10 +341,12 @@ impl SocketStream {
     /// Sends bytes. Waits while much waits to leave, or to be read by the node.
     pub(super) async fn send(&self, mut bytes: &[u8]) -> Result<(), TransportError> {
         while !bytes.is_empty() {
-            while self.inner.socket.buffered_amount() > UNSENT_BYTES_MAX {
+            // What a closed socket has not sent stays counted: its end is seen below.
+            while self.inner.socket.buffered_amount() > UNSENT_BYTES_MAX && !self.inner.state.borrow().is_gone {
                 Sleep::new(UNSENT_PAUSE_MS).await;
             }
             let sent = self.inner.until(|state| match state.muxer.write(self.id, bytes) {
+                _ if state.is_gone => Some(Err(TransportError::TurnedDown)),
                 0 if state.muxer.is_broken(self.id) => Some(Err(TransportError::TurnedDown)),
                 0 => None,
                 count => Some(Ok(count)),
