@@ -240,6 +240,7 @@ impl WalletState {
                 self.progress.update(|progress| progress.height = to.height.0);
                 self.keep_soon();
                 if to.height.0 >= untrack(|| self.shared.height()) {
+                    self.scan.update_value(|scan| scan.restarts = 0);
                     self.hand_in_again();
                 }
             }
