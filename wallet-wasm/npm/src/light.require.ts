@@ -5,35 +5,23 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createGlue } from './glue/light.js';
 import type { LoadOptions } from './guard.js';
-import { type LightProgram, connectLight, servePort } from './light-client.js';
-import type { ConnectionServer, LightClient as Client, LightClientClass, LightClientOptions } from './light-types.js';
+import { lightEntry } from './light-entry.js';
+import type { ConnectionServer, LightClient as Client, LightClientClass } from './light-types.js';
 
-export * from './errors.js';
-export type { LoadOptions, Source } from './guard.js';
-export type {
-  Asking, Balance, ConnectionServer, FilterProof, FoundTransaction, HistoryEntry, LightClientClass, LightClientOptions, LightEvent,
-  LightNode, LightStatus, LightWarning, Sent, Tip, TransactionBody, WatchedCoin,
-} from './light-types.js';
-export type * from './types.js';
+export * from './light-exports.js';
 
-const program: LightProgram = {
-  createGlue,
-  source: (signal) => readFile(join(__dirname, '../wasm/light.wasm'), { signal }),
-};
+const entry = lightEntry((signal) => readFile(join(__dirname, '../wasm/light.wasm'), { signal }));
 
 /** A light client. {@link LightClientClass.connect} makes one. */
 export type LightClient = Client;
 /** Makes light clients. */
-export const LightClient: LightClientClass = Object.freeze({
-  connect: (options: LightClientOptions): Promise<Client> => connectLight(program, options),
-});
+export const LightClient: LightClientClass = entry.LightClient;
 
 /**
  * In a page: holds the connections of a client that runs in a worker, which has no WebRTC. One end of a `MessageChannel` comes here, the other
  * goes to the worker, as `port` of {@link LightClientOptions}.
  */
 export function serveConnections(port: MessagePort, options: LoadOptions = {}): Promise<ConnectionServer> {
-  return servePort(program, port, options);
+  return entry.serveConnections(port, options);
 }
