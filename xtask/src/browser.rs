@@ -29,7 +29,7 @@ pub(crate) struct Suites<'a> {
 }
 
 impl<'a> Suites<'a> {
-    /// Builds the programs that the suites start and load. The web app is built already.
+    /// Builds the programs that the suites start and load, but for the web app, which must be there.
     ///
     /// # Errors
     /// If something does not build, or Chromium or a package cannot be had.

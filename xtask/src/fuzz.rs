@@ -38,8 +38,8 @@ const SHORT_SECONDS: u32 = 5;
 /// What one input may take and use before libFuzzer reports it: every limit on hostile data keeps far below both.
 const INPUT_LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
 
-/// All code that is fuzzed is safe Rust but for one small file, and a sanitizer of memory makes both building and running several times
-/// slower: it is left out unless it is asked for. Assertions and checks of overflow are on.
+/// All code that is fuzzed is safe Rust but for one small file, and a sanitizer of memory slows both building and running: it is left out
+/// unless it is asked for. Assertions and checks of overflow are on.
 const SANITIZER: &str = "none";
 
 /// Runs one target or all of them on the user's terminal.

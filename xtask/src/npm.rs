@@ -126,7 +126,7 @@ fn bind(
         "--no-default-features",
     ]);
     cargo.args(["--features", program.features, "--profile", program.profile]);
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", Workspace::remapped()? + program.flags);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", Workspace::remapped(toolchain)? + program.flags);
     run_logged(&mut cargo, &workspace.log(&format!("npm-{}", program.name)))?;
     let built = workspace.target.join(WASM_TARGET).join(program.profile).join("qbtc_wallet_wasm.wasm");
     // The slow steps are left out where the program is the same as last time.

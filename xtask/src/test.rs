@@ -3,7 +3,7 @@
 //! To add a check, add a row to [`STEPS`] and its function. A step that fails does not stop those after it, so that one run
 //! tells everything that is wrong.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -75,6 +75,8 @@ struct Run<'a> {
     workspace: &'a Workspace,
     /// What could not be checked, and why.
     skipped: RefCell<Vec<String>>,
+    /// Whether the web app is built as the sources are.
+    has_web_app: Cell<bool>,
     /// Present whenever a step that uses wasm was chosen.
     wasm: Option<Wasm>,
 }
@@ -94,7 +96,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let is_chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
 
-    let mut run = Run { workspace, skipped: RefCell::default(), wasm: None };
+    let mut run = Run { workspace, skipped: RefCell::default(), has_web_app: Cell::new(false), wasm: None };
     if steps.iter().any(|step| step.uses_wasm) {
         announce("setup")?;
         let setup_started = Instant::now();
@@ -300,12 +302,17 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
 }
 
 fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
-    web::check_loads(&web::make(run.workspace, true)?)?;
+    let sizes = web::make(run.workspace, true)?;
+    run.has_web_app.set(true);
+    web::check_loads(&sizes)?;
     counts.passed += 1;
     Ok(())
 }
 
 fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
+    if !run.has_web_app.replace(true) {
+        web::make(run.workspace, true)?;
+    }
     let suites = browser::Suites::new(run.workspace, &run.wasm()?.toolchain)?;
     let mut failures = Vec::new();
     for suite in browser::SUITES {

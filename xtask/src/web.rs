@@ -117,7 +117,7 @@ fn build(workspace: &Workspace, is_release: bool) -> Result<()> {
     command.args(["build", "--quiet"]).current_dir(&workspace.root);
     command.env("CARGO_TARGET_DIR", &workspace.target).env("PATH", path);
     // Types of views a hundred levels deep would make the program, and its build, half as large again.
-    command.env("RUSTFLAGS", format!("--cfg erase_components {}", Workspace::remapped()?));
+    command.env("RUSTFLAGS", format!("--cfg erase_components {}", Workspace::remapped(&toolchain)?));
     // Trunk reads the convention "any value" as a flag of its own, which wants true or false.
     command.env_remove("NO_COLOR");
     if is_release {

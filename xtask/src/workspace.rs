@@ -66,7 +66,7 @@ impl Workspace {
     ///
     /// # Errors
     /// If nobody says where cargo keeps the sources of dependencies.
-    pub(crate) fn remapped() -> Result<String> {
+    pub(crate) fn remapped(toolchain: &Toolchain) -> Result<String> {
         let cargo_home = match (env::var_os("CARGO_HOME"), env::var_os("HOME")) {
             (Some(folder), _) => PathBuf::from(folder),
             (None, Some(home)) => Path::new(&home).join(".cargo"),
@@ -74,11 +74,11 @@ impl Workspace {
         };
         let flag = |folder: &Path| format!("--remap-path-prefix={}=", folder.display());
         let sources = cargo_home.join("registry/src");
-        // The registry's own folder says nothing either, and the standard library's sources lie where this machine's toolchain is.
+        // The registry's own folder says nothing either, and the standard library's sources lie where this toolchain is.
         let mut registries: Vec<_> =
             std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         registries.sort();
-        let sysroot = output_of(Command::new("rustc").args(["--print", "sysroot"]));
+        let sysroot = output_of(toolchain.command("rustc").args(["--print", "sysroot"]));
         let library = sysroot.map(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"));
         // Of several that fit, rustc takes the last.
         let folders = std::iter::once(sources.clone()).chain(registries).chain(library);
