@@ -31,6 +31,7 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// The features of qbtc-wallet-wasm that it is built with.
     pub(crate) features: &'static str,
+    /// No other program with other flags has it.
     profile: &'static str,
     /// What rustc is told beside.
     flags: &'static str,
@@ -45,7 +46,7 @@ const COMPACT_HASHES: &str = r#" --cfg sha2_backend_soft="compact""#;
 pub(crate) const PROGRAMS: &[Program] = &[
     Program { name: "sign", features: "keys", profile: "wasm-sign", flags: COMPACT_HASHES, gzip_max: 220_000 },
     Program { name: "wallet", features: "pay", profile: "wasm", flags: "", gzip_max: 320_000 },
-    Program { name: "light", features: "light,npm", profile: "wasm", flags: COMPACT_HASHES, gzip_max: 370_000 },
+    Program { name: "light", features: "light,npm", profile: "wasm-light", flags: COMPACT_HASHES, gzip_max: 370_000 },
 ];
 
 /// What a program weighs, in bytes.
