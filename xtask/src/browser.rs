@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{npm, packages, tools};
+use crate::{npm, packages, programs, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
 pub(crate) const SUITES: [&str; 5] = ["webrtc", "transport", "light", "npm", "app"];
@@ -35,10 +35,7 @@ impl<'a> Suites<'a> {
     /// If something does not build, or Chromium or a package cannot be had.
     pub(crate) fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
         let chromium = tools::chromium(workspace)?;
-        let mut node = workspace.cargo(&Toolchain::Default);
-        node.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc"]);
-        node.args(["--example", "webrtc_peer", "--example", "light_liar"]);
-        run_logged(&mut node, &workspace.log("browser-node"))?;
+        programs::build(workspace)?;
         link_packages(workspace)?;
         npm::build(workspace, toolchain)?;
         let deno = packages::of_npm_package(workspace)?.join("node_modules/deno/bin.cjs");

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process::{output_of, run_logged};
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{packages, tools};
+use crate::{packages, programs, tools};
 
 /// What `cargo xtask npm` is asked for.
 #[derive(Debug, clap::Args)]
@@ -174,10 +174,7 @@ pub(crate) fn try_in_hosts(
     package: &Path,
     run: impl FnOnce(&mut Command) -> Result<()>,
 ) -> Result<()> {
-    let mut build = workspace.cargo(&Toolchain::Default);
-    build.args(["build", "--locked", "--package", "qbtc-tests", "--bin", "npm_vectors"]);
-    run_logged(&mut build, &workspace.log("npm-vectors-build"))?;
-    let vectors_program = workspace.target.join("debug/npm_vectors");
+    let vectors_program = programs::build(workspace)?.join("npm_vectors");
     let folder = workspace.target.join("npm/tried");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;

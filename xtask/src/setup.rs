@@ -8,36 +8,51 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 use crate::{packages, tools};
 
+/// A tool: its name, and what finds or installs it and tells where it is.
+type Tool = (&'static str, fn(&Workspace) -> Result<String>);
+
+const TOOLS: [Tool; 10] = [
+    ("wasm32 toolchain", |workspace| {
+        let toolchain = tools::wasm_toolchain(workspace)?;
+        Ok(format!("{} ({})", toolchain.name(), toolchain.version().unwrap_or_default()))
+    }),
+    ("node", tools::node),
+    ("wasm-bindgen", |workspace| Ok(tools::wasm_bindgen(workspace)?.display().to_string())),
+    ("wasm-opt", |workspace| Ok(packages::binaryen(workspace)?.display().to_string())),
+    ("npm packages", |workspace| Ok(packages::of_npm_package(workspace)?.display().to_string())),
+    ("packages of tests", |workspace| Ok(packages::of_browser_tests(workspace)?.display().to_string())),
+    ("chromium", |workspace| Ok(tools::chromium(workspace)?.display().to_string())),
+    ("trunk", |workspace| Ok(tools::trunk(workspace)?.display().to_string())),
+    ("cargo-deny", |workspace| Ok(tools::cargo_deny(workspace)?.display().to_string())),
+    ("cargo-fuzz", |workspace| Ok(tools::cargo_fuzz(workspace)?.1.display().to_string())),
+];
+
+/// The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
+const PROMTOOL: Tool = ("promtool", |workspace| Ok(tools::promtool(workspace)?.display().to_string()));
+
 /// Finds or installs every tool, one line each.
 ///
 /// # Errors
 /// If one is missing and cannot be installed.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    ensure("wasm32 toolchain", || {
-        let toolchain = tools::wasm_toolchain(workspace)?;
-        Ok(format!("{} ({})", toolchain.name(), toolchain.version().unwrap_or_default()))
-    })?;
-    ensure("node", || tools::node(workspace))?;
-    ensure("wasm-bindgen", || Ok(tools::wasm_bindgen(workspace)?.display().to_string()))?;
-    ensure("npm packages", || Ok(packages::of_npm_package(workspace)?.display().to_string()))?;
-    ensure("packages of tests", || Ok(packages::of_browser_tests(workspace)?.display().to_string()))?;
-    ensure("chromium", || Ok(tools::chromium(workspace)?.display().to_string()))?;
-    ensure("trunk", || Ok(tools::trunk(workspace)?.display().to_string()))?;
-    ensure("cargo-deny", || Ok(tools::cargo_deny(workspace)?.display().to_string()))?;
-    ensure("cargo-fuzz", || Ok(tools::cargo_fuzz(workspace)?.1.display().to_string()))?;
-    // The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
-    if let Err(error) = ensure("promtool", || Ok(tools::promtool(workspace)?.display().to_string())) {
+    TOOLS.iter().try_for_each(|tool| ensure(workspace, tool))?;
+    if let Err(error) = ensure(workspace, &PROMTOOL) {
         println!("                  {error:#}");
     }
     Ok(())
 }
 
+/// Finds or installs what it can; the names of what it cannot. Who needs one of those says what is wrong with it.
+pub(crate) fn quietly(workspace: &Workspace) -> Vec<&'static str> {
+    TOOLS.iter().chain([&PROMTOOL]).filter(|(_, find)| find(workspace).is_err()).map(|(name, _)| *name).collect()
+}
+
 /// Prints the name of a tool before the work and what came of it after.
-fn ensure(name: &str, find_or_install: impl FnOnce() -> Result<String>) -> Result<()> {
+fn ensure(workspace: &Workspace, (name, find_or_install): &Tool) -> Result<()> {
     print!("{name:<18}");
     std::io::stdout().flush()?;
     let started = Instant::now();
-    let found = find_or_install();
+    let found = find_or_install(workspace);
     match &found {
         Ok(found) => println!("{found}  {:.1} s", started.elapsed().as_secs_f64()),
         Err(_) => println!("missing"),

@@ -1,115 +1,70 @@
-//! `cargo xtask test`: every check of the workspace, one named step after the other.
+//! `cargo xtask test`: every check of the workspace, in named steps, of which two run at a time.
 //!
-//! To add a check, add a row to [`STEPS`] and its function. A step that fails does not stop those after it, so that one run
-//! tells everything that is wrong.
+//! Much of the time a step keeps one processor busy, or none: it links, optimises a whole program, or waits for nodes and browsers. A step that
+//! fails does not stop the others, so that one run tells everything that is wrong.
 
-use std::cell::{Cell, RefCell};
-use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::io::{IsTerminal as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use crate::counts::{Counts, test_names};
-use crate::process::run_logged;
-use crate::toolchain::{Toolchain, WASM_TARGET};
+use crate::counts::Counts;
+use crate::setup;
+use crate::steps::{Run, STEPS, Step};
 use crate::workspace::Workspace;
-use crate::{browser, deny, fuzz, npm, tools, web};
+
+/// How many steps run at a time where nothing else is said. More would share two folders of cargo's, in which one builds at a time.
+const JOBS: usize = 2;
 
 /// What `cargo xtask test` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Runs only these parts, in their usual order.
+    /// Runs only these parts.
     #[arg(long, value_name = "PART", num_args = 1.., value_parser = part_names())]
     only: Vec<String>,
+    /// How many parts run at a time [default: 2, or 1 on a single processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
 }
 
 fn part_names() -> PossibleValuesParser {
     PossibleValuesParser::new(STEPS.iter().map(|step| PossibleValue::new(step.name).help(step.about)))
 }
 
-/// One part of the run.
-struct Step {
-    name: &'static str,
-    about: &'static str,
-    uses_wasm: bool,
-    run: fn(&Run, &mut Counts) -> Result<()>,
-}
-
-const STEPS: &[Step] = &[
-    Step { name: "fmt", about: "Formatting", uses_wasm: false, run: fmt },
-    // First of all that compiles: the node takes the built app in.
-    Step { name: "web", about: "The web app in release, and what its first loads take", uses_wasm: true, run: web_app },
-    Step { name: "clippy", about: "Lints of every package, natively", uses_wasm: false, run: clippy },
-    Step {
-        name: "clippy-wasm",
-        about: "Lints of core, wallet-wasm and web on wasm32",
-        uses_wasm: true,
-        run: clippy_wasm,
-    },
-    Step { name: "core", about: "Core's tests, natively", uses_wasm: false, run: core },
-    Step { name: "core-wasm", about: "The same tests on wasm32 under Node", uses_wasm: true, run: core_wasm },
-    Step { name: "tests", about: "Tests of several packages and of the build itself", uses_wasm: false, run: tests },
-    Step {
-        name: "npm",
-        about: "The npm package in Node, Deno, bundlers, Chromium, an extension",
-        uses_wasm: true,
-        run: npm,
-    },
-    Step {
-        name: "browser",
-        about: "WebRTC, the light client and the web app in Chromium, against real nodes",
-        uses_wasm: true,
-        run: browsers,
-    },
-    Step { name: "doc", about: "The documentation, free of warnings", uses_wasm: false, run: doc },
-    Step { name: "deny", about: "Licences and sources of the dependencies", uses_wasm: false, run: licences },
-    Step { name: "fuzz", about: "Each fuzz target for a few seconds", uses_wasm: false, run: short_fuzz },
-];
-
-/// What the steps work with.
-struct Run<'a> {
-    workspace: &'a Workspace,
-    /// What could not be checked, and why.
-    skipped: RefCell<Vec<String>>,
-    /// Whether the web app is built as the sources are.
-    has_web_app: Cell<bool>,
-    /// Present whenever a step that uses wasm was chosen.
-    wasm: Option<Wasm>,
-}
-
-struct Wasm {
-    toolchain: Toolchain,
-    /// The program that runs a test program compiled to wasm32.
-    runner: PathBuf,
-}
-
 /// Runs the chosen steps and reports them; the status is a failure if any step failed.
 ///
 /// # Errors
-/// If a tool that the steps need is missing, or the terminal cannot be written.
+/// If the terminal cannot be written.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let started = Instant::now();
     let is_chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
-
-    let mut run = Run { workspace, skipped: RefCell::default(), has_web_app: Cell::new(false), wasm: None };
-    if steps.iter().any(|step| step.uses_wasm) {
-        announce("setup")?;
-        let setup_started = Instant::now();
-        run.wasm = Some(set_up_wasm(workspace)?);
-        println!("ok      {:>6.1} s", setup_started.elapsed().as_secs_f64());
+    if steps.len() > 1 {
+        // Once, before steps run beside each other: two must not install the same tool.
+        let lacking = setup::quietly(workspace);
+        println!("{:<12}ok      {:>6.1} s", "setup", started.elapsed().as_secs_f64());
+        lacking.iter().for_each(|tool| println!("{:<12}not there: {tool}", ""));
     }
 
-    let mut sum = Counts::default();
-    for step in steps {
-        sum += report(step, &run)?;
-    }
+    let run = Run::new(workspace);
+    let queue = Queue::new(steps);
+    let jobs = options
+        .jobs
+        .map_or_else(|| thread::available_parallelism().map_or(1, |cores| JOBS.min(cores.get())), usize::from);
+    let sum = thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(&queue, &run))).collect();
+        threads.into_iter().try_fold(Counts::default(), |mut sum, thread| {
+            sum += thread.join().expect("panics of steps are caught")?;
+            anyhow::Ok(sum)
+        })
+    })?;
     println!("in {:.0} s", started.elapsed().as_secs_f64());
-    let skipped = run.skipped.into_inner();
+    let skipped = run.into_skipped();
     skipped.iter().for_each(|what| println!("skipped: {what}"));
     match skipped.len() {
         0 => println!("{} passed, {} failed", sum.passed, sum.failed),
@@ -118,18 +73,24 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn set_up_wasm(workspace: &Workspace) -> Result<Wasm> {
-    tools::node(workspace)?;
-    let toolchain = tools::wasm_toolchain(workspace)?;
-    Ok(Wasm { toolchain, runner: tools::wasm_bindgen(workspace)?.join("wasm-bindgen-test-runner") })
+/// Takes steps until none is left, and returns what they counted.
+fn work(queue: &Queue, run: &Run) -> Result<Counts> {
+    let mut sum = Counts::default();
+    while let Some(step) = queue.take()? {
+        let (counts, report) = ran(step, run);
+        sum += counts;
+        queue.end(step, &report)?;
+    }
+    Ok(sum)
 }
 
-/// Runs one step and prints its line: name, verdict, time, counts; for a failure also the output and how to repeat it.
-fn report(step: &Step, run: &Run) -> Result<Counts> {
-    announce(step.name)?;
+/// Runs one step; what it counted, and its report: name, verdict, time, counts; for a failure also the output and how to repeat it.
+fn ran(step: &Step, run: &Run) -> (Counts, String) {
     let started = Instant::now();
     let mut counts = Counts::default();
-    let result = (step.run)(run, &mut counts);
+    // A panic must not leave those that wait for the step waiting.
+    let result = catch_unwind(AssertUnwindSafe(|| (step.run)(run, &mut counts)))
+        .unwrap_or_else(|_| Err(anyhow!("the step panicked, as told on stderr")));
     // A step that fails outside a test, or that found failed tests without failing itself, is a failure all the same.
     if result.is_err() && counts.failed == 0 {
         counts.failed = 1;
@@ -139,229 +100,118 @@ fn report(step: &Step, run: &Run) -> Result<Counts> {
         (passed, 0) => format!("{passed} passed"),
         (passed, failed) => format!("{passed} passed, {failed} failed"),
     };
-    println!("{verdict:<6}  {:>6.1} s  {figures}", started.elapsed().as_secs_f64());
+    let mut report = format!("{:<12}{verdict:<6}  {:>6.1} s  {figures}\n", step.name, started.elapsed().as_secs_f64());
     if let Err(error) = result {
-        println!("\n{error:#}\nrepeat with: cargo xtask test --only {}\n", step.name);
+        report += &format!("\n{error:#}\nrepeat with: cargo xtask test --only {}\n\n", step.name);
     }
-    Ok(counts)
+    (counts, report)
 }
 
-/// Prints the name of what is about to run.
-fn announce(name: &str) -> Result<()> {
-    print!("{name:<12}");
-    std::io::stdout().flush().context("cannot write to the terminal")
+/// The steps that have not ended.
+struct Queue {
+    state: Mutex<State>,
+    /// A step has ended: others may be free to begin.
+    ended: Condvar,
 }
 
-impl Run<'_> {
-    /// `cargo` natively.
-    fn cargo(&self) -> Command {
-        self.workspace.cargo(&Toolchain::Default)
-    }
+#[derive(Default)]
+struct State {
+    waiting: Vec<&'static Step>,
+    running: Vec<&'static str>,
+}
 
-    /// Runs a check that is no test; it counts as one.
-    fn check(&self, name: &str, command: &mut Command, counts: &mut Counts) -> Result<()> {
-        run_logged(command, &self.workspace.log(name))?;
-        counts.passed += 1;
-        Ok(())
-    }
-
-    /// Runs tests and counts them. A run without a single test is a failure: it means that none was found.
-    fn test(&self, name: &str, command: &mut Command, counts: &mut Counts) -> Result<String> {
-        let log = self.workspace.log(name);
-        let result = run_logged(command, &log);
-        *counts += Counts::of(&fs::read_to_string(&log).unwrap_or_default());
-        let text = result?;
-        ensure!(counts.passed > 0, "no test ran; the output is in {}", log.display());
-        Ok(text)
+impl Queue {
+    fn new(steps: Vec<&'static Step>) -> Self {
+        Self { state: Mutex::new(State { waiting: steps, running: Vec::new() }), ended: Condvar::new() }
     }
 
-    fn wasm(&self) -> Result<&Wasm> {
-        self.wasm.as_ref().context("a step that uses wasm says so in the table of steps")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn fmt(run: &Run, counts: &mut Counts) -> Result<()> {
-    run.check("fmt", run.cargo().args(["fmt", "--all", "--check"]), counts)
-}
-
-fn clippy(run: &Run, counts: &mut Counts) -> Result<()> {
-    let mut cargo = run.cargo();
-    cargo.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"]);
-    run.check("clippy", &mut cargo, counts)
-}
-
-fn clippy_wasm(run: &Run, counts: &mut Counts) -> Result<()> {
-    let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
-    cargo.args(["clippy", "--package", "qbtc-core", "--lib", "--tests", "--locked", "--target", WASM_TARGET]);
-    run.check("clippy-wasm", cargo.args(["--", "-Dwarnings"]), counts)?;
-    // Each program of the npm package, as it is built, and all of it.
-    let programs = npm::PROGRAMS
-        .iter()
-        .map(|program| (program.name, vec!["--no-default-features", "--features", program.features]));
-    for (name, features) in programs.chain([("all", Vec::new())]) {
-        let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
-        cargo.args(["clippy", "--package", "qbtc-wallet-wasm", "--lib", "--locked", "--target", WASM_TARGET]);
-        run.check(&format!("clippy-wasm-{name}"), cargo.args(features).args(["--", "-Dwarnings"]), counts)?;
-    }
-    let mut cargo = run.workspace.cargo(&run.wasm()?.toolchain);
-    cargo.args(["clippy", "--package", "qbtc-web", "--lib", "--bins", "--locked", "--target", WASM_TARGET]);
-    run.check("clippy-wasm-web", cargo.args(["--", "-Dwarnings"]), counts)
-}
-
-fn core(run: &Run, counts: &mut Counts) -> Result<()> {
-    // By itself, not with the workspace: other packages turn on features of shared dependencies, and core must work without.
-    run.test("core", run.cargo().args(["test", "--package", "qbtc-core", "--locked", "--no-fail-fast"]), counts)?;
-    Ok(())
-}
-
-fn core_wasm(run: &Run, counts: &mut Counts) -> Result<()> {
-    let wasm = run.wasm()?;
-    let mut cargo = run.workspace.cargo(&wasm.toolchain);
-    cargo.args([
-        "test",
-        "--package",
-        "qbtc-core",
-        "--lib",
-        "--tests",
-        "--locked",
-        "--no-fail-fast",
-        "--target",
-        WASM_TARGET,
-    ]);
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", &wasm.runner);
-    let log = run.test("core-wasm", &mut cargo, counts)?;
-    same_tests(&native_list(run)?, &log)
-}
-
-/// The list of core's native tests, in the form of a log in which all pass.
-fn native_list(run: &Run) -> Result<String> {
-    let mut cargo = run.cargo();
-    cargo.args(["test", "--package", "qbtc-core", "--lib", "--tests", "--locked", "--", "--list"]);
-    let list = run_logged(&mut cargo, &run.workspace.log("core-list"))?;
-    let as_passed = |line: &str| match line.strip_suffix(": test") {
-        Some(name) => format!("test {name} ... ok\n"),
-        None => format!("{line}\n"),
-    };
-    Ok(list.lines().map(as_passed).collect())
-}
-
-/// Checks that wasm32 ran the tests that exist natively. A test whose module lacks `use crate::testing::test;` compiles there
-/// to nothing, and nobody would miss it.
-fn same_tests(native: &str, wasm: &str) -> Result<()> {
-    let (native, wasm) = (test_names(native), test_names(wasm));
-    let lacking: Vec<&str> = native.difference(&wasm).map(String::as_str).collect();
-    let surplus: Vec<&str> = wasm.difference(&native).map(String::as_str).collect();
-    ensure!(
-        lacking.is_empty(),
-        "these tests run natively but not on wasm32; does their module begin with `use crate::testing::test;`?\n{}",
-        lacking.join("\n")
-    );
-    ensure!(surplus.is_empty(), "these tests run on wasm32 but not natively:\n{}", surplus.join("\n"));
-    Ok(())
-}
-
-fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
-    let mut cargo = run.cargo();
-    cargo.args([
-        "test",
-        "--workspace",
-        "--exclude",
-        "qbtc-core",
-        "--exclude",
-        "xtask-tools",
-        "--locked",
-        "--no-fail-fast",
-    ]);
-    match tools::promtool(run.workspace) {
-        Ok(program) => drop(cargo.env("QBTC_TEST_PROMTOOL", program)),
-        Err(error) => run.skipped.borrow_mut().push(format!("metrics as Prometheus reads them: {error:#}")),
-    }
-    run.test("tests", &mut cargo, counts)?;
-    Ok(())
-}
-
-fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
-    let package = npm::build(run.workspace, &run.wasm()?.toolchain)?;
-    for program in npm::PROGRAMS {
-        let (found, limit) = (npm::size(&package, program)?.gzip, program.gzip_max);
-        ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
-        counts.passed += 1;
-    }
-    let node = tools::node(run.workspace)?;
-    if tools::node_major(&node) < npm::NODE_MIN {
-        let what = format!("the npm package in its hosts: Node is {node}, and they want {} or newer", npm::NODE_MIN);
-        run.skipped.borrow_mut().push(what);
-        return Ok(());
-    }
-    npm::try_in_hosts(run.workspace, &package, |command| {
-        let text = run.test("npm", command, counts)?;
-        let skipped = text.lines().filter_map(|line| line.strip_prefix("skipped: "));
-        run.skipped.borrow_mut().extend(skipped.map(|what| format!("the npm package: {what}")));
-        Ok(())
-    })
-}
-
-fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
-    let sizes = web::make(run.workspace, true)?;
-    run.has_web_app.set(true);
-    web::check_loads(&sizes)?;
-    counts.passed += 1;
-    Ok(())
-}
-
-fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
-    if !run.has_web_app.replace(true) {
-        web::make(run.workspace, true)?;
-    }
-    let suites = browser::Suites::new(run.workspace, &run.wasm()?.toolchain)?;
-    let mut failures = Vec::new();
-    for suite in browser::SUITES {
-        let mut passed = Counts::default();
-        if let Err(error) = run.test(&format!("browser-{suite}"), &mut suites.command(suite), &mut passed) {
-            // One that stopped half-way has counted nothing.
-            passed.failed = passed.failed.max(1);
-            failures.push(format!("{suite}: {error:#}"));
+    /// The next step that need not wait for another; once none is left, `None`.
+    fn take(&self) -> Result<Option<&'static Step>> {
+        let mut state = self.state();
+        loop {
+            if state.waiting.is_empty() {
+                return Ok(None);
+            }
+            if let Some(step) = state.next() {
+                state.running.push(step.name);
+                state.show("")?;
+                return Ok(Some(step));
+            }
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        *counts += passed;
     }
-    ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
-    Ok(())
+
+    /// Prints the report of a step.
+    fn end(&self, step: &Step, report: &str) -> Result<()> {
+        let mut state = self.state();
+        state.running.retain(|name| *name != step.name);
+        self.ended.notify_all();
+        state.show(report)
+    }
 }
 
-fn doc(run: &Run, counts: &mut Counts) -> Result<()> {
-    let mut cargo = run.cargo();
-    cargo.args(["doc", "--workspace", "--exclude", "xtask-tools", "--no-deps", "--locked"]);
-    run.check("doc", cargo.env("RUSTDOCFLAGS", "-Dwarnings"), counts)
-}
+impl State {
+    fn next(&mut self) -> Option<&'static Step> {
+        let is_open = |name: &&str| self.running.contains(name) || self.waiting.iter().any(|step| step.name == *name);
+        let place = self.waiting.iter().position(|step| !step.after.iter().any(is_open))?;
+        Some(self.waiting.remove(place))
+    }
 
-fn licences(run: &Run, counts: &mut Counts) -> Result<()> {
-    deny::check_offline(run.workspace)?;
-    counts.passed += 1;
-    Ok(())
-}
-
-fn short_fuzz(run: &Run, counts: &mut Counts) -> Result<()> {
-    counts.passed += fuzz::run_short(run.workspace)?;
-    Ok(())
+    /// Prints a report, and for who looks on what runs now.
+    fn show(&self, report: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let shown = if out.is_terminal() {
+            write!(out, "\r\x1b[K{report}{}", self.running.join(", "))
+        } else {
+            write!(out, "{report}")
+        };
+        shown.and_then(|()| out.flush()).context("cannot write to the terminal")
+    }
 }
 
 #[cfg(test)]
-mod tests_of_steps {
+mod tests {
     use super::*;
 
+    const fn step(name: &'static str, after: &'static [&'static str]) -> Step {
+        Step { name, about: "", after, run: |_, _| Ok(()) }
+    }
+
+    const TWO: [Step; 2] = [step("first", &[]), step("second", &["first", "left out"])];
+
     #[test]
-    fn a_test_missing_on_either_side_is_an_error() {
-        let both = "Running unittests src/lib.rs (t/qbtc_core-0)\ntest a::x ... ok\ntest a::y ... ok\n";
-        let one = "Running unittests src/lib.rs (t/qbtc_core-0)\ntest a::x ... ok\n";
-        assert!(same_tests(both, both).is_ok());
-        let lacking = same_tests(both, one).unwrap_err().to_string();
-        assert!(lacking.contains("qbtc_core::a::y") && lacking.contains("crate::testing::test"), "{lacking}");
-        assert!(same_tests(one, both).is_err());
+    fn a_step_begins_once_those_before_it_have_ended() {
+        static STEPS: [Step; 2] = TWO;
+        let mut state = State { waiting: STEPS.iter().collect(), running: Vec::new() };
+        assert_eq!(state.next().map(|step| step.name), Some("first"));
+        state.running.push("first");
+        assert!(state.next().is_none(), "it would run beside what it needs");
+        state.running.clear();
+        assert_eq!(state.next().map(|step| step.name), Some("second"));
+        assert!(state.next().is_none() && state.waiting.is_empty());
     }
 
     #[test]
-    fn steps_have_distinct_names() {
-        let names: std::collections::BTreeSet<_> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(names.len(), STEPS.len());
+    fn several_threads_run_every_step_once() {
+        static STEPS: [Step; 2] = TWO;
+        let queue = Queue::new(STEPS.iter().collect());
+        let taken = || {
+            let mut names = Vec::new();
+            while let Some(step) = queue.take().unwrap() {
+                names.push(step.name);
+                queue.end(step, "").unwrap();
+            }
+            names
+        };
+        let mut all = thread::scope(|scope| {
+            let threads = [scope.spawn(taken), scope.spawn(taken), scope.spawn(taken)];
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        all.sort_unstable();
+        assert_eq!(all, ["first", "second"]);
     }
 }
