@@ -3,19 +3,17 @@
 //!
 //! `light_liar CHAIN HONEST_NODE LIE`; the lies are in [`Lie`].
 
+mod shared;
+
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use libp2p::core::Transport as _;
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use libp2p::futures::StreamExt as _;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, Codec, Event, Message, ProtocolSupport, ResponseChannel};
+use libp2p::request_response::{self, Event, Message, ProtocolSupport, ResponseChannel};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId, StreamProtocol, Swarm, ping, swarm};
+use libp2p::{PeerId, StreamProtocol, Swarm, ping};
 use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Answerer, Ends, Reply, answer_offer};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion};
 use qbtc_core::spec::ChainSpec;
@@ -23,8 +21,9 @@ use qbtc_core::sync::{PeerKey, RequestId};
 use qbtc_core::units::Work;
 use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
 use qbtc_node::p2p::{Asked, Asker};
+use tokio::sync::oneshot;
 
-const MESSAGE_BYTES_MAX: u32 = 16 << 20;
+use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, say_address};
 
 /// What is not true.
 #[derive(Clone, Copy)]
@@ -67,67 +66,12 @@ impl Lie {
     }
 }
 
-type Exchange = request_response::Behaviour<Framed>;
-type ExchangeEvent = Event<Vec<u8>, Vec<u8>>;
-
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     ping: ping::Behaviour,
     hello: Exchange,
     seal: Exchange,
     light: Exchange,
-}
-
-/// Messages with their length before them, as nodes send them.
-#[derive(Clone, Default)]
-struct Framed;
-
-impl Codec for Framed {
-    type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
-    type Response = Vec<u8>;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Vec<u8>> {
-        let mut length = [0; 4];
-        io.read_exact(&mut length).await?;
-        let length = u32::from_be_bytes(length).min(MESSAGE_BYTES_MAX);
-        let mut bytes = Vec::new();
-        io.take(length.into()).read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    }
-
-    async fn read_response<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        name: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Vec<u8>> {
-        self.read_request(name, io).await
-    }
-
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        bytes: Vec<u8>,
-    ) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        io.write_all(&length.to_be_bytes()).await?;
-        io.write_all(&bytes).await?;
-        io.close().await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        name: &StreamProtocol,
-        io: &mut T,
-        bytes: Vec<u8>,
-    ) -> io::Result<()> {
-        self.write_request(name, io, bytes).await
-    }
 }
 
 /// The liar, between browsers and the honest node.
@@ -152,7 +96,7 @@ impl Liar {
         let name = |what: &str| StreamProtocol::try_from_owned(format!("/qbtc/{chain}/{what}/1"));
         let exchange = |name: StreamProtocol| {
             let config = request_response::Config::default().with_max_concurrent_streams(100);
-            Exchange::new([(name, ProtocolSupport::Inbound)], config)
+            Exchange::with_codec(Messages { have_length: true }, [(name, ProtocolSupport::Inbound)], config)
         };
         let behaviour = Behaviour {
             ping: ping::Behaviour::new(ping::Config::new()),
@@ -162,10 +106,7 @@ impl Liar {
         };
         let identity = Keypair::generate_ed25519();
         let transport = WebRtcTransport::new(identity.clone(), Certificate::generate()?, Limits::default());
-        let transport = transport.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed();
-        let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
-        let mut swarm = Swarm::new(transport, behaviour, identity.public().to_peer_id(), config);
-        swarm.listen_on("/ip4/127.0.0.1/udp/0/webrtc-direct".parse()?)?;
+        let swarm = listening(&identity, transport, behaviour)?;
         let asker = Asker::new(&spec, &[honest.parse()?])?;
         Ok(Self {
             spec,
@@ -181,7 +122,7 @@ impl Liar {
         })
     }
 
-    async fn run(&mut self, mut end: tokio::sync::oneshot::Receiver<()>) {
+    async fn run(&mut self, mut end: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
                 _ = &mut end => return,
@@ -194,9 +135,7 @@ impl Liar {
     fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
-                let address = address.with_p2p(*self.swarm.local_peer_id()).map(|address| address.to_string());
-                // Whoever does not read any more ends this by closing the input.
-                let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "address": address.unwrap_or_default() }));
+                say_address(address, *self.swarm.local_peer_id());
             }
             SwarmEvent::Behaviour(BehaviourEvent::Hello(event)) => {
                 if let Some((_, _, channel)) = question(event) {
@@ -284,11 +223,6 @@ async fn main() -> anyhow::Result<()> {
     let [chain, honest, lie] = &args[..] else { bail!("expected: light_liar CHAIN HONEST_NODE LIE") };
     let spec = ChainSpec::by_name(chain).with_context(|| format!("there is no chain {chain}"))?;
     let mut liar = Liar::new(spec, honest, Lie::named(lie)?)?;
-    let (sender, end) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = sender.send(());
-    });
-    liar.run(end).await;
+    liar.run(input_ended()).await;
     Ok(())
 }

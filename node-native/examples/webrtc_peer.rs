@@ -1,79 +1,27 @@
 //! A peer that browsers are tested against: WebRTC-direct on loopback, ping, identify, an echo, and a push of its own. It prints its address and then, once a
 //! second, what it holds, as lines of JSON; it ends when its standard input does. `tests/browser` drives it.
 
-use std::io::{self, Write as _};
+mod shared;
+
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use libp2p::core::Transport as _;
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use libp2p::futures::StreamExt as _;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, Codec, Event, Message, ProtocolSupport};
+use libp2p::request_response::{self, Event, Message, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{StreamProtocol, Swarm, identify, ping, swarm};
+use libp2p::{StreamProtocol, Swarm, identify, ping};
 use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
 use serde_json::json;
 
-const ECHO_BYTES_MAX: u64 = 16 << 20;
+use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, say, say_address};
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     ping: ping::Behaviour,
     identify: identify::Behaviour,
-    echo: request_response::Behaviour<Whole>,
-}
-
-/// A message is all that comes until the other side has finished.
-#[derive(Clone, Default)]
-struct Whole;
-
-impl Codec for Whole {
-    type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
-    type Response = Vec<u8>;
-
-    async fn read_request<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        io.take(ECHO_BYTES_MAX).read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    }
-
-    async fn read_response<T: AsyncRead + Unpin + Send>(
-        &mut self,
-        name: &StreamProtocol,
-        io: &mut T,
-    ) -> io::Result<Vec<u8>> {
-        self.read_request(name, io).await
-    }
-
-    async fn write_request<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        bytes: Vec<u8>,
-    ) -> io::Result<()> {
-        io.write_all(&bytes).await?;
-        io.close().await
-    }
-
-    async fn write_response<T: AsyncWrite + Unpin + Send>(
-        &mut self,
-        name: &StreamProtocol,
-        io: &mut T,
-        bytes: Vec<u8>,
-    ) -> io::Result<()> {
-        self.write_request(name, io, bytes).await
-    }
-}
-
-fn say(line: &serde_json::Value) {
-    // Whoever does not read any more ends this by closing the input.
-    let _ = writeln!(io::stdout(), "{line}");
+    echo: Exchange,
 }
 
 #[tokio::main]
@@ -87,23 +35,17 @@ async fn main() -> anyhow::Result<()> {
     let limits = Limits { connections_per_source_max: 200, ..Limits::default() };
     let transport = WebRtcTransport::new(identity.clone(), certificate, limits);
     let (counters, tasks) = (transport.counters(), transport.tasks());
-    let transport = transport.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed();
     let behaviour = Behaviour {
         ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(2))),
         identify: identify::Behaviour::new(identify::Config::new("/qbtc-test/1".into(), identity.public())),
-        echo: request_response::Behaviour::new(
+        echo: Exchange::with_codec(
+            Messages { have_length: false },
             [(StreamProtocol::new("/echo/1"), ProtocolSupport::Full)],
             request_response::Config::default().with_max_concurrent_streams(200),
         ),
     };
-    let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(60));
-    let mut swarm = Swarm::new(transport, behaviour, identity.public().to_peer_id(), config);
-    swarm.listen_on("/ip4/127.0.0.1/udp/0/webrtc-direct".parse()?)?;
-    let (sender, mut end) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = sender.send(());
-    });
+    let mut swarm = listening(&identity, transport, behaviour)?;
+    let mut end = input_ended();
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -116,11 +58,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn on_event(swarm: &mut Swarm<Behaviour>, event: SwarmEvent<BehaviourEvent>) {
     match event {
-        SwarmEvent::NewListenAddr { address, .. } => {
-            say(
-                &json!({ "address": address.with_p2p(*swarm.local_peer_id()).map(|address| address.to_string()).unwrap_or_default() }),
-            );
-        }
+        SwarmEvent::NewListenAddr { address, .. } => say_address(address, *swarm.local_peer_id()),
         SwarmEvent::ConnectionEstablished { peer_id, .. } => say(&json!({ "connected": peer_id.to_string() })),
         SwarmEvent::ConnectionClosed { peer_id, cause, .. } => {
             say(&json!({ "closed": peer_id.to_string(), "cause": cause.map(|cause| cause.to_string()) }));
@@ -138,7 +76,7 @@ fn on_event(swarm: &mut Swarm<Behaviour>, event: SwarmEvent<BehaviourEvent>) {
 }
 
 /// Echoes what was asked. `push N` makes as many requests of our own, `goodbye` closes the connection.
-fn on_echo(swarm: &mut Swarm<Behaviour>, event: Event<Vec<u8>, Vec<u8>>) {
+fn on_echo(swarm: &mut Swarm<Behaviour>, event: ExchangeEvent) {
     match event {
         Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
             let pushes =
