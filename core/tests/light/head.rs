@@ -7,7 +7,7 @@ use qbtc_core::sync::PeerKey;
 use qbtc_core::sync::light::{AddressGroup, EclipseSign, HEADERS_GAP_MAX, Input, Leaving, Phase};
 use qbtc_core::units::{Height, Work};
 
-use super::node::{FullNode, clock, spec};
+use super::node::{FullNode, clock, spec, with_minimum_work};
 use super::scene::{Reply, Scene, hello, is_work, shared};
 use super::support::test;
 
@@ -216,6 +216,37 @@ fn signs_of_an_eclipse_are_told() {
     }
     assert_eq!(eclipse(&scene), Some(EclipseSign::LessWork));
     assert_eq!(scene.tip(), honest.borrow().tip(), "what was shown is not forgotten");
+}
+
+#[test]
+fn a_chain_with_less_work_than_is_known_to_exist_is_not_followed() {
+    for count in [50, LONG] {
+        let node = if count == LONG { long() } else { FullNode::with_blocks(&spec(), count) };
+        let mut scene = Scene::new(&with_minimum_work(&node.spec, node.work()), clock(&node));
+        let (genesis, shorter) = (node.id(0), shared(node.cut(count - 1)));
+        for _ in 0..3 {
+            scene.honest(&shorter);
+        }
+        scene.wait(5_000);
+        assert_eq!(scene.tip(), genesis);
+        assert_eq!(scene.client.status().warnings.eclipse, Some(EclipseSign::LessWork));
+        assert!(scene.client.status().phase < Phase::Scanning);
+        assert_eq!(scene.faults, [], "they may not know better");
+        // To claim the work is not enough.
+        let least = node.work();
+        let liar = scene.peer(&shorter, move |question, honest| match (question, honest) {
+            (LightQuestion::Tip, Some(LightAnswer::Tip(tip))) => {
+                Reply::Answer(LightAnswer::Tip(LightTip { work: least, ..*tip }))
+            }
+            _ => Reply::Honest,
+        });
+        scene.wait(5_000);
+        assert_eq!((scene.tip(), scene.faults_of(liar)), (genesis, vec![Fault::ClaimNotShown]));
+        let honest = shared(node);
+        scene.honest(&honest);
+        scene.wait(5_000);
+        assert_eq!((scene.tip(), scene.client.status().phase), (honest.borrow().tip(), Phase::Live));
+    }
 }
 
 #[test]

@@ -42,6 +42,16 @@ pub(crate) fn spec() -> Arc<ChainSpec> {
     Arc::new(ChainSpec::from_toml(&(rules + &allotment)).unwrap())
 }
 
+/// The same chain, whose best branch is known to have this work.
+pub(crate) fn with_minimum_work(spec: &ChainSpec, work: Work) -> Arc<ChainSpec> {
+    let line = |work: Work| format!("minimum_work = \"{}\"", super::support::hex(&work.to_be_bytes()));
+    let text = spec.to_toml();
+    assert!(text.contains(&line(Work::ZERO)), "{text}");
+    let spec = ChainSpec::from_toml(&text.replacen(&line(Work::ZERO), &line(work), 1)).unwrap();
+    assert_eq!(spec.chain_id(), self::spec().chain_id(), "it changes no rule");
+    Arc::new(spec)
+}
+
 /// An address that nobody needs a key for.
 pub(crate) fn address(number: u8) -> Address {
     Address::from_bytes([number; 32])

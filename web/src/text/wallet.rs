@@ -124,7 +124,7 @@ pub const LIGHT_UNKEPT: &str = "The light client cannot keep what it knows: it b
 pub const WORD_ONLY: &str = "No node can be reached over WebRTC. What is shown above is the word of the node that serves this page, and is checked once one can be reached.";
 pub const ONE_NETWORK: &str = "All nodes are in one network and may be one person’s, who could keep the newest blocks from you. Payments that are shown are real; others may be missing.";
 pub const LESS_WORK: &str =
-    "All nodes claim less work than was proven before. They may keep the newest blocks from you.";
+    "All nodes claim less work than the chain is known to have. They may keep the newest blocks from you.";
 pub const STALE_TIP: &str = "The newest block is unusually old. Either no blocks are mined, or the nodes keep them from you: do not rely on a payment that is not shown, or on one that is shown as waiting.";
 pub const RUNS_IN: &str = "Runs in";
 pub const THIS_TAB: &str = "This tab. When it closes, another tab of this app goes on.";

@@ -19,7 +19,7 @@ use crate::commit::flyclient::{ProvenChain, Sampling, verify};
 use crate::hash::{BlockHash, tagged};
 use crate::header::Header;
 use crate::net::{Fault, LIGHT_HEADERS_MAX, LightAnswer, LightQuestion, LightTip, Unavailable};
-use crate::units::Height;
+use crate::units::{Height, Work};
 use crate::verify::HeaderError;
 
 /// The most blocks between the tip that is followed and one that is heard by its headers alone: 80 kB at most, where a proof of work takes
@@ -158,7 +158,8 @@ impl LightClient {
             self.ask_hearing(number, at);
         }
         let agrees = |claim: LightTip| self.chain.node(&claim.header.id()).is_some();
-        if !self.head.is_settled && self.head.hearings.is_empty() {
+        let has_enough = self.chain.tip().work() >= self.least_work();
+        if !self.head.is_settled && has_enough && self.head.hearings.is_empty() {
             self.head.is_settled = self.peers.named().any(|peer| peer.claim.is_some_and(agrees));
         }
     }
@@ -168,22 +169,32 @@ impl LightClient {
         self.head.is_settled || waited || self.peers.named().count() >= PEERS_WANTED
     }
 
+    /// What every chain that is followed has: a fork that costs less is not worth looking at.
+    pub(super) fn least_work(&self) -> Work {
+        self.spec.network().minimum_work
+    }
+
     /// The heaviest claim that is worth hearing, and whose it is.
     fn heaviest(&self) -> Option<(PeerKey, LightTip)> {
-        let work = self.chain.tip().work();
+        let (work, least) = (self.chain.tip().work(), self.least_work());
         let is_heard = |key: PeerKey| self.head.hearings.iter().any(|hearing| hearing.peer == key);
         let claims = self.peers.iter().filter(|(key, peer)| !peer.is_paused() && !is_heard(*key));
         let claims = claims.filter_map(|(key, peer)| {
-            let claim = peer.claim.filter(|claim| claim.work > work && peer.heard != Some(claim.header.id()))?;
+            let claim = peer.claim.filter(|claim| claim.work > work && claim.work >= least)?;
+            if peer.heard == Some(claim.header.id()) {
+                return None;
+            }
             Some((key, claim))
         });
         claims.max_by_key(|(_, claim)| claim.work)
     }
 
-    /// By headers, if the tip is not far below. They may begin below the tip, where the chain has turned.
+    /// By headers, if the tip is not far below. They may begin below the tip, where the chain has turned. Headers are taken in one by one: the first
+    /// chain that has enough work shows all of it at once.
     fn first_stage(&mut self, claim: &LightTip) -> Stage {
         let tip = self.chain.tip().height();
-        if claim.height.above(tip) <= HEADERS_GAP_MAX && claim.height > self.chain.first() {
+        let has_enough = self.chain.tip().work() >= self.least_work();
+        if has_enough && claim.height.above(tip) <= HEADERS_GAP_MAX && claim.height > self.chain.first() {
             let start = tip.0.saturating_add(1).min(claim.height.0);
             return Stage::Headers { start: Height(start), steps: 0 };
         }
@@ -307,7 +318,7 @@ impl LightClient {
         if let Err(error) = self.check_checkpoints(proven) {
             return Verdict::Fault(Fault::Header(error));
         }
-        if proven.work > self.chain.tip().work() {
+        if proven.work > self.chain.tip().work() && proven.work >= self.least_work() {
             let Ok(chain) = LightChain::proven(proven, &self.spec) else { return Verdict::Fault(Fault::FalseProof) };
             let link = chain.link_to(&self.chain);
             self.chain = chain;

@@ -313,7 +313,7 @@ impl LightClient {
         let spacing_s = self.spec.consensus().spacing_s;
         let limit_s = i64::from(spacing_s).saturating_mul(i64::from(STALE_SPACINGS));
         Warnings {
-            eclipse: self.peers.eclipse(self.chain.tip().work()),
+            eclipse: self.peers.eclipse(self.chain.tip().work().max(self.least_work())),
             is_stale: self.tip().age_s(self.clock) > limit_s,
             withheld: self.scan.withheld(),
         }

@@ -225,7 +225,7 @@ impl Peers {
         })
     }
 
-    /// Why all peers may be one person's, where the chain that is followed has this work.
+    /// Why all peers may be one person's, where the best chain is known to have at least this work.
     pub(super) fn eclipse(&self, work: Work) -> Option<EclipseSign> {
         if self.named().count() < PEERS_WANTED {
             return Some(EclipseSign::FewPeers);

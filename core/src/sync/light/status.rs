@@ -56,7 +56,7 @@ pub enum EclipseSign {
     FewPeers,
     /// All of them are in one group of addresses.
     OneGroup,
-    /// All of them claim less work than was shown before.
+    /// All of them claim less work than was shown before, or than the chain had when its spec was written.
     LessWork,
 }
 

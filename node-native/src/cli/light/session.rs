@@ -112,7 +112,7 @@ impl Session {
                 "possible eclipse: all nodes are in one network, and may be one person's".to_owned()
             }
             EclipseSign::LessWork => {
-                "possible eclipse: all nodes claim less work than was shown before".to_owned()
+                "possible eclipse: all nodes claim less work than the chain is known to have".to_owned()
             }
         });
         let stale = is_stale.then(|| format!("stale: the tip is older than {STALE_SPACINGS} blocks usually take"));
