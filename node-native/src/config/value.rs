@@ -134,6 +134,12 @@ impl HostName {
     }
 }
 
+impl AsRef<str> for HostName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for HostName {
     type Err = ValueError;
 

@@ -12,8 +12,8 @@ use super::RunError;
 use crate::config::{NodeConfig, PeerIdentity, PeerListen, Whole};
 use crate::node::Node;
 use crate::p2p::address::ListenAddress;
-use crate::p2p::discovery::DiscoveryOptions;
 use crate::p2p::discovery::dialer::Slots;
+use crate::p2p::discovery::{DiscoveryOptions, SeedsOf, is_of_one_machine};
 use crate::p2p::identity::Identity;
 use crate::p2p::node_key::{NodeKey, RequiredIdentity};
 use crate::p2p::transport::webrtc::Certificate;
@@ -56,7 +56,7 @@ fn reach(config: &NodeConfig, spec: &ChainSpec) -> Result<ReachOptions, RunError
         return Err(RunError::RelayUnnamed(relay.clone()));
     }
     Ok(ReachOptions {
-        autonat: config.autonat.unwrap_or(looks_for_nodes(config) && !is_own(spec)),
+        autonat: config.autonat.unwrap_or(looks_for_nodes(config) && !is_of_one_machine(spec)),
         // A router that opens ports for whoever asks is for its owner to like, and asking it is multicast.
         upnp: config.upnp.unwrap_or(false),
         relay: config.relay.unwrap_or(false),
@@ -102,31 +102,20 @@ fn waits_for_peers(spec: &ChainSpec, options: &P2pOptions, discovery: &Discovery
     let knows_some =
         !discovery.seeds.is_empty() || !discovery.bootstrap.is_empty() || !discovery.stored.entries.is_empty();
     let looks_for_some = discovery.slots.full > 0 && knows_some;
-    !is_own(spec) && (!options.wanted.is_empty() || looks_for_some)
-}
-
-/// Whether a chain is made for one machine.
-fn is_own(spec: &ChainSpec) -> bool {
-    matches!(spec.name(), "local" | "dev")
+    !is_of_one_machine(spec) && (!options.wanted.is_empty() || looks_for_some)
 }
 
 /// How nodes are looked for. Bans are kept also where none are.
 fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: StoredNetwork) -> DiscoveryOptions {
     let network = spec.network();
     let is_on = looks_for_nodes(config);
-    let seeds = if config.dns_seed.is_empty() {
-        // A name that leads to nodes is asked as seeds are.
-        let names = network.bootstrap_peers.iter().filter_map(|peer| peer.strip_prefix("/dnsaddr/"));
-        network.dns_seeds.iter().map(String::as_str).chain(names).map(str::to_owned).collect()
-    } else {
-        config.dns_seed.iter().map(|name| name.as_str().to_owned()).collect()
-    };
+    let SeedsOf { names, takes_private } = SeedsOf::chain(spec, &config.dns_seed, config.allow_private_addresses);
     DiscoveryOptions {
-        seeds: if is_on { seeds } else { Vec::new() },
+        seeds: if is_on { names } else { Vec::new() },
         dns_servers: config.dns_server.clone(),
         bootstrap: network.bootstrap_peers.iter().filter_map(|address| address.parse().ok()).collect(),
         port: network.ports.p2p,
-        takes_private: config.allow_private_addresses.unwrap_or(is_own(spec)),
+        takes_private,
         slots: if is_on { Slots::default() } else { Slots { full: 0, block_relay: 0 } },
         store,
         stored,

@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use serde_json::{Value, json};
 
 use crate::dns::{DnsServer, a, srv};
-use crate::support::{NodeProcess, Place, eventually};
+use crate::support::{Ended, NodeProcess, Owner, Place, eventually, qbtc};
 
 fn has_peers(node: &NodeProcess, count: u64) -> bool {
     node.ok("getconnectioncount", json!([])) == json!(count)
@@ -54,4 +54,33 @@ fn three_nodes_find_each_other_by_a_seed_alone_and_again_without_it() {
     // The others do without the one that all of them began with.
     assert!(first.stop().success());
     eventually("the others stay together", || has_peers(&third, 1) && has_peers(&second, 1));
+}
+
+#[test]
+fn a_light_client_finds_nodes_by_a_seed_alone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let place = Place::new();
+    let node = place.start(&["--p2p", "127.0.0.1:0"]);
+    node.mine(5, Owner(1));
+    let tcp = node.addresses.p2p.iter().find(|address| address.contains("/tcp/")).unwrap();
+    let port = tcp.split('/').nth(4).unwrap().parse().unwrap();
+    let records = [srv("_qbtc._tcp.seed.example.", 0, port, "first.example."), a("first.example.", "127.0.0.1")];
+    let dns = runtime.block_on(DnsServer::start(records));
+    let dns_at = dns.at.to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |more: &[&str]| {
+        let (chain, folder) = (place.chain(), folder.path().to_str().unwrap());
+        let seeds = ["--dns-seed", "missing.example,seed.example", "--dns-server", &dns_at, "--timeout", "20"];
+        let global = ["light", "--json", "--chain", &chain, "--data-dir", folder, "tip", "--anew"];
+        Ended::of(qbtc().args(global).args(seeds).args(more))
+    };
+    let found = ask(&["--allow-private-addresses"]);
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    let tip: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!((&tip["height"], &tip["id"]), (&json!(5), &json!(node.tip())));
+    // An address of this machine, told by a stranger, is not taken.
+    let refused = ask(&["--allow-private-addresses=false"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("the DNS seed seed.example is of no use"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("no node to ask"), "{}", refused.stderr);
 }

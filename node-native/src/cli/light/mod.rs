@@ -3,6 +3,7 @@
 //! The same client as in the browser: nodes are asked, and nothing of what they say is believed that they do not show.
 
 mod balance;
+mod nodes;
 mod send;
 mod session;
 mod tip;
@@ -11,20 +12,17 @@ mod transaction;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use qbtc_core::spec::ChainSpec;
 
 use super::options::GlobalOptions;
-use crate::client::running_node;
-use crate::light::LightOptions;
-use crate::p2p::address::NodeAddress;
-use crate::paths::light_file;
+use nodes::NodesOptions;
 use session::Session;
 
 const EXAMPLES: &str = "\
 Nodes are named with --peer; name three or more that different people run. Without it, a node that runs on this machine is asked, and
-those that the chain's spec names. What was proven is kept in the data folder, so that the next time takes a few bytes.
+those that the chain's spec names; where these are few, DNS seeds tell others. What was proven is kept in the data folder, so that the next time takes a few bytes.
 
 What is shown has a level: `header` stands in the chain with the most work that was shown; `filter` says beside that nothing was left out.
 Both trust that miners with most of the work keep the rules. See docs/light-client.md.
@@ -59,24 +57,9 @@ enum LightSubcommand {
     Send(send::SendCommand),
 }
 
-/// Which nodes are asked, and for how long.
-#[derive(Args, Clone)]
-struct NodesOptions {
-    /// A node to ask: IP:PORT, or a multiaddr. May be given several times.
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    peer: Vec<NodeAddress>,
-    /// How long to wait for an answer that holds, in seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
-    timeout: u64,
-    /// Starts from the genesis block, and keeps nothing.
-    #[arg(long, global = true)]
-    anew: bool,
-}
-
 impl LightCommand {
     pub(super) fn run(self, global: &GlobalOptions) -> anyhow::Result<()> {
         let spec = Arc::new(global.spec()?);
-        let options = self.options.light(global, &spec)?;
         let timeout = Duration::from_secs(self.options.timeout);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -84,6 +67,7 @@ impl LightCommand {
             .build()
             .context("cannot start the runtime")?;
         runtime.block_on(async {
+            let options = self.options.light(global, &spec).await?;
             let mut session = Session::start(&options, timeout, global.json)?;
             let done = match self.command {
                 LightSubcommand::Tip(command) => command.run(&mut session).await,
@@ -96,26 +80,6 @@ impl LightCommand {
             session.save()?;
             done
         })
-    }
-}
-
-impl NodesOptions {
-    fn light(&self, global: &GlobalOptions, spec: &Arc<ChainSpec>) -> anyhow::Result<LightOptions> {
-        let chain_dir = global.chain_dir(spec)?;
-        let mut nodes = self.peer.clone();
-        if nodes.is_empty() {
-            let running = running_node(&chain_dir).map(|node| node.p2p).unwrap_or_default();
-            let known = running.iter().chain(&spec.network().bootstrap_peers);
-            nodes.extend(known.filter_map(|address| address.parse().ok()));
-        }
-        if nodes.is_empty() {
-            bail!(
-                "no node to ask: name some with --peer, best three or more that different people run; `qbtc node` on this machine \
-                 is found by itself"
-            );
-        }
-        let state_file = (!self.anew).then(|| light_file(&chain_dir));
-        Ok(LightOptions { spec: Arc::clone(spec), nodes, state_file })
     }
 }
 

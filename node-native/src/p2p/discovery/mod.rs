@@ -17,6 +17,7 @@ use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::addresses::{AddressBook, AddressNews, Draws, Group, OWN_ADDRESSES_MAX, PeerAddress, Reach};
 use qbtc_core::net::{BanList, Services};
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::BlockTime;
 
 use crate::p2p::address::NodeAddress;
@@ -43,6 +44,42 @@ pub struct DiscoveryOptions {
     pub store: Store,
     /// What was kept there.
     pub stored: StoredNetwork,
+}
+
+/// Which DNS seeds a chain has.
+pub struct SeedsOf {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Whether addresses of private networks are taken from them.
+    pub takes_private: bool,
+}
+
+impl SeedsOf {
+    /// Those of the chain, unless others are named.
+    #[must_use]
+    pub fn chain(spec: &ChainSpec, named: &[impl AsRef<str>], takes_private: Option<bool>) -> Self {
+        let network = spec.network();
+        let names = if named.is_empty() {
+            // A name that leads to nodes is asked as seeds are.
+            let leading = network.bootstrap_peers.iter().filter_map(|peer| peer.strip_prefix("/dnsaddr/"));
+            network.dns_seeds.iter().map(String::as_str).chain(leading).map(str::to_owned).collect()
+        } else {
+            named.iter().map(|name| name.as_ref().to_owned()).collect()
+        };
+        Self { names, takes_private: takes_private.unwrap_or(is_of_one_machine(spec)) }
+    }
+}
+
+/// Whether a chain is made for one machine.
+#[must_use]
+pub fn is_of_one_machine(spec: &ChainSpec) -> bool {
+    matches!(spec.name(), "local" | "dev")
+}
+
+/// Draws that nobody can guess.
+#[must_use]
+pub fn own_draws() -> Draws {
+    Draws::new(random())
 }
 
 /// How often the address book and the bans are kept.
@@ -87,7 +124,7 @@ impl Discovery {
         let seeds =
             seeds.and_then(|seeds| seeds.inspect_err(|error| tracing::warn!("DNS seeds are not asked: {error}")).ok());
         let book = AddressBook::restore(stored.key.unwrap_or_else(random), stored.entries);
-        let mut draws = Draws::new(random());
+        let mut draws = own_draws();
         let next_seed = draws.below(seed_names.len());
         tracing::info!(known = book.len(), tried = book.tried_len(), "address book");
         Self {
