@@ -28,6 +28,13 @@ pub struct AddressKeys {
     pub fallback: Option<PublicKey>,
 }
 
+impl AddressKeys {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
+        core::iter::once(&self.signing).chain(&self.fallback)
+    }
+}
+
 /// A layout whose fallback would be the scheme that signs anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} cannot be its own fallback")]

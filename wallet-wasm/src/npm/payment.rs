@@ -2,14 +2,11 @@
 
 use std::rc::Rc;
 
-use qbtc_core::crypto::{PublicKey, Scheme};
 use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::wallet::builder::{Funds, Payment, Rest, SigningKey, UnsignedTx, build};
-use qbtc_core::wallet::derivation::AddressPath;
 use qbtc_core::wallet::ledger::{Balance, OwnedCoin};
-use qbtc_core::wallet::partial::{Missing, PartialTx};
 use qbtc_core::wallet::replacement::{FeeFrom, Original, ReplacementFee, build_cancellation, build_fee_bump};
 use wasm_bindgen::prelude::*;
 
@@ -177,26 +174,9 @@ impl Partial {
     #[wasm_bindgen(js_name = signFor)]
     pub fn sign_for(&mut self, account: &Account, book: &AddressBook) -> Result<usize, Failure> {
         let mut signed = 0;
-        for (scheme, path) in wanted_of(self.inner(), book) {
+        for (scheme, path) in self.inner().wanted_from(book.book()) {
             signed += self.inner_mut().sign(&account.key().secret_key(scheme, path), &entropy()?);
         }
         Ok(signed)
     }
-}
-
-/// Where the book's keys are that a transaction still wants.
-fn wanted_of(partial: &PartialTx, book: &AddressBook) -> Vec<(Scheme, AddressPath)> {
-    let missing = partial.missing();
-    let wanted: Vec<&PublicKey> = missing
-        .iter()
-        .flat_map(|missing| match missing {
-            Missing::Signatures { keys, .. } => keys.as_slice(),
-            Missing::Alternative { .. } | Missing::Preimage { .. } => &[],
-        })
-        .collect();
-    let book = book.book();
-    let places = book.addresses().filter_map(|address| book.path_of(&address));
-    let keys = places.filter_map(|path| Some((path, book.entry(path)?.keys.as_ref()?)));
-    let keys = keys.flat_map(|(path, keys)| [Some(&keys.signing), keys.fallback.as_ref()].map(|key| (path, key)));
-    keys.filter_map(|(path, key)| key.filter(|key| wanted.contains(key)).map(|key| (key.scheme(), path))).collect()
 }

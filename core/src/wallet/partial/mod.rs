@@ -24,11 +24,13 @@ pub use error::PartialError;
 pub use unlock::Missing;
 
 use crate::codec;
-use crate::crypto::{ENTROPY_BYTES, PublicKey, SecretKey, Signature, SignatureJob};
+use crate::crypto::{ENTROPY_BYTES, PublicKey, Scheme, SecretKey, Signature, SignatureJob};
 use crate::hash::{ChainId, Txid};
 use crate::lock::{Address, AddressTree, Conditions, Path};
 use crate::tx::{Transaction, TxBody, TxOut};
 use crate::units::Amount;
+use crate::wallet::address_book::AddressBook;
+use crate::wallet::derivation::AddressPath;
 use crate::wallet::size::{TxShape, input_bytes, witness_bytes};
 pub(in crate::wallet) use unlock::Unlock;
 
@@ -194,6 +196,16 @@ impl PartialTx {
             None => alloc::vec![Missing::Alternative { address: *address }],
         };
         self.parts.unlocks.iter().zip(&self.addresses).flat_map(of_address).collect()
+    }
+
+    /// Where the keys of a book are that may still sign: what an account's secret is to make for [`Self::sign`].
+    #[must_use]
+    pub fn wanted_from(&self, book: &AddressBook) -> Vec<(Scheme, AddressPath)> {
+        let wanted: HashSet<PublicKey> = self.missing().into_iter().flat_map(Missing::into_keys).collect();
+        let places = book.addresses().filter_map(|address| book.path_of(&address));
+        let keys = places.filter_map(|path| Some((path, book.entry(path)?.keys.as_ref()?)));
+        let keys = keys.flat_map(|(path, keys)| keys.iter().map(move |key| (path, key)));
+        keys.filter(|(_, key)| wanted.contains(*key)).map(|(path, key)| (key.scheme(), path)).collect()
     }
 
     /// Takes over what another copy of the same transaction has and this one lacks. Signatures are verified first, so that a copy

@@ -14,6 +14,9 @@ use crate::testing::test;
 use crate::tx::OutPoint;
 use crate::units::Height;
 use crate::wallet::checks::assert_valid;
+use crate::wallet::derivation::{AccountKey, AccountPath, Branch, ChildIndex, CoinType};
+use crate::wallet::layout::AddressLayout;
+use crate::wallet::mnemonic::WalletSeed;
 
 fn chain() -> ChainId {
     ChainSpec::dev().chain_id()
@@ -70,6 +73,20 @@ fn partial(trees: &[&AddressTree], lock_height: u32) -> PartialTx {
         partial.choose_of_tree(tree, 0).unwrap();
     }
     partial
+}
+
+#[test]
+fn who_has_an_account_finds_where_its_keys_are_wanted() {
+    let path = AccountPath { coin: CoinType::TEST, account: ChildIndex::new(0).unwrap() };
+    let account = AccountKey::derive(&WalletSeed::from_bytes([5; 64]), path);
+    let mut book = AddressBook::new(path, AddressLayout::single(Scheme::MlDsa44), 2).unwrap();
+    book.extend(&account).unwrap();
+    let place = AddressPath { branch: Branch::Receive, index: ChildIndex::new(1).unwrap() };
+    let own = AddressTree::single(Conditions::key(book.entry(place).unwrap().keys.as_ref().unwrap().signing.clone()));
+    let mut partial = partial(&[&own, &single(2)], 0);
+    assert_eq!(partial.wanted_from(&book), [(Scheme::MlDsa44, place)]);
+    assert_eq!(partial.sign(&account.secret_key(Scheme::MlDsa44, place), &[7; ENTROPY_BYTES]), 1);
+    assert_eq!(partial.wanted_from(&book), []);
 }
 
 #[test]

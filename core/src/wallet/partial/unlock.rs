@@ -57,6 +57,16 @@ pub enum Missing {
     },
 }
 
+impl Missing {
+    /// The keys that may still sign.
+    pub(super) fn into_keys(self) -> Vec<PublicKey> {
+        match self {
+            Self::Signatures { keys, .. } => keys,
+            Self::Alternative { .. } | Self::Preimage { .. } => Vec::new(),
+        }
+    }
+}
+
 impl Unlock {
     /// An alternative without proofs.
     pub(in crate::wallet) fn new(conditions: Conditions, path: Path) -> Self {

@@ -9,9 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use qbtc_core::crypto::{PublicKey, Scheme};
-use qbtc_core::wallet::derivation::{AddressPath, Branch};
-use qbtc_core::wallet::partial::{Missing, PartialTx};
+use qbtc_core::wallet::partial::PartialTx;
 
 use super::context::{Context, confirm};
 use super::desk::send;
@@ -20,7 +18,6 @@ use super::order::{FeeOptions, OrderOptions};
 use crate::cli::output::print_error;
 use crate::client::Client;
 use crate::wallet::source::ChainSource;
-use crate::wallet::watched::entries;
 use crate::wallet::{Wallet, entropy, spend};
 use file::{OutOptions, Shown, missing_of, read};
 
@@ -163,7 +160,7 @@ impl SignCommand {
         let mut partial = read(&self.file, context)?;
         let wallet = context.open()?;
         let effect = Effect::of(&partial, None, View { spec: &context.spec, wallet: Some(&wallet) });
-        let places = keys_wanted(&partial, &wallet);
+        let places = partial.wanted_from(wallet.state().book());
         if places.is_empty() {
             return Err(nothing_to_sign(&partial, &wallet));
         }
@@ -180,25 +177,6 @@ impl SignCommand {
         }
         self.out.write(context, &partial, effect, signed)
     }
-}
-
-/// Where the wallet's keys are that a payment still wants.
-fn keys_wanted(partial: &PartialTx, wallet: &Wallet) -> Vec<(Scheme, AddressPath)> {
-    let missing = partial.missing();
-    let wanted: Vec<&PublicKey> = missing
-        .iter()
-        .flat_map(|missing| match missing {
-            Missing::Signatures { keys, .. } => keys.as_slice(),
-            Missing::Alternative { .. } | Missing::Preimage { .. } => &[],
-        })
-        .collect();
-    let book = wallet.state().book();
-    let own = Branch::ALL.into_iter().flat_map(|branch| entries(book, branch));
-    let own_keys = own.flat_map(|(path, entry)| {
-        let keys = entry.keys.iter().flat_map(|keys| std::iter::once(&keys.signing).chain(&keys.fallback));
-        keys.map(move |key| (path, key))
-    });
-    own_keys.filter(|(_, key)| wanted.contains(key)).map(|(path, key)| (key.scheme(), path)).collect()
 }
 
 fn nothing_to_sign(partial: &PartialTx, wallet: &Wallet) -> anyhow::Error {
