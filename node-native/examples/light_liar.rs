@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use libp2p::futures::StreamExt as _;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, Event, Message, ProtocolSupport, ResponseChannel};
+use libp2p::request_response::{Event, Message, ProtocolSupport, ResponseChannel};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm, ping};
 use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Answerer, Ends, Reply, answer_offer};
@@ -23,7 +23,7 @@ use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
 use qbtc_node::p2p::{Asked, Asker};
 use tokio::sync::oneshot;
 
-use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, say_address};
+use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, patient, say_address};
 
 /// What is not true.
 #[derive(Clone, Copy)]
@@ -95,8 +95,7 @@ impl Liar {
         let chain = hex::encode(&spec.chain_id().as_bytes()[..4]);
         let name = |what: &str| StreamProtocol::try_from_owned(format!("/qbtc/{chain}/{what}/1"));
         let exchange = |name: StreamProtocol| {
-            let config = request_response::Config::default().with_max_concurrent_streams(100);
-            Exchange::with_codec(Messages { have_length: true }, [(name, ProtocolSupport::Inbound)], config)
+            Exchange::with_codec(Messages { have_length: true }, [(name, ProtocolSupport::Inbound)], patient(100))
         };
         let behaviour = Behaviour {
             ping: ping::Behaviour::new(ping::Config::new()),

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use libp2p::futures::StreamExt as _;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, Event, Message, ProtocolSupport};
+use libp2p::request_response::{Event, Message, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{StreamProtocol, Swarm, identify, ping};
 use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
 use serde_json::json;
 
-use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, say, say_address};
+use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, patient, say, say_address};
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
         echo: Exchange::with_codec(
             Messages { have_length: false },
             [(StreamProtocol::new("/echo/1"), ProtocolSupport::Full)],
-            request_response::Config::default().with_max_concurrent_streams(200),
+            patient(200),
         ),
     };
     let mut swarm = listening(&identity, transport, behaviour)?;

@@ -78,6 +78,13 @@ impl Codec for Messages {
     }
 }
 
+/// How questions are asked and answered: so patiently that a busy machine ends none.
+pub(crate) fn patient(streams_max: usize) -> request_response::Config {
+    request_response::Config::default()
+        .with_request_timeout(Duration::from_secs(60))
+        .with_max_concurrent_streams(streams_max)
+}
+
 /// A swarm that listens for browsers on loopback.
 pub(crate) fn listening<B: NetworkBehaviour>(
     identity: &Keypair,
