@@ -134,6 +134,41 @@ pub fn grouped(address: &str) -> Vec<String> {
     characters.chunks(4).map(|group| group.iter().collect()).collect()
 }
 
+/// A text of a stranger's, with everything named that would not be seen, or would make it look like another: control characters other than
+/// line ends, spaces without width, marks that turn the direction of writing.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' => shown.push(char),
+            '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180e}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0000}'..='\u{e0fff}' => shown.push_str(&named(char)),
+            char if char.is_control() => shown.push_str(&named(char)),
+            char => shown.push(char),
+        }
+    }
+    shown
+}
+
+fn named(char: char) -> String {
+    format!("⟨U+{:04X}⟩", u32::from(char))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +224,12 @@ mod tests {
         assert_eq!(short(&"ab".repeat(32)), "abababab…abababab");
         assert_eq!(short("tooshorttocut"), "tooshorttocut");
         assert_eq!(grouped("bqs1qqqqz"), ["bqs1", "qqqq", "z"]);
+    }
+
+    #[test]
+    fn nothing_in_a_text_of_a_stranger_is_hidden() {
+        assert_eq!(visible("Grüße,\n你好 👋"), "Grüße,\n你好 👋");
+        assert_eq!(visible("pay\u{202e}1\u{200b}\r\0"), "pay⟨U+202E⟩1⟨U+200B⟩⟨U+000D⟩⟨U+0000⟩");
+        assert_eq!(visible("\u{e0041}\u{85}"), "⟨U+E0041⟩⟨U+0085⟩");
     }
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+pub mod extension;
 pub mod format;
 pub mod level;
 pub mod light;

@@ -4,6 +4,7 @@
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod events;
+pub(crate) mod extension;
 pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod follow;

@@ -10,9 +10,11 @@ use qbtc_core::spec::ChainSpec;
 
 use crate::browser::clock;
 use crate::browser::events::{self, Heard};
+use crate::browser::extension::Document;
 use crate::browser::fetch::FetchError;
-use crate::browser::light::Light;
+use crate::browser::light::{Lead, Light};
 use crate::browser::source;
+use crate::extension::Begin;
 use crate::light::Tip;
 use crate::node::{Chain, Event};
 
@@ -45,14 +47,18 @@ pub(crate) enum Link {
 /// What all pages share.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared {
-    /// The chain, as the node told it last.
+    /// The chain, as the node told it last; none in an extension, which no node serves.
     pub(crate) chain: RwSignal<Option<Chain>>,
+    /// The chain's name.
+    pub(crate) name: Memo<Option<String>>,
     /// Why it cannot be told, if it cannot.
     pub(crate) fault: RwSignal<Option<FetchError>>,
     /// The chain's rules, if it is one that the app knows.
     pub(crate) rules: Memo<Option<Rules>>,
     /// How the page stands to its node.
     pub(crate) link: RwSignal<Link>,
+    /// Which document of an extension this is; none, if a node serves the page.
+    pub(crate) document: Option<Document>,
     /// The light client.
     pub(crate) light: Light,
     /// Counts up whenever the mempool has changed.
@@ -68,15 +74,56 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Begins to listen.
+    /// Begins to listen to the node that serves the page.
     pub(crate) fn provide() -> Self {
         let chain: RwSignal<Option<Chain>> = RwSignal::new(None);
+        let name = Memo::new(move |_| chain.with(|chain| chain.as_ref().map(|chain| chain.name.clone())));
         let rules = Memo::new(move |_| chain.with(|chain| chain.as_ref().and_then(rules_of)));
+        let shared = Self::new(chain, name, rules, None);
+        set_interval(move || shared.refresh(), HEARTBEAT);
+        shared.refresh();
+        events::listen(move |heard| shared.hear(heard));
+        Effect::new(move |_| {
+            let name = shared.chain.with_untracked(|chain| chain.as_ref().map(|chain| chain.name.clone()));
+            if let (Some(Rules(spec)), Some(name)) = (shared.rules.get(), name) {
+                shared.light.join(&name, &spec, Lead::WithServer);
+            }
+        });
+        shared
+    }
+
+    /// Begins in a document of an extension, with the chain and the nodes that the user has chosen. Only the one that nobody sees, and that stays,
+    /// runs the light client.
+    pub(crate) fn provide_alone(begin: &Begin, document: Document) -> Self {
+        let name = begin.chain.clone();
+        let spec = ChainSpec::by_name(&name).map(Arc::new);
+        let (told, rules) = (name.clone(), spec.clone());
+        let name_told = Memo::new(move |_| Some(told.clone()));
+        let rules = Memo::new(move |_| rules.clone().map(Rules));
+        let shared = Self::new(RwSignal::new(None), name_told, rules, Some(document));
+        if let Some(spec) = spec {
+            let lead = match document {
+                Document::Offscreen => Lead::With(begin.all_nodes(&spec)),
+                Document::Seen => Lead::Never,
+            };
+            shared.light.join(&name, &spec, lead);
+        }
+        shared
+    }
+
+    fn new(
+        chain: RwSignal<Option<Chain>>,
+        name: Memo<Option<String>>,
+        rules: Memo<Option<Rules>>,
+        document: Option<Document>,
+    ) -> Self {
         let shared = Self {
             chain,
+            name,
             fault: RwSignal::new(None),
             rules,
             link: RwSignal::new(Link::Waiting),
+            document,
             light: Light::idle(),
             pool_turn: RwSignal::new(0),
             reorgs: RwSignal::new(0),
@@ -86,15 +133,6 @@ impl Shared {
         };
         provide_context(shared);
         set_interval(move || shared.now.set(clock::now_s()), Duration::from_secs(1));
-        set_interval(move || shared.refresh(), HEARTBEAT);
-        shared.refresh();
-        events::listen(move |heard| shared.hear(heard));
-        Effect::new(move |_| {
-            let name = shared.chain.with_untracked(|chain| chain.as_ref().map(|chain| chain.name.clone()));
-            if let (Some(Rules(spec)), Some(name)) = (shared.rules.get(), name) {
-                shared.light.join(&name, &spec);
-            }
-        });
         shared
     }
 

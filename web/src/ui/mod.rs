@@ -8,6 +8,7 @@ mod block;
 mod chart;
 mod charts;
 mod context;
+mod extension;
 mod home;
 mod load;
 mod mempool;
@@ -22,16 +23,22 @@ mod wallet;
 
 use leptos::prelude::*;
 
+use crate::browser::extension::{Document, document as document_of_extension};
+
 /// Shows the explorer in the page.
 pub(crate) fn start_explorer() {
     prepare();
     mount_to_body(shell::Explorer);
 }
 
-/// Shows the explorer and the wallet in the page.
+/// Shows the explorer and the wallet in the page, or what belongs in this document of an extension.
 pub(crate) fn start_wallet() {
     prepare();
-    mount_to_body(shell::Whole);
+    match document_of_extension() {
+        None => mount_to_body(shell::Whole),
+        Some(Document::Seen) => mount_to_body(extension::Seen),
+        Some(Document::Offscreen) => mount_to_body(extension::Offscreen),
+    }
 }
 
 fn prepare() {

@@ -75,22 +75,32 @@ pub(crate) fn Amount(of: Money) -> impl IntoView {
     view! { <span class="nowrap">{format::amount(of)}<span class="soft small">" QBTC"</span></span> }
 }
 
+/// The link to a page of the explorer; in an extension, which has none, what it would be about.
+#[component]
+fn Explored(path: &'static str, id: String) -> impl IntoView {
+    let short = format::short(&id);
+    match Shared::here().document {
+        None => view! { <a class="id" href=format!("/{path}/{id}") title=id>{short}</a> }.into_any(),
+        Some(_) => view! { <span class="id" title=id>{short}</span> }.into_any(),
+    }
+}
+
 /// The link to a block by its id, shortened.
 #[component]
 pub(crate) fn BlockLink(id: String) -> impl IntoView {
-    view! { <a class="id" href=format!("/block/{id}") title=id.clone()>{format::short(&id)}</a> }
+    view! { <Explored path="block" id=id/> }
 }
 
 /// The link to a transaction, shortened.
 #[component]
 pub(crate) fn TxLink(id: String) -> impl IntoView {
-    view! { <a class="id" href=format!("/tx/{id}") title=id.clone()>{format::short(&id)}</a> }
+    view! { <Explored path="tx" id=id/> }
 }
 
 /// The link to an address, shortened.
 #[component]
 pub(crate) fn AddressLink(address: String) -> impl IntoView {
-    view! { <a class="id" href=format!("/address/{address}") title=address.clone()>{format::short(&address)}</a> }
+    view! { <Explored path="address" id=address/> }
 }
 
 /// A text in full, with a button that copies it.

@@ -75,15 +75,14 @@ pub(crate) fn Whole() -> impl IntoView {
 
 /// What screen readers are told.
 #[component]
-fn Said(shared: Shared) -> impl IntoView {
+pub(crate) fn Said(shared: Shared) -> impl IntoView {
     view! { <div class="visually-hidden" role="status" aria-live="polite">{move || shared.said.get()}</div> }
 }
 
 #[component]
 fn Header(has_wallet: bool) -> impl IntoView {
     let shared = Shared::here();
-    let chain =
-        move || shared.chain.with(|chain| chain.as_ref().map(|chain| chain.name.clone()).filter(|name| name != "main"));
+    let chain = move || shared.name.get().filter(|name| name != "main");
     view! {
         <a class="skip" href="#main">{text::SKIP}</a>
         <header class="head">
@@ -114,7 +113,7 @@ fn Header(has_wallet: bool) -> impl IntoView {
 
 /// The switch between dark and light: the system's choice until it is touched.
 #[component]
-fn Theme() -> impl IntoView {
+pub(crate) fn Theme() -> impl IntoView {
     const SETTING: &str = "theme";
     let prefers_dark = || {
         let query = window().match_media("(prefers-color-scheme: dark)").ok().flatten();
@@ -173,7 +172,7 @@ fn Footer() -> impl IntoView {
 }
 
 #[component]
-fn NotFound() -> impl IntoView {
+pub(crate) fn NotFound() -> impl IntoView {
     view! {
         <super::parts::Title text=text::NOT_FOUND/>
         <p class="lead">{text::NOT_FOUND_MEANS}</p>
@@ -183,7 +182,7 @@ fn NotFound() -> impl IntoView {
 
 /// After a page has changed, its title has the focus: screen readers read it, and the next key begins there.
 #[component]
-fn Focus() -> impl IntoView {
+pub(crate) fn Focus() -> impl IntoView {
     let path = use_location().pathname;
     Effect::new(move |before: Option<String>| {
         let path = path.get();

@@ -17,6 +17,27 @@ const PROGRAM: &str = "qbtc-light";
 /// How long to wait before a worker that has ended is started again.
 const AGAIN_MS: u32 = 5_000;
 
+/// Whether a tab leads when it is its turn, and with which nodes the client then begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// With those that the node knows that serves the page.
+    WithServer,
+    /// With these.
+    With(Vec<String>),
+    /// It never does: another document is there for it.
+    Never,
+}
+
+impl Lead {
+    async fn nodes(&self) -> Vec<String> {
+        match self {
+            Self::WithServer => super::nodes_of_server().await,
+            Self::With(nodes) => nodes.clone(),
+            Self::Never => Vec::new(),
+        }
+    }
+}
+
 /// Whether this browser gives out locks here: pages that were not served securely get none.
 pub(crate) fn has_locks() -> bool {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into());
@@ -25,7 +46,7 @@ pub(crate) fn has_locks() -> bool {
 }
 
 /// Waits until this tab leads, then leads for as long as the page lives. Without a lock it leads for itself alone.
-pub(super) async fn lead(light: Light, chain: String, channel: String) {
+pub(super) async fn lead(light: Light, chain: String, channel: String, lead: Lead) {
     let leadership = Leadership::wait(&channel).await;
     light.leads.set(true);
     loop {
@@ -33,7 +54,7 @@ pub(super) async fn lead(light: Light, chain: String, channel: String) {
             chain: chain.clone(),
             channel: channel.clone(),
             run: js_sys::Math::random().to_bits(),
-            nodes: super::nodes_of_server().await,
+            nodes: lead.nodes().await,
         };
         let ended = work(&start).await;
         light.fault.set(Some(ended.unwrap_or_else(|error| crate::browser::told(&error))));

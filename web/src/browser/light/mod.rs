@@ -3,7 +3,7 @@
 mod leader;
 pub(crate) mod worker;
 
-pub(crate) use leader::has_locks;
+pub(crate) use leader::{Lead, has_locks};
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -74,8 +74,8 @@ impl Light {
         }
     }
 
-    /// Joins the tabs of a chain: hears the client, and runs it when it is this tab's turn.
-    pub(crate) fn join(self, chain: &str, spec: &ChainSpec) {
+    /// Joins the tabs of a chain: hears the client, and runs it when it is this tab's turn, if this tab may.
+    pub(crate) fn join(self, chain: &str, spec: &ChainSpec, lead: Lead) {
         if self.tab.with_value(Option::is_some) {
             return;
         }
@@ -95,7 +95,9 @@ impl Light {
             calls: Rc::default(),
             heard_ms: Cell::new(now_ms()),
         })));
-        spawn_local(leader::lead(self, chain.to_owned(), name));
+        if lead != Lead::Never {
+            spawn_local(leader::lead(self, chain.to_owned(), name, lead));
+        }
         spawn_local(async move {
             if let Some(Answer::News(news)) = self.ask(&Ask::News).await {
                 self.learn(*news);

@@ -100,7 +100,9 @@ impl WalletState {
             Said::Another => {
                 // What is known is of the wallet before.
                 self.is_dirty.set_value(false);
-                self.lock();
+                self.close();
+                // Until it is known which one it is, nothing is shared.
+                self.stage.set(Stage::Opening);
                 self.open(&spec).await;
             }
             Said::Kept if is_open && self.keeps.get_untracked() => self.add_accounts_of_notes(&spec).await,

@@ -67,7 +67,11 @@ fn Sign() -> impl IntoView {
     }
 }
 
-fn sign(wallet: WalletState, address: &str, message: &str) -> Result<String, String> {
+/// The signature of an address of the account that is shown, on a text.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn sign(wallet: WalletState, address: &str, message: &str) -> Result<String, String> {
     let spec = wallet.spec();
     let address = read_address(address, &spec)?;
     if message.len() > TEXT_BYTES_MAX {

@@ -7,12 +7,17 @@ mod messages;
 mod overview;
 mod receive;
 mod send;
+mod session;
 mod settings;
 mod setup;
 mod state;
 mod words;
 
+pub(crate) use messages::sign;
 pub(crate) use receive::QrCode;
+pub(crate) use send::{WAITS, What, rate, sign_and_send, spend_fault};
+pub(crate) use setup::UnlockForm;
+pub(crate) use state::{Stage, WalletState};
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -21,7 +26,6 @@ use leptos_router::hooks::use_params_map;
 use super::context::Shared;
 use super::parts::{Notice, Title};
 use crate::text;
-use state::{Stage, WalletState};
 
 /// Prepares the wallet for all pages.
 pub(crate) fn provide() {

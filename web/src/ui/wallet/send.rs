@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
+use qbtc_core::hash::Txid;
 use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::{Amount, FeeRate};
@@ -22,7 +23,7 @@ use crate::wallet::order::{self, AddressFault, AmountFault, Order, Recipient};
 use crate::{format, text};
 
 /// How soon a payment should be mined, in blocks, for each choice.
-pub(super) const WAITS: [u32; 3] = [1, 3, 12];
+pub(crate) const WAITS: [u32; 3] = [1, 3, 12];
 
 /// A payment that is ready to be signed.
 type Draft = StoredValue<Option<UnsignedTx>>;
@@ -88,7 +89,7 @@ impl Form {
 }
 
 /// The rate for a choice: what nodes estimate, but never more than a hundred times the least, whatever it says.
-fn rate(fees: Option<&Fees>, wait: usize) -> FeeRate {
+pub(crate) fn rate(fees: Option<&Fees>, wait: usize) -> FeeRate {
     let least = Policy::default().relay_fee_rate_min.quanta_per_1000_bytes();
     let blocks = WAITS.get(wait).copied().unwrap_or(1);
     let estimate = fees.and_then(|fees| fees.estimates.iter().find(|estimate| estimate.blocks >= blocks));
@@ -209,7 +210,8 @@ fn AmountField(form: Form) -> impl IntoView {
     }
 }
 
-fn spend_fault(error: &SpendError) -> String {
+/// Why an account cannot pay, as a sentence.
+pub(crate) fn spend_fault(error: &SpendError) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -227,7 +229,7 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
         let navigate = navigate.clone();
         spawn_local(async move {
             match sign_and_send(wallet, unsigned).await {
-                Ok(handed) => {
+                Ok((_, handed)) => {
                     draft.try_update_value(|draft| *draft = None);
                     shared.say(match handed {
                         Handed::Taken => text::SENT,
@@ -256,8 +258,9 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
     }
 }
 
+/// What a payment does, as people read it.
 #[component]
-fn What(shown: Effect) -> impl IntoView {
+pub(crate) fn What(shown: Effect) -> impl IntoView {
     let (wallet, shared) = (WalletState::here(), Shared::here());
     let spec = wallet.spec();
     let (prefix, spacing_s) = (spec.network().address_prefix.clone(), spec.consensus().spacing_s);
@@ -293,13 +296,14 @@ fn What(shown: Effect) -> impl IntoView {
     }
 }
 
-/// Signs and hands in what was shown.
+/// Signs and hands in what was shown; the payment's id, and what came of it.
 ///
 /// # Errors
 /// A sentence.
-async fn sign_and_send(wallet: WalletState, unsigned: UnsignedTx) -> Result<Handed, String> {
+pub(crate) async fn sign_and_send(wallet: WalletState, unsigned: UnsignedTx) -> Result<(Txid, Handed), String> {
     let spec = wallet.spec();
     let key = wallet.key(wallet.current.get_untracked(), &spec).ok_or(text::LOCKED)?;
     let transaction = unsigned.sign(&key, &entropy()?).map_err(|error| error.to_string())?;
-    wallet.hand_in(&spec, transaction).await
+    let txid = transaction.txid();
+    Ok((txid, wallet.hand_in(&spec, transaction).await?))
 }

@@ -9,6 +9,7 @@ use crate::browser::files;
 use crate::browser::storage::{self, Persistence};
 use crate::light::NodeLine;
 use crate::ui::context::Shared;
+use crate::ui::extension::Begin;
 use crate::ui::parts::{Fact, Notice, Title};
 use crate::ui::proven::{self, Doubts};
 use crate::wallet::notes::Notes;
@@ -17,6 +18,7 @@ use crate::{format, text};
 /// The page.
 #[component]
 pub(crate) fn Settings() -> impl IntoView {
+    let is_extension = Shared::here().document.is_some();
     view! {
         <Title text=text::SETTINGS/>
         <Accounts/>
@@ -24,6 +26,7 @@ pub(crate) fn Settings() -> impl IntoView {
         <Storage/>
         <Lock/>
         <Network/>
+        {is_extension.then(|| view! { <Begin is_first=false/> })}
         <Forget/>
     }
 }
@@ -78,6 +81,7 @@ fn Backup() -> impl IntoView {
 
 #[component]
 fn Storage() -> impl IntoView {
+    let is_extension = Shared::here().document.is_some();
     let state = RwSignal::new(None::<Persistence>);
     let ask = move || {
         spawn_local(async move {
@@ -89,6 +93,8 @@ fn Storage() -> impl IntoView {
         <section class="card stack" aria-labelledby="storage">
             <h2 id="storage">{text::STORAGE}</h2>
             {move || match state.get() {
+                // By its permission for storage: the answer is about pages.
+                _ if is_extension => view! { <Notice kind="good"><p>{text::STORAGE_OF_EXTENSION}</p></Notice> }.into_any(),
                 None => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
                 Some(Persistence::Promised) => view! { <Notice kind="good"><p>{text::STORAGE_PROMISED}</p></Notice> }.into_any(),
                 Some(Persistence::Refused) => view! {
@@ -132,16 +138,22 @@ fn Lock() -> impl IntoView {
 #[component]
 fn Network() -> impl IntoView {
     let shared = Shared::here();
-    let host = window().location().host().unwrap_or_default();
+    let is_extension = shared.document.is_some();
+    let host = (!is_extension).then(|| window().location().host().unwrap_or_default());
+    let runs_in = move || match shared.light.leads.get() {
+        _ if is_extension => text::RUNS_HIDDEN,
+        true => text::THIS_TAB,
+        false => text::OTHER_TAB,
+    };
     view! {
         <section class="card stack" aria-labelledby="network">
             <h2 id="network">{text::NETWORK}</h2>
             <dl class="facts">
-                <Fact name=text::CHAIN>{move || shared.chain.with(|chain| chain.as_ref().map(|chain| chain.name.clone()))}</Fact>
+                <Fact name=text::CHAIN>{move || shared.name.get()}</Fact>
                 <Fact name=text::LIGHT_CLIENT>{move || proven::line(shared)}</Fact>
-                <Fact name=text::RUNS_IN>{move || if shared.light.leads.get() { text::THIS_TAB } else { text::OTHER_TAB }}</Fact>
+                <Fact name=text::RUNS_IN>{runs_in}</Fact>
                 <Fact name=text::ASKED_SO_FAR>{move || shared.light.news.with(|news| news.as_ref().map(|news| format::bytes(news.bytes)))}</Fact>
-                <Fact name=text::SOURCE>{text::source_is(&host)}</Fact>
+                {host.map(|host| view! { <Fact name=text::SOURCE>{text::source_is(&host)}</Fact> })}
             </dl>
             <Doubts/>
             {move || shared.light.news.with(|news| news.as_ref().and_then(|news| news.unkept.clone())).map(|error| view! {

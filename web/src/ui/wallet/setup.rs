@@ -188,6 +188,18 @@ fn parsed_height(height: &str) -> Result<Height, String> {
 /// The page of a wallet that is locked.
 #[component]
 pub(crate) fn Unlock() -> impl IntoView {
+    view! {
+        <section class="narrow stack">
+            <Title text=text::UNLOCK/>
+            <UnlockForm/>
+            <Forget/>
+        </section>
+    }
+}
+
+/// The form that opens a locked wallet.
+#[component]
+pub(crate) fn UnlockForm() -> impl IntoView {
     let wallet = WalletState::here();
     let (passphrase, fault, is_busy) =
         (RwSignal::new(String::new()), RwSignal::new(None::<String>), RwSignal::new(false));
@@ -206,18 +218,14 @@ pub(crate) fn Unlock() -> impl IntoView {
         });
     };
     view! {
-        <section class="narrow stack">
-            <Title text=text::UNLOCK/>
-            <form class="card stack" on:submit=submit>
-                <div class="field">
-                    <label for="passphrase">{text::PASSPHRASE}</label>
-                    <input id="passphrase" type="password" autocomplete="current-password" required=true prop:value=passphrase on:input=move |event| passphrase.set(event_target_value(&event))/>
-                </div>
-                {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
-                <div class="row"><button class="button primary wide" type="submit" disabled=is_busy>{move || if is_busy.get() { text::UNLOCKING } else { text::UNLOCK }}</button></div>
-            </form>
-            <Forget/>
-        </section>
+        <form class="card stack" on:submit=submit>
+            <div class="field">
+                <label for="passphrase">{text::PASSPHRASE}</label>
+                <input id="passphrase" type="password" autocomplete="current-password" required=true prop:value=passphrase on:input=move |event| passphrase.set(event_target_value(&event))/>
+            </div>
+            {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+            <div class="row"><button class="button primary wide" type="submit" disabled=is_busy>{move || if is_busy.get() { text::UNLOCKING } else { text::UNLOCK }}</button></div>
+        </form>
     }
 }
 

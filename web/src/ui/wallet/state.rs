@@ -20,6 +20,7 @@ use super::keep::Scan;
 use crate::browser::channel::Channel;
 use crate::browser::storage::{Storage, StorageError};
 use crate::browser::{clock, entropy, nfkd, worker};
+use crate::extension::Session;
 use crate::text;
 use crate::ui::context::{Rules, Shared};
 use crate::wallet::account::{AccountState, account_key};
@@ -87,11 +88,11 @@ pub(crate) struct WalletState {
     /// Whether this tab keeps it: follows the chain for it, and writes it down.
     pub(crate) keeps: RwSignal<bool>,
     pub(super) shared: Shared,
-    seed: StoredValue<Option<Arc<WalletSeed>>>,
+    pub(super) seed: StoredValue<Option<Arc<WalletSeed>>>,
     keystore: StoredValue<Option<Vec<u8>>>,
     pub(super) storage: StoredValue<Option<Storage>, LocalStorage>,
     pub(super) wants_follow: StoredValue<bool>,
-    touched_at: StoredValue<u64>,
+    pub(super) touched_at: StoredValue<u64>,
     /// The lock of the tab that keeps the wallet.
     pub(super) keeping: StoredValue<Option<Leadership>, LocalStorage>,
     /// Counts how often the wallet was opened: whoever waits for the lock waits for one opening.
@@ -102,6 +103,8 @@ pub(crate) struct WalletState {
     /// What this tab has done that no tab has kept yet.
     pub(super) unsaid: StoredValue<Vec<(usize, Change)>>,
     pub(super) tabs: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
+    /// The other documents of an extension, which share what is unlocked.
+    pub(super) session: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
     pub(super) is_dirty: StoredValue<bool>,
 }
 
@@ -129,11 +132,12 @@ impl WalletState {
             alone_since: StoredValue::new(None),
             unsaid: StoredValue::new(Vec::new()),
             tabs: StoredValue::new_local(None),
+            session: StoredValue::new_local(None),
             is_dirty: StoredValue::new(false),
         };
         provide_context(wallet);
         // Opened once for each chain, not for each block.
-        let known = Memo::new(move |_| (shared.chain.with(Option::is_some), shared.rules.get()));
+        let known = Memo::new(move |_| (shared.name.with(Option::is_some), shared.rules.get()));
         Effect::new(move |_| match known.get() {
             (false, _) => {}
             (true, None) => wallet.stage.set(Stage::StrangeChain),
@@ -142,8 +146,7 @@ impl WalletState {
         wallet.attend();
         Effect::new(move |_| wallet.lock_if_idle(shared.now.get()));
         for event in ["pointerdown", "keydown"] {
-            let touch = move |_| wallet.touched_at.set_value(clock::now_s());
-            drop(window_event_listener_untyped(event, touch));
+            drop(window_event_listener_untyped(event, move |_| wallet.touch()));
         }
         wallet
     }
@@ -161,6 +164,7 @@ impl WalletState {
 
     pub(super) async fn open(self, spec: &ChainSpec) {
         self.join_tabs(spec);
+        self.join_session(spec);
         let opened = async {
             let storage = Storage::open(&spec.chain_id().to_string()).await?;
             let keystore = storage.get(KEYSTORE).await?;
@@ -174,6 +178,7 @@ impl WalletState {
                 self.notes.set(Notes::parse(&String::from_utf8_lossy(&notes)));
                 self.stage.set(if keystore.is_some() { Stage::Locked } else { Stage::None });
                 self.keystore.set_value(keystore);
+                self.tell_session(&Session::Asked);
                 worker::prepare();
             }
         }
@@ -238,13 +243,30 @@ impl WalletState {
     async fn begin(self, spec: &ChainSpec, words: &[u8], birthday: Height) -> Result<(), String> {
         let mnemonic = Mnemonic::from_entropy(words).map_err(|error| error.to_string())?;
         let seed = Arc::new(mnemonic.to_seed(Passphrase::from_nfkd(String::new())));
+        self.begin_with(spec, seed, birthday).await?;
+        self.share_session();
+        Ok(())
+    }
+
+    /// Opens the wallet of this seed, unless it is open.
+    pub(super) async fn begin_with(
+        self,
+        spec: &ChainSpec,
+        seed: Arc<WalletSeed>,
+        birthday: Height,
+    ) -> Result<(), String> {
         let accounts = self.kept(&seed, birthday, spec).await.map_err(|StorageError(error)| error)?;
+        if self.stage.with_untracked(|stage| *stage == Stage::Open) {
+            return Ok(());
+        }
         self.seed.set_value(Some(seed));
         self.accounts.set(accounts);
         self.current.set(0);
         self.touched_at.set_value(clock::now_s());
         self.stage.set(Stage::Open);
-        self.wait_to_keep(spec);
+        if self.may_keep() {
+            self.wait_to_keep(spec);
+        }
         Ok(())
     }
 
@@ -286,7 +308,7 @@ impl WalletState {
     }
 
     /// No coin of the wallet is older.
-    fn birthday(self) -> Height {
+    pub(super) fn birthday(self) -> Height {
         self.accounts.with_untracked(|accounts| accounts.first().map_or(Height(0), AccountState::birthday))
     }
 
@@ -339,8 +361,14 @@ impl WalletState {
         self.keystore.get_value()
     }
 
-    /// Forgets the secret.
+    /// Forgets the secret, in all documents that share it.
     pub(crate) fn lock(self) {
+        self.close();
+        self.tell_session(&Session::Locked);
+    }
+
+    /// Forgets the secret here.
+    pub(super) fn close(self) {
         self.stop_keeping();
         self.seed.set_value(None);
         self.accounts.set(Vec::new());
