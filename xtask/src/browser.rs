@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{npm, packages, programs, tools};
+use crate::{extension, npm, packages, programs, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 5] = ["webrtc", "transport", "light", "npm", "app"];
+pub(crate) const SUITES: [&str; 6] = ["webrtc", "transport", "light", "npm", "app", "extension"];
 
 /// How often large messages go there and back in a test; who measures asks for more.
 const ROUNDS: &str = "5";
@@ -25,6 +25,7 @@ pub(crate) struct Suites<'a> {
     workspace: &'a Workspace,
     chromium: PathBuf,
     package: PathBuf,
+    extension: PathBuf,
     deno: PathBuf,
 }
 
@@ -39,13 +40,15 @@ impl<'a> Suites<'a> {
         link_packages(workspace)?;
         npm::build(workspace, toolchain)?;
         let deno = packages::of_npm_package(workspace)?.join("node_modules/deno/bin.cjs");
-        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)?, deno })
+        let extension = extension::assemble(workspace)?;
+        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)?, extension, deno })
     }
 
     /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
     pub(crate) fn command(&self, suite: &str) -> Command {
         let mut node = script(self.workspace, &self.chromium, suite);
         node.env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
+        node.env("EXTENSION", &self.extension);
         node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
         if env::var_os("ROUNDS").is_none() {
             node.env("ROUNDS", ROUNDS);

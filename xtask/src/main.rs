@@ -7,6 +7,7 @@ mod counts;
 mod debian;
 mod demo;
 mod deny;
+mod extension;
 mod figures;
 mod fuzz;
 mod npm;
@@ -55,6 +56,8 @@ enum Cli {
     Npm(npm::Options),
     /// Builds the web app in release, as the node serves it, and prints its sizes
     Web(web::Options),
+    /// Builds the browser extension: a folder to load, and an archive of it
+    Extension(extension::Options),
     /// Builds what browsers load twice, in two folders, and prints the hashes, which must be the same
     Reproduce,
     /// Holds the dependencies to deny.toml: licences, sources, known vulnerabilities
@@ -87,6 +90,7 @@ fn run() -> Result<ExitCode> {
         Cli::Wasm => wasm::run(&workspace)?,
         Cli::Npm(options) => npm::run(&workspace, &options)?,
         Cli::Web(options) => web::run(&workspace, &options)?,
+        Cli::Extension(options) => extension::run(&workspace, &options)?,
         Cli::Reproduce => reproduce::run(&workspace)?,
         Cli::Deny => deny::run(&workspace)?,
         Cli::Fuzz(options) => fuzz::run(&workspace, &options)?,

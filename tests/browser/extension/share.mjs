@@ -1,0 +1,128 @@
+// Documents of the extension share one client and one wallet: two tabs and the document that stays; what is taken back, and what locks itself.
+import { PASSPHRASE, go, send } from '../app/wallet.mjs'
+import { provenUpTo, until } from '../app/harness.mjs'
+import { judge } from '../support/judge.mjs'
+import { click } from './harness.mjs'
+
+const UNAUTHORIZED = 4100
+const DISCONNECTED = 4900
+/** A minute without a touch, the shortest that can be chosen, and a little. */
+const LOCK_MS = 100_000
+
+export async function share (scene, site, second) {
+  const { node, extension, other } = scene
+  const [one, two] = [await extension.popup(), await extension.popup()]
+  await one.getByTestId('balance').waitFor()
+  await two.getByTestId('balance').waitFor()
+  const { inbound } = await node.get('/api/v1/network')
+  judge('two tabs and the extension: one client, with one connection to the node', inbound === 1, inbound)
+  await send(one, other, '0.25')
+  await go(two, 'History')
+  await until('the other tab shows it', async () => (await two.getByTestId('payment').first().innerText()).includes('0.25'))
+  await node.mine(1, other)
+  const { tip } = await node.get('/api/v1/chain')
+  for (const page of [one, two]) {
+    await provenUpTo(page, tip.height)
+    await page.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
+  }
+  judge('two tabs and the extension: what one pays, all show, and all see it proven', true)
+
+  await stopScripts(extension, site, one)
+  await revoke(extension, site, one)
+  await lock(scene, site, one, two)
+  await leave(scene, second)
+  await lockItself(scene, second, one, two)
+  await another(scene, second)
+}
+
+/** The browser stops the service worker whenever it likes. */
+async function stopScripts (extension, site, page) {
+  const waits = site.ask('qbtc_signMessage', { message: 'x' })
+  const window = await extension.question()
+  const tools = await extension.context.newCDPSession(page)
+  await tools.send('ServiceWorker.enable')
+  await tools.send('ServiceWorker.stopAllWorkers')
+  const { code } = await waits
+  judge('scripts stopped: a site that waits is told', code === DISCONNECTED, code)
+  await window.reload()
+  await window.getByText('This question is over').waitFor()
+  await window.close()
+  judge('scripts stopped: the window says that its question is over', true)
+  const { result } = await site.ask('qbtc_accounts')
+  judge('scripts stopped: the site is still connected, and the wallet still open', result?.length === 1, result)
+}
+
+async function revoke (extension, site, page) {
+  await page.getByRole('link', { name: 'Sites' }).click()
+  await page.getByTestId('sites').getByText(site.origin).waitFor()
+  await extension.check(page, 'sites')
+  await click('Disconnect')(page)
+  await page.getByText('No site is connected').waitFor()
+  await until('the site is told', () => site.page.evaluate(() => window.parts.accounts().at(-1)?.length === 0))
+  const { code } = await site.ask('qbtc_getBalance')
+  judge('revoke: the site is told, and sees nothing any more', code === UNAUTHORIZED && (await site.ask('qbtc_accounts')).result.length === 0, code)
+}
+
+async function lock ({ extension }, site, one, two) {
+  await one.getByRole('link', { name: 'Wallet' }).click()
+  await go(one, 'Overview')
+  await click('Lock')(one)
+  await two.getByLabel('Passphrase').waitFor()
+  judge('lock: it locks all documents', true)
+  await extension.check(two, 'locked')
+  const allowed = await site.askUser('qbtc_requestAccounts', undefined, async (window) => {
+    await window.getByLabel('Passphrase').waitFor()
+    await extension.check(window, 'approve-locked')
+    await window.getByLabel('Passphrase').fill('not the passphrase')
+    await click('Unlock')(window)
+    await window.getByText('This is not the passphrase').waitFor()
+    await window.getByLabel('Passphrase').fill(PASSPHRASE)
+    await click('Unlock')(window)
+    await click('Connect')(window)
+  })
+  judge('lock: a window that asks unlocks first', allowed.result?.length === 1, allowed)
+  await two.getByTestId('balance').or(two.getByTestId('payment')).first().waitFor()
+  judge('lock: and then all documents are open', true)
+  const { result } = await site.ask('qbtc_getBalance')
+  judge('lock: and the site is served at once', result?.level !== undefined, result)
+}
+
+/** A page that goes takes its question along. */
+async function leave ({ extension }, second) {
+  const asked = second.ask('qbtc_requestAccounts').catch(() => 'gone')
+  await extension.question()
+  await second.page.close()
+  await asked
+  await until('the window closes', () => extension.questions().length === 0)
+  judge('leave: a page that goes takes its question along', true)
+  await second.reopen()
+}
+
+async function lockItself ({ extension }, second, one, two) {
+  await go(one, 'Settings')
+  await one.getByLabel('Without a touch, lock after').selectOption('1')
+  const refused = await second.askUser('qbtc_requestAccounts', undefined, click('Refuse'))
+  judge('another site is asked about by itself', refused.code === 4001, refused)
+  await until('it locks itself', () => one.getByLabel('Passphrase').isVisible(), LOCK_MS)
+  await two.getByLabel('Passphrase').waitFor()
+  judge('lock: untouched, the wallet locks itself in all documents', true)
+}
+
+/** Another day: the browser was closed. */
+async function another ({ extension, node, other }, second) {
+  await extension.restart()
+  await second.reopen()
+  const page = await extension.popup()
+  await page.getByLabel('Passphrase').waitFor()
+  judge('restart: the wallet is there, and locked', true)
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await click('Unlock')(page)
+  await page.getByTestId('balance').waitFor()
+  await node.mine(1, other)
+  const { tip } = await node.get('/api/v1/chain')
+  await provenUpTo(page, tip.height)
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  judge('restart: unlocked, it goes on where it was, and proves', true)
+  const accounts = (await second.ask('qbtc_accounts')).result
+  judge('restart: a site that was never connected still sees nothing', accounts?.length === 0, accounts)
+}

@@ -1,0 +1,142 @@
+// What pages ask, and what comes of it: who may, who must be asked first, and how many at once. Knows neither windows nor the browser:
+// those are handed in, so that this can be tested by itself.
+import { ProviderError } from './errors.js'
+import { checkCall } from './methods.js'
+import { Pace } from './pace.js'
+
+/** The most questions to the user that wait, of all pages. One page has one. */
+export const QUESTIONS_MAX = 8
+/** The most origins whose pace is remembered; the one that has been quiet longest is forgotten first. */
+const PACES_MAX = 500
+
+/**
+ * @typedef {object} Wallet What does the work: the app, wherever it runs.
+ * @property {(method: string) => Promise<unknown>} call answers what needs no user: chainId, accounts (none, while it is locked), getBalance
+ */
+
+/** The requests of all pages. */
+export class Requests {
+  #permissions
+  #wallet
+  #ask
+  #now
+  #changed
+  #paces = new Map()
+  #questions = new Map()
+
+  /**
+   * @param {object} around
+   * @param {import('./permissions.js').Permissions} around.permissions
+   * @param {Wallet} around.wallet
+   * @param {(id: string) => Promise<void>} around.ask opens the window in which the user decides about a question
+   * @param {() => number} around.now milliseconds
+   * @param {(origin: string) => void} around.changed is told when an origin is connected or disconnected
+   */
+  constructor({ permissions, wallet, ask, now, changed }) {
+    this.#permissions = permissions
+    this.#wallet = wallet
+    this.#ask = ask
+    this.#now = now
+    this.#changed = changed
+  }
+
+  /**
+   * What a page of this origin gets for its call.
+   *
+   * @param {string} origin as the browser tells it
+   * @param {unknown} method
+   * @param {unknown} params
+   */
+  async handle(origin, method, params) {
+    const pace = this.#pace(origin)
+    if (!pace.take(this.#now())) throw ProviderError.limit('Too many requests: slow down.')
+    const call = checkCall(method, params)
+    const isConnected = await this.#permissions.has(origin)
+    switch (call.method) {
+      case 'qbtc_requestAccounts': {
+        const accounts = isConnected ? await this.#wallet.call('accounts') : []
+        // Nothing is seen of a wallet that is locked: the window unlocks it.
+        return accounts.length > 0 ? accounts : this.#connect(origin, pace)
+      }
+      case 'qbtc_accounts':
+        return isConnected ? this.#wallet.call('accounts') : []
+      case 'wallet_getPermissions':
+        return isConnected ? [{ parentCapability: 'qbtc_accounts', invoker: origin }] : []
+      case 'wallet_revokePermissions':
+        await this.disconnect(origin)
+        return null
+    }
+    if (call.needs !== 'nothing' && !isConnected) throw ProviderError.unauthorized()
+    if (call.needs === 'approval') return this.#question(origin, call, pace)
+    return this.#wallet.call(call.method.replace(/^qbtc_/, ''))
+  }
+
+  /** The question with this id, for the window that shows it. */
+  question(id) {
+    const question = this.#questions.get(id)
+    return question && { id, origin: question.origin, method: question.method, params: question.params }
+  }
+
+  /** Ends a question with what the user decided: `{ result }`, `{ error }` with a sentence, or anything else for a no. */
+  decide(id, { result, error } = {}) {
+    const question = this.#questions.get(id)
+    if (!question) return false
+    this.#questions.delete(id)
+    if (result !== undefined) {
+      question.pace.allowed()
+      question.resolve(result)
+    } else if (typeof error === 'string') {
+      question.reject(new ProviderError(-32000, error))
+    } else {
+      question.pace.refused(this.#now())
+      question.reject(ProviderError.rejected())
+    }
+    return true
+  }
+
+  /** Ends the questions of an origin whose pages have gone, and returns their ids. Nobody has said no. */
+  gone(origin) {
+    const ids = [...this.#questions].filter(([, question]) => question.origin === origin).map(([id]) => id)
+    for (const id of ids) this.decide(id, { error: 'The page has gone.' })
+    return ids
+  }
+
+  /** Disconnects an origin. */
+  async disconnect(origin) {
+    if (await this.#permissions.revoke(origin)) this.#changed(origin)
+  }
+
+  async #connect(origin, pace) {
+    const accounts = await this.#question(origin, { method: 'qbtc_requestAccounts', params: {} }, pace)
+    await this.#permissions.grant(origin, this.#now())
+    this.#changed(origin)
+    return accounts
+  }
+
+  #question(origin, { method, params }, pace) {
+    if (!pace.mayAsk(this.#now())) {
+      throw ProviderError.limit('The user has said no several times: wait a minute before you ask again.')
+    }
+    if ([...this.#questions.values()].some(question => question.origin === origin)) {
+      throw ProviderError.limit('A question of this page waits for the user already.')
+    }
+    if (this.#questions.size >= QUESTIONS_MAX) throw ProviderError.limit('Too many questions wait for the user.')
+    // Never used again: a window that outlived the scripts must not answer the question of another page.
+    const id = crypto.randomUUID()
+    const decided = new Promise((resolve, reject) => {
+      this.#questions.set(id, { origin, method, params, pace, resolve, reject })
+    })
+    // A window that cannot be opened is nobody's no.
+    this.#ask(id).catch(() => this.decide(id, { error: 'The window of the wallet could not be opened.' }))
+    return decided
+  }
+
+  #pace(origin) {
+    const pace = this.#paces.get(origin) ?? new Pace(this.#now())
+    // The last asked stands last.
+    this.#paces.delete(origin)
+    this.#paces.set(origin, pace)
+    if (this.#paces.size > PACES_MAX) this.#paces.delete(this.#paces.keys().next().value)
+    return pace
+  }
+}

@@ -1,0 +1,144 @@
+//! `cargo xtask extension`: the browser extension, as a folder that Chromium loads, and as the archive that is handed out.
+//!
+//! It is the web app's own programs and styles, with the scripts of `www/extension` beside them. Both lie in the target folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::process::output_of;
+use crate::workspace::Workspace;
+use crate::{tools, web};
+
+/// What of the web app it consists of: the wallet's program, the light client's, what starts workers, and how all looks.
+const OF_APP: [&str; 9] = [
+    "base.css",
+    "icon.svg",
+    "pages.css",
+    "parts.css",
+    "qbtc-light.js",
+    "qbtc-light_bg.wasm",
+    "qbtc-wallet.js",
+    "qbtc-wallet_bg.wasm",
+    "worker.js",
+];
+
+/// What `cargo xtask extension` is asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Builds quickly, without optimisation, to try things out
+    #[arg(long)]
+    dev: bool,
+}
+
+/// Builds the web app and puts the extension together.
+///
+/// # Errors
+/// If the app does not build, or a file is missing.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    web::make(workspace, !options.dev)?;
+    let folder = assemble(workspace)?;
+    println!("{}: load it in chrome://extensions, with “Developer mode” on, by “Load unpacked”", folder.display());
+    let archive = pack(workspace, &folder)?;
+    println!("{}: {} bytes", archive.display(), fs::metadata(&archive)?.len());
+    Ok(())
+}
+
+/// Puts the extension together from the web app as it was built last; its folder.
+///
+/// # Errors
+/// If the app was not built, or the manifest names a file that is not there.
+pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("extension");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let app = workspace.root.join("web/dist");
+    for name in OF_APP {
+        let from = app.join(name);
+        fs::copy(&from, folder.join(name))
+            .with_context(|| format!("{}: run `cargo xtask web` first", from.display()))?;
+    }
+    for entry in fs::read_dir(workspace.root.join("www/extension"))? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    check(&fs::read_to_string(folder.join("manifest.json"))?, &|name| folder.join(name).is_file())?;
+    Ok(folder)
+}
+
+fn pack(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+    tools::node(workspace)?;
+    let archive = workspace.target.join("qbtc-extension.zip");
+    let script = workspace.root.join("xtask/src/zip.mjs");
+    output_of(Command::new("node").arg(script).arg(folder).arg(&archive)).context("the archive was not made")?;
+    Ok(archive)
+}
+
+/// Holds the manifest to what is there, and to what the extension may do.
+///
+/// # Errors
+/// What is wrong with it.
+fn check(manifest: &str, is_there: &dyn Fn(&str) -> bool) -> Result<()> {
+    let manifest: Value = serde_json::from_str(manifest).context("the manifest is no JSON")?;
+    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let texts = |pointer: &str| -> Vec<String> {
+        let values = manifest.pointer(pointer).map(|value| match value {
+            Value::Array(values) => values.iter().collect(),
+            Value::Object(values) => values.values().collect::<Vec<_>>(),
+            _ => Vec::new(),
+        });
+        values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let ours = env!("CARGO_PKG_VERSION");
+    let version = text("/version").unwrap_or_default();
+    ensure!(version == ours, "the manifest has version {version}, and this is {ours}");
+    let single = ["/action/default_popup", "/background/service_worker"].into_iter().filter_map(text);
+    let lists = ["/icons", "/action/default_icon", "/content_scripts/0/js", "/content_scripts/1/js"];
+    for name in single.chain(lists.into_iter().flat_map(texts)) {
+        ensure!(is_there(&name), "the manifest names {name}, which is not there");
+    }
+    let permissions = texts("/permissions");
+    ensure!(permissions == ["offscreen", "storage", "unlimitedStorage"], "the manifest asks for {permissions:?}");
+    ensure!(manifest.get("host_permissions").is_none(), "the manifest asks for pages");
+    let policy = text("/content_security_policy/extension_pages").unwrap_or_default();
+    ensure!(
+        policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")
+            && !policy.contains("unsafe-inline"),
+        "the manifest's policy is {policy:?}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = include_str!("../../www/extension/manifest.json");
+
+    #[test]
+    fn the_manifest_names_what_is_there() {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/extension");
+        check(MANIFEST, &|name| scripts.join(name).is_file()).unwrap();
+        let error = check(MANIFEST, &|name| name != "provider.js").unwrap_err();
+        assert!(error.to_string().contains("provider.js"));
+    }
+
+    #[test]
+    fn the_manifest_does_not_ask_for_more_than_it_needs() {
+        let refused = |from: &str, to: &str| {
+            let other = MANIFEST.replacen(from, to, 1);
+            assert_ne!(other, MANIFEST, "{from}");
+            assert!(check(&other, &|_| true).is_err(), "{to}");
+        };
+        refused("\"storage\"", "\"storage\", \"tabs\"");
+        refused("\"permissions\"", "\"host_permissions\": [], \"permissions\"");
+        refused("style-src 'self'", "style-src 'self' 'unsafe-inline'");
+        refused("default-src 'none'", "default-src *");
+        refused("\"version\": \"", "\"version\": \"9");
+    }
+}
