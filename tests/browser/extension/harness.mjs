@@ -14,7 +14,9 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
 const EXTENSION = process.env.EXTENSION ?? join(TARGET, 'extension')
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const WAIT_MS = 60_000
+/** The window of a question; and the popup as narrow as it gets, with the bar to scroll beside it, for which the browser makes room. */
 const POPUP = { width: 440, height: 700 }
+const NARROW = { width: 415, height: 592 }
 
 export class Extension {
   faults = []
@@ -85,7 +87,7 @@ export class Extension {
     return page
   }
 
-  /** What is wrong with a page as it is now: faults, barriers for people. */
+  /** What is wrong with a page as it is now: faults, barriers for people, what does not fit into the popup. */
   async check (page, name) {
     judge(`${name}: no error`, this.faults.length === 0, this.faults.splice(0))
     await page.evaluate(readFileSync(AXE, 'utf8'))
@@ -94,6 +96,10 @@ export class Extension {
     }))
     const told = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`)
     judge(`${name}: no barrier`, told.length === 0, told)
+    await page.setViewportSize(NARROW)
+    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    judge(`${name}: nothing is wider than the popup`, beyond <= 0, beyond)
+    await page.setViewportSize(POPUP)
     await this.shoot(page, name)
   }
 
