@@ -34,7 +34,7 @@ pub const NO_FILE: &str = "No file was chosen";
 pub const FILE_TOO_LARGE: &str = "The file is too large to be one of these";
 pub const NOT_SAVED: &str = "The browser did not save the file";
 pub const CHECKING: &str = "Checking…";
-pub const CHECKING_MEANS: &str = "This tab is checking what the node says.";
+pub const CHECKING_MEANS: &str = "This tab is checking what nodes say. Until it has, nothing is proven.";
 pub const LEVEL_WORD: &str = "The node’s word";
 pub const LEVEL_WORD_MEANS: &str =
     "The node that serves this page says so. This tab has not proven it. Ask a node of your own if it matters.";

@@ -49,6 +49,7 @@ pub const MESSAGES: &str = "Messages";
 pub const SETTINGS: &str = "Settings";
 pub const NEWEST_PAYMENTS: &str = "Newest payments";
 pub const NO_PAYMENTS: &str = "No payments yet.";
+pub const NO_PAYMENTS_SO_FAR: &str = "No payment was found so far. The blocks are still being looked through.";
 pub const ACCOUNT: &str = "Account";
 pub const CAN_BE_SPENT: &str = "Can be spent";
 pub const STALE: &str = "Not up to date";

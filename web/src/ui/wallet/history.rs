@@ -41,8 +41,9 @@ pub(crate) fn Entries(most: usize) -> impl IntoView {
             .with_current(|state| state.ledger().history().take(most).cloned().collect::<Vec<_>>())
             .unwrap_or_default()
     });
+    let none = move || if wallet.is_at_tip() { text::NO_PAYMENTS } else { text::NO_PAYMENTS_SO_FAR };
     view! {
-        <Show when=move || !entries.with(Vec::is_empty) fallback=|| view! { <p class="empty">{text::NO_PAYMENTS}</p> }>
+        <Show when=move || !entries.with(Vec::is_empty) fallback=move || view! { <p class="empty">{none}</p> }>
             // A payment that waits and one that is mined are shown differently.
             <For each=move || entries.get() key=|entry| (entry.txid, entry.block.map(|block| block.id)) children=|entry| view! { <Payment entry=entry/> }/>
         </Show>

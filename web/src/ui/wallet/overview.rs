@@ -66,14 +66,13 @@ fn Balance() -> impl IntoView {
     let spec = wallet.spec();
     let balance = Memo::new(move |_| wallet.with_current(|state| state.balance(&spec)).unwrap_or_default());
     let level = Signal::derive(move || {
-        let is_proven = wallet.with_current(AccountState::is_proven)?;
+        // A sum over some of the blocks is no balance, however well each was proven.
+        let is_proven = wallet.with_current(AccountState::is_proven).filter(|_| wallet.is_at_tip())?;
         Some(if is_proven { Level::Filter } else { Level::Word })
     });
-    let is_at_tip =
-        move || wallet.with_current(|state| state.height().0).is_some_and(|height| height >= shared.height());
     let as_of = move || {
         let height = wallet.with_current(|state| state.height().0).unwrap_or(0);
-        match shared.tip_time().filter(|_| is_at_tip()) {
+        match shared.tip_time().filter(|_| wallet.is_at_tip()) {
             Some(time) => text::as_of(&format::number(height.into()), &format::ago(time.into(), shared.now.get())),
             None => text::catching_up(&format::number(height.into()), &format::number(shared.height().into())),
         }
@@ -96,7 +95,7 @@ fn Balance() -> impl IntoView {
         <p class="soft small" data-testid="light">{move || source(wallet, shared)}</p>
         // On a node's word, the line above says all that matters.
         <Show when=move || wallet.following.get() != Following::Word><Doubts/></Show>
-        {move || (!is_at_tip()).then(|| view! {
+        {move || (!wallet.is_at_tip()).then(|| view! {
             <progress class="meter" aria-label=text::CATCHING_UP max=move || shared.height() prop:value=move || wallet.progress.with(|progress| progress.height)></progress>
         })}
         {move || wallet.progress.with(|progress| progress.fault.clone()).map(|fault| view! { <Notice kind="bad"><p class="strong">{text::STALE}</p><p>{fault}</p></Notice> })}

@@ -412,6 +412,12 @@ impl WalletState {
         let current = self.current.get();
         self.accounts.with(|accounts| accounts.get(current).map(then))
     }
+
+    /// Whether the account that is shown was looked through up to the tip: before, what it has is not known.
+    pub(crate) fn is_at_tip(self) -> bool {
+        let height = self.with_current(|state| state.height().0);
+        self.shared.tip_time().is_some() && height.is_some_and(|height| height >= self.shared.height())
+    }
 }
 
 /// The name under which an account is kept.
