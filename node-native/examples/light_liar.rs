@@ -1,5 +1,5 @@
-//! A node that lies to light clients in a browser: it passes their questions on to an honest node and alters the answers. It prints its address as a line of
-//! JSON and ends when its standard input does. `tests/browser/light` drives it.
+//! A node that lies to light clients in a browser: it passes their questions on to an honest node and alters the answers. It prints its address, and how often it
+//! has lied, as lines of JSON, and ends when its standard input does. `tests/browser/light` drives it.
 //!
 //! `light_liar CHAIN HONEST_NODE LIE`; the lies are in [`Lie`].
 
@@ -15,7 +15,7 @@ use libp2p::request_response::{Event, Message, ProtocolSupport, ResponseChannel}
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm, ping};
 use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Answerer, Ends, Reply, answer_offer};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion};
+use qbtc_core::net::{Hello, LightAnswer, LightQuestion, Unavailable};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::{PeerKey, RequestId};
 use qbtc_core::units::Work;
@@ -23,7 +23,7 @@ use qbtc_node::p2p::transport::webrtc::{Certificate, Limits, WebRtcTransport};
 use qbtc_node::p2p::{Asked, Asker};
 use tokio::sync::oneshot;
 
-use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, patient, say_address};
+use crate::shared::{Exchange, ExchangeEvent, Messages, input_ended, listening, patient, say, say_address};
 
 /// What is not true.
 #[derive(Clone, Copy)]
@@ -34,6 +34,8 @@ enum Lie {
     Filters,
     /// A block's last bytes are others.
     Blocks,
+    /// No block is there.
+    Hidden,
 }
 
 impl Lie {
@@ -42,7 +44,8 @@ impl Lie {
             "work" => Self::Work,
             "filters" => Self::Filters,
             "blocks" => Self::Blocks,
-            other => bail!("{other}: expected work, filters or blocks"),
+            "hidden" => Self::Hidden,
+            other => bail!("{other}: expected work, filters, blocks or hidden"),
         })
     }
 
@@ -61,6 +64,7 @@ impl Lie {
                 blocks.iter_mut().filter_map(|block| block.0.last_mut()).for_each(|byte| *byte ^= 1);
                 LightAnswer::Blocks(blocks)
             }
+            (Self::Hidden, LightAnswer::Blocks(_)) => LightAnswer::Unavailable(Unavailable::NotHere),
             (_, honest) => honest,
         }
     }
@@ -87,6 +91,8 @@ struct Liar {
     /// Greetings that came before the honest node's.
     early: VecDeque<ResponseChannel<Vec<u8>>>,
     last_request: u64,
+    /// How many answers were altered.
+    lies: u64,
 }
 
 impl Liar {
@@ -118,6 +124,7 @@ impl Liar {
             asked: HashMap::new(),
             early: VecDeque::new(),
             last_request: 0,
+            lies: 0,
         })
     }
 
@@ -195,7 +202,13 @@ impl Liar {
             Asked::Down { .. } => self.honest = None,
             Asked::Answer { request, answer } => {
                 if let Some((channel, reply)) = self.asked.remove(&request) {
-                    let answer = reply.seal(self.lie.told(*answer).to_bytes());
+                    let honest = answer.to_bytes();
+                    let told = self.lie.told(*answer).to_bytes();
+                    if told != honest {
+                        self.lies += 1;
+                        say(&serde_json::json!({ "lies": self.lies }));
+                    }
+                    let answer = reply.seal(told);
                     let _ = self.swarm.behaviour_mut().light.send_response(channel, answer);
                 }
             }

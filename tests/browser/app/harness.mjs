@@ -83,13 +83,15 @@ export class Node {
     rmSync(file, { force: true })
     this.process = spawn(QBTC, [
       '--data-dir', this.folder, '--chain', 'dev', 'node', '--http', '127.0.0.1:0', '--rpc', '127.0.0.1:0', '--p2p', this.p2p, '--discover=false',
-      '--txindex', '--addressindex', '--log', 'error'
+      ...(this.p2p === 'off' ? [] : ['--p2p', '/ip4/127.0.0.1/tcp/0']), '--txindex', '--addressindex', '--log', 'error'
     ], { stdio: ['ignore', 'ignore', 'inherit'] })
     const listens = () => existsSync(file) && JSON.parse(readFileSync(file, 'utf8') || '{}').http
     this.front.target = Number((await until('the node listens', listens)).split(':').at(-1))
     await until('the node answers', () => fetch(`${this.url}/health`).catch(() => undefined))
     if (this.p2p === 'off') return
     const address = await until('the node can be reached over WebRTC', async () => (await this.get('/api/v1/network')).dials[0])
+    this.address = address
+    this.peer = JSON.parse(readFileSync(file, 'utf8')).p2p.find((address) => /\/tcp\/\d+\/p2p/.test(address))
     // The next run listens where this one did.
     this.p2p = address.slice(0, address.indexOf('/certhash'))
   }

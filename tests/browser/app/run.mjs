@@ -2,6 +2,7 @@
 import { Browser, Node } from './harness.mjs'
 import { finish, judge } from '../support/judge.mjs'
 import { explorer } from './explorer.mjs'
+import { liars } from './liars.mjs'
 import { light } from './light.mjs'
 import { wallet } from './wallet.mjs'
 
@@ -9,8 +10,9 @@ const node = await Node.start()
 const browser = await Browser.start()
 try {
   await explorer(node, browser)
-  await wallet(node, browser)
+  const words = await wallet(node, browser)
   await light(node, browser)
+  await liars(node, browser, words)
 } catch (error) {
   judge('the suite got to its end', false, error.stack)
   await browser.shoot('failed').catch(() => {})

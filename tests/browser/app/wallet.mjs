@@ -4,6 +4,7 @@ import { judge } from '../support/judge.mjs'
 
 export const PASSPHRASE = 'correct horse battery'
 
+/** Leaves the wallet open, and returns its words. */
 export async function wallet (node, browser) {
   let page = await browser.fresh()
   const begin = Date.now()
@@ -80,6 +81,7 @@ export async function wallet (node, browser) {
   await page.locator('.balance .badge[data-level="filter"]').waitFor()
   judge('wallet: everything is back from the words, and proven by the tab', true)
   await browser.check('wallet-restored')
+  return words
 }
 
 /** A payment of so much, from the form to the list. */

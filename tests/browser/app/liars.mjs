@@ -1,0 +1,63 @@
+// Three nodes of which two lie: the tab shows the truth. And a liar alone: it says that it cannot.
+import { until } from './harness.mjs'
+import { judge } from '../support/judge.mjs'
+import { Peer } from '../support/programs.mjs'
+import { PASSPHRASE } from './wallet.mjs'
+
+const LIES = ['work', 'filters', 'blocks', 'hidden']
+
+/** With a wallet that has these words, and coins on the chain of this node. */
+export async function liars (node, browser, words) {
+  const page = await restored(node, browser, [node.address], words)
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  const balance = await page.getByTestId('balance').innerText()
+  for (const lie of LIES) {
+    await beside(lie, node, browser, words, balance)
+    await alone(lie, node, browser, words, balance)
+  }
+}
+
+/** A profile that knows nothing, and that is told these nodes, gets a wallet from its words. */
+async function restored (node, browser, addresses, words) {
+  const page = await browser.fresh()
+  await browser.context.route('**/api/v1/network', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: { ...await answer.json(), dials: addresses } })
+  })
+  await page.goto(`${node.url}/wallet`)
+  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await page.getByLabel('Words').fill(words.join(' '))
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await page.getByLabel('The same again').fill(PASSPHRASE)
+  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await page.getByTestId('balance').waitFor()
+  return page
+}
+
+async function beside (lie, node, browser, words, balance) {
+  const liars = [await Peer.lying(node, lie), await Peer.lying(node, lie)]
+  try {
+    const page = await restored(node, browser, [...liars, node].map(({ address }) => address), words)
+    await until('the true balance', async () => (await page.getByTestId('balance').innerText()) === balance)
+    await page.locator('.balance .badge[data-level="filter"]').waitFor()
+    judge(`two of three nodes lie about ${lie}: the tab proves the truth`, true, { lies: liars.map(({ lies = 0 }) => lies) })
+  } finally {
+    for (const liar of liars) await liar.stop()
+  }
+}
+
+async function alone (lie, node, browser, words) {
+  const liar = await Peer.lying(node, lie)
+  try {
+    const page = await restored(node, browser, [liar.address], words)
+    const doubts = await until('that nothing more is known is said', async () => {
+      const told = await page.getByTestId('doubts').allInnerTexts()
+      return told.find((text) => /No node can be asked now|No node gives what is needed/.test(text))
+    })
+    const isProven = await page.locator('.balance .badge[data-level="filter"]').count() > 0
+    judge(`the only node lies about ${lie}: nothing is called proven`, liar.lies > 0 && !isProven, doubts)
+    await browser.shoot(`wallet-liar-${lie}`)
+  } finally {
+    await liar.stop()
+  }
+}
