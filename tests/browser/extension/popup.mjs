@@ -54,4 +54,15 @@ export async function begin (scene) {
   await until('what was mined meanwhile is proven', async () => (await again.getByTestId('as-of').innerText()).startsWith('As of block 15'))
   judge('popup: while it was closed, the extension went on', true)
   await again.close()
+  await button(extension)
+}
+
+/** The popup that the browser itself opens, at the extension's button. Playwright does not show it as a page. */
+async function button (extension) {
+  const worker = extension.context.serviceWorkers()[0]
+  await worker.evaluate(() => chrome.action.openPopup())
+  const documents = () => worker.evaluate(async () => (await chrome.runtime.getContexts({})).map(({ contextType, documentUrl }) => `${contextType} ${documentUrl}`))
+  await until('the popup is at the wallet', async () => (await documents()).includes(`POPUP ${extension.origin}/wallet`))
+  const hidden = (await documents()).filter((document) => document.startsWith('OFFSCREEN_DOCUMENT'))
+  judge('popup: the extension’s button opens the wallet, and there is one hidden document', hidden.length === 1, hidden)
 }
