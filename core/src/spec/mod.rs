@@ -6,9 +6,11 @@
 
 mod consensus;
 mod genesis;
+mod identity;
 mod network;
 
 pub use consensus::{Allocation, Consensus, ConsensusError, Genesis, Limits, SchemeRule, Subsidy};
+pub use identity::ChainIdentity;
 pub use network::{Checkpoint, Network, Ports};
 
 use alloc::string::{String, ToString};

@@ -22,7 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::mnemonic::WalletSeed;
 use crate::crypto::{SEED_BYTES, Scheme, SecretKey};
-use crate::spec::ChainSpec;
+use crate::spec::{ChainIdentity, ChainSpec};
 
 /// Separates these keys from those that other chains derive from the same words.
 const DOMAIN: &[u8] = b"qbtc seed";
@@ -167,7 +167,13 @@ impl CoinType {
     /// That of a chain: [`CoinType::MAIN`] where the money is real, else [`CoinType::TEST`].
     #[must_use]
     pub fn of_chain(spec: &ChainSpec) -> Self {
-        if spec.chain_id() == ChainSpec::main().chain_id() { Self::MAIN } else { Self::TEST }
+        Self::of_identity(&ChainIdentity::from(spec))
+    }
+
+    /// [`CoinType::of_chain`], of what a program that only signs knows of a chain.
+    #[must_use]
+    pub fn of_identity(chain: &ChainIdentity) -> Self {
+        if chain.is_main() { Self::MAIN } else { Self::TEST }
     }
 }
 

@@ -3,19 +3,20 @@
 //! Invariant: a [`Mnemonic`] has 12, 15, 18, 21 or 24 words of the list, and its checksum holds. It is a secret: it wipes itself,
 //! and shows its words only where it is asked for them by name.
 //!
-//! The list is that of the crate `bip39`. What is done with it is written here, on the SHA-2 that everything else uses: the crate's own copies of two hashes
-//! were a thirtieth of what a browser loads to sign. Tests hold it against the crate.
+//! Written here, on the SHA-2 that everything else uses, and with the list as one text: the crate `bip39` has two hashes of its own, and an address and a length
+//! for each word, which weigh more than the words. Tests hold list and code against the crate.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bip39::Language;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::passphrase::Passphrase;
 
+/// The 2,048 words, in their order, one a line.
+const LIST: &str = include_str!("english.txt");
 /// Bits that a word stands for: its place in the list.
 const WORD_BITS: usize = 11;
 /// The most bytes of entropy, and one for its checksum.
@@ -97,7 +98,7 @@ impl Mnemonic {
         let entropy_bytes = count * WORD_BITS / 33 * 4;
         let mut mnemonic = Self { checked: [0; CHECKED_BYTES_MAX], entropy_bytes };
         for (place, word) in words.split_whitespace().enumerate() {
-            let index = Language::English.find_word(word).ok_or_else(|| unknown_word(&words, place))?;
+            let index = list().position(|other| other == word).ok_or_else(|| unknown_word(&words, place))?;
             let bits = (0..WORD_BITS).filter(|bit| index >> (WORD_BITS - 1 - bit) & 1 == 1);
             bits.map(|bit| place * WORD_BITS + bit).for_each(|bit| mnemonic.checked[bit / 8] |= 0x80 >> (bit % 8));
         }
@@ -130,7 +131,7 @@ impl Mnemonic {
         let is_set = |bit: usize| usize::from(self.checked[bit / 8] >> (7 - bit % 8) & 1);
         let index =
             move |place: usize| (0..WORD_BITS).fold(0, |index, bit| index << 1 | is_set(place * WORD_BITS + bit));
-        (0..count).map(move |place| Language::English.word_list()[index(place)])
+        (0..count).map(move |place| word(index(place)))
     }
 
     /// The entropy that the words stand for: 16 to 32 bytes.
@@ -179,6 +180,14 @@ impl WalletSeed {
     }
 }
 
+fn list() -> impl Iterator<Item = &'static str> {
+    LIST.split_terminator('\n')
+}
+
+fn word(index: usize) -> &'static str {
+    list().nth(index).expect("eleven bits are a place in the list")
+}
+
 fn unknown_word(words: &str, index: usize) -> MnemonicError {
     let word = words.split_whitespace().nth(index).unwrap_or_default();
     let found = word.chars().take(Mnemonic::WORD_SHOWN_CHARS_MAX).collect();
@@ -187,10 +196,17 @@ fn unknown_word(words: &str, index: usize) -> MnemonicError {
 
 #[cfg(test)]
 mod tests {
+    use bip39::Language;
     use proptest::prelude::*;
 
     use super::*;
     use crate::testing::test;
+
+    #[test]
+    fn the_list_is_the_crates() {
+        assert!(list().eq(Language::English.word_list().iter().copied()));
+        assert!(list().is_sorted());
+    }
 
     const VECTORS: &str = include_str!("../../../tests/vectors/bip39_english.txt");
 

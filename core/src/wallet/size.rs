@@ -113,11 +113,13 @@ fn proof_bytes(condition: &Condition, preimage_bytes: usize) -> Option<u64> {
     match condition {
         Condition::Key(key) => Some(1 + byte_string(key.scheme().signature_bytes())),
         Condition::Threshold { required, keys } => {
-            let mut signatures: Vec<_> =
-                keys.iter().map(|key| 1 + byte_string(key.scheme().signature_bytes())).collect();
-            signatures.sort_unstable_by_key(|bytes| core::cmp::Reverse(*bytes));
-            let longest: u64 = signatures.iter().take(usize::from(*required)).sum();
-            Some(1 + varint_bytes((*required).into()) + longest)
+            let mut left: Vec<_> = keys.iter().map(|key| 1 + byte_string(key.scheme().signature_bytes())).collect();
+            // The longest ones. Keys are few, and the code that sorts is long.
+            let longest = (0..*required).map_while(|_| {
+                let (place, _) = left.iter().enumerate().max_by_key(|(_, bytes)| **bytes)?;
+                Some(left.swap_remove(place))
+            });
+            Some(1 + varint_bytes((*required).into()) + longest.sum::<u64>())
         }
         Condition::Preimage(_) => Some(1 + byte_string(preimage_bytes)),
         Condition::After(_) => None,
