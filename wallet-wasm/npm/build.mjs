@@ -21,7 +21,9 @@ const programs = ['wallet', 'sign', 'light'];
  */
 function factory(text) {
   const names = [];
-  const body = text.replace(/^export (function|class|const) (\w+)/gm, (_, kind, name) => {
+  // The types document what people call; comments here would only be loaded.
+  const bare = text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/\n/gm, '');
+  const body = bare.replace(/^export (function|class|const) (\w+)/gm, (_, kind, name) => {
     names.push(name);
     return `${kind} ${name}`;
   });

@@ -1,5 +1,7 @@
 //! Amounts as people type them.
 
+use alloc::string::String;
+
 use qbtc_core::units::{Amount, AmountError};
 
 use crate::failure::Failure;
@@ -19,21 +21,22 @@ pub fn parse(text: &str) -> Result<Amount, Failure> {
     let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once([',', '.']) {
         Some((whole, places)) if is_digits(whole) && is_digits(places) && text.contains(',') => {
-            let message = format!("{:?} has a comma: expected a point before the decimal places", cut(text));
-            Err(Failure::new("amount-comma", message).found(cut(text)))
+            let sentence = format_args!("{:?} has a comma: expected a point before the decimal places", cut(text));
+            Err(Failure::new("amount-comma", sentence).found(cut(text)))
         }
         Some((whole, places)) if is_digits(whole) && is_digits(places) && places.len() > DECIMALS_MAX => {
             let found = places.len();
-            let message = format!("{:?} has {found} decimal places: an amount has at most {DECIMALS_MAX}", cut(text));
-            Err(Failure::new("amount-decimals", message).found(found).expected(DECIMALS_MAX))
+            let sentence =
+                format_args!("{:?} has {found} decimal places: an amount has at most {DECIMALS_MAX}", cut(text));
+            Err(Failure::new("amount-decimals", sentence).found(found).expected(DECIMALS_MAX))
         }
         _ => match text.parse() {
             Ok(amount) => Ok(amount),
             Err(AmountError::Text { .. })
                 if is_digits(text.split('.').next().unwrap_or_default()) && is_number(text) =>
             {
-                let message = format!("{} QBTC are more than there can be", cut(text));
-                Err(Failure::new("amount-too-large", message).found(cut(text)).expected(Amount::MAX))
+                let sentence = format_args!("{} QBTC are more than there can be", cut(text));
+                Err(Failure::new("amount-too-large", sentence).found(cut(text)).expected(Amount::MAX))
             }
             Err(error) => Err(error.into()),
         },

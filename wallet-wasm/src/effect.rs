@@ -1,12 +1,13 @@
 //! What a transaction will do, as a person should see it before signing.
 //!
 //! Made from the very bytes that are signed, never from what was asked for. Which addresses are the reader's own is for the caller to
-//! say; without that, everything is shown as somebody else's.
+//! say; without that, everything is shown as somebody else's. The layer in TypeScript puts it into words.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use qbtc_core::lock::{Address, Lock};
-use qbtc_core::spec::ChainSpec;
+use qbtc_core::lock::{Address, AddressPrefix, Lock};
 use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, FeeRate, Height};
 use qbtc_core::wallet::partial::PartialTx;
@@ -55,9 +56,9 @@ pub enum Recipient {
 }
 
 impl Effect {
-    /// The effect of a transaction on a chain, for whoever owns the addresses that `is_own` says.
+    /// The effect of a transaction on the chain of this prefix, for whoever owns the addresses that `is_own` says.
     #[must_use]
-    pub fn of(partial: &PartialTx, spec: &ChainSpec, is_own: impl Fn(&Address) -> bool) -> Self {
+    pub fn of(partial: &PartialTx, prefix: &AddressPrefix, is_own: impl Fn(&Address) -> bool) -> Self {
         let owns = |output: &&TxOut| output.lock.address().is_some_and(|address| is_own(&address));
         let sum = |outputs: &[TxOut]| {
             Amount::checked_sum(outputs.iter().filter(owns).map(|output| output.amount)).unwrap_or(Amount::MAX)
@@ -66,7 +67,7 @@ impl Effect {
         let (spent, received) = (sum(partial.spent()), sum(&body.outputs));
         let output = |output: &TxOut| EffectOutput {
             to: match &output.lock {
-                Lock::Address(address) => Recipient::Address(address.to_text(&spec.network().address_prefix)),
+                Lock::Address(address) => Recipient::Address(address.to_text(prefix)),
                 Lock::Data(data) => Recipient::Data(data.clone()),
             },
             amount: output.amount,
@@ -92,40 +93,11 @@ impl Effect {
     }
 }
 
-/// One line for each thing that happens, in English.
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for EffectOutput { to, amount, is_own } in &self.outputs {
-            match to {
-                Recipient::Address(address) if *is_own => writeln!(f, "keeps {amount} QBTC at {address} (your own)")?,
-                Recipient::Address(address) => writeln!(f, "pays {amount} QBTC to {address}")?,
-                Recipient::Data(data) => writeln!(f, "writes {} bytes of data for everybody to read", data.len())?,
-            }
-        }
-        write!(f, "fee {} QBTC", self.fee)?;
-        if let (Some(size), Some(rate)) = (self.size_bytes, self.fee_rate()) {
-            write!(f, ", for {size} bytes: {rate}")?;
-        }
-        writeln!(f)?;
-        if self.own_inputs < self.inputs {
-            let others = self.inputs - self.own_inputs;
-            writeln!(f, "{others} of the {} coins spent are not yours", self.inputs)?;
-        }
-        match self.arrives {
-            Amount::ZERO => writeln!(f, "{} QBTC leave your wallet in all", self.leaves)?,
-            arrives => writeln!(f, "{arrives} QBTC arrive in your wallet in all")?,
-        }
-        match self.expiry_height {
-            Height::GENESIS => write!(f, "never expires"),
-            height => write!(f, "expires if no block up to height {height} holds it"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use qbtc_core::hash::Txid;
+    use qbtc_core::spec::ChainSpec;
     use qbtc_core::tx::{OutPoint, TxBody};
 
     fn out(coins: u32, byte: u8) -> TxOut {
@@ -144,32 +116,26 @@ mod tests {
     fn own_money_is_told_from_that_of_others() {
         let data = TxOut { amount: Amount::ZERO, lock: Lock::Data(Box::from(*b"hello")) };
         let partial = partial(vec![data, out(3, 1), out(5, 2)], vec![out(4, 1), out(6, 3)]);
-        let effect = Effect::of(&partial, &ChainSpec::dev(), |address| address.as_bytes() == &[1; 32]);
+        let effect =
+            Effect::of(&partial, &ChainSpec::dev().network().address_prefix, |address| address.as_bytes() == &[1; 32]);
         assert_eq!((effect.inputs, effect.own_inputs), (2, 1));
         assert_eq!(
             (effect.fee, effect.leaves, effect.arrives),
             (Amount::from_coins(2), Amount::from_coins(1), Amount::ZERO)
         );
-        let text = effect.to_string();
-        let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[0], "writes 5 bytes of data for everybody to read");
-        assert!(lines[1].starts_with("keeps 3 QBTC at dbqs1") && lines[1].ends_with("(your own)"));
-        assert!(lines[2].starts_with("pays 5 QBTC to dbqs1"));
-        assert_eq!(
-            lines[3..],
-            [
-                "fee 2 QBTC",
-                "1 of the 2 coins spent are not yours",
-                "1 QBTC leave your wallet in all",
-                "expires if no block up to height 9 holds it"
-            ]
-        );
+        let outputs: Vec<_> = effect.outputs.iter().map(|output| (output.amount, output.is_own)).collect();
+        let coins = Amount::from_coins;
+        assert_eq!(outputs, [(Amount::ZERO, false), (coins(3), true), (coins(5), false)]);
+        assert_eq!(effect.outputs[0].to, Recipient::Data(Box::from(*b"hello")));
+        assert!(matches!(&effect.outputs[1].to, Recipient::Address(text) if text.starts_with("dbqs1")));
+        assert_eq!((effect.lock_height, effect.expiry_height), (Height(7), Height(9)));
     }
 
     #[test]
-    fn what_arrives_is_said() {
+    fn what_arrives_does_not_leave() {
         let partial = partial(vec![out(9, 1)], vec![out(10, 3)]);
-        let effect = Effect::of(&partial, &ChainSpec::dev(), |address| address.as_bytes() == &[1; 32]);
-        assert!(effect.to_string().contains("9 QBTC arrive in your wallet in all"));
+        let effect =
+            Effect::of(&partial, &ChainSpec::dev().network().address_prefix, |address| address.as_bytes() == &[1; 32]);
+        assert_eq!((effect.arrives, effect.leaves), (Amount::from_coins(9), Amount::ZERO));
     }
 }

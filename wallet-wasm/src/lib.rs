@@ -12,6 +12,9 @@
 //! | `transport` | connections with nodes, with the feature `light` |
 //! | `npm` | the exports for JavaScript, with the feature of that name |
 #![forbid(unsafe_code)]
+#![cfg_attr(all(feature = "npm", not(feature = "std")), no_std)]
+
+extern crate alloc;
 
 pub mod amount;
 pub mod effect;

@@ -1,8 +1,29 @@
-import type { Account, Chain, Freeable, Partial, PartialClass, Sign } from './sign-api.js';
+import type { Account, Chain, ChainClass, Freeable, Mnemonic, Partial, PartialClass, Sign } from './sign-api.js';
 import type {
-  Address, AddressKeys, Branch, Coin, DecodedOutput, Effect, FeeRate, Header, Layout, Output, Place, Proven, ProvenBlock,
-  ProvenChain, ProvenPlace, Quanta, SignedTransaction, Txid,
+  Address, AddressKeys, Branch, Coin, DecodedOutput, DecodedTransaction, Effect, FeeRate, Header, KeystoreCosts, Label, Layout, Output, Place, Proven,
+  ProvenBlock, ProvenChain, ProvenPlace, PublicKey, Quanta, SignedTransaction, Txid,
 } from './types.js';
+
+/** {@link Chain}, with all of its rules. */
+export interface SpecChain extends Chain {
+  /** Seconds between blocks. */
+  readonly spacingSeconds: number;
+  /** How many blocks above a coinbase its coins can be spent first. */
+  readonly coinbaseMaturity: number;
+  /** The least amount of an output that nodes relay. */
+  readonly dustLimit: Quanta;
+  /** The least fee rate that nodes relay. */
+  readonly feeRateMin: FeeRate;
+  /** Its whole spec. */
+  toBytes(): Uint8Array;
+  /** Until when a payment made on top of this height should be mined: about an hour. */
+  expiryHeight(tip: number): number;
+}
+
+export interface SpecChainClass extends ChainClass<SpecChain> {
+  /** A chain by its spec: what `qbtc chain show --hex` prints, as bytes. */
+  fromBytes(bytes: Uint8Array): SpecChain;
+}
 
 /** An account's addresses: which there are, which were given away. Holds nothing secret. */
 export interface AddressBook extends Freeable {
@@ -98,8 +119,12 @@ export interface Unsigned extends Freeable {
   sign(account: Account): SignedTransaction;
 }
 
-/** {@link Partial}, for whoever has a book. */
+/** {@link Partial}, where signatures can be verified, and for whoever has a book. */
 export interface BookPartial extends Partial {
+  /** Takes in a signature made elsewhere, after verifying it; how many places that filled. */
+  addSignature(publicKey: PublicKey, signature: Uint8Array): number;
+  /** Takes over what another copy has. */
+  combine(other: Partial): void;
   effectFor(book: AddressBook): Effect;
   /** Signs wherever one of the account's keys is wanted; how many places that filled. */
   signFor(account: Account, book: AddressBook): number;
@@ -123,10 +148,51 @@ export interface Receipt {
   readonly transaction: Uint8Array;
 }
 
-/** What `load` of `@qbtc/wallet` gives: all of {@link Sign}, payments and proofs. */
+/** What `load` of `@qbtc/wallet` gives: all of {@link Sign}, verifying, keystores, payments and proofs. */
 export interface Wallet extends Sign {
+  readonly Chain: SpecChainClass;
   readonly AddressBook: AddressBookClass;
   readonly Partial: PartialClass<BookPartial>;
+
+  /** Reads a complete transaction. */
+  decodeTransaction(chain: Chain, bytes: Uint8Array): DecodedTransaction;
+  /** Throws `signature-invalid` if the signature is not this key's over these bytes. */
+  verifySignature(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): void;
+  /**
+   * Throws unless whoever can spend from this address has signed this text. Which schemes may sign depends on the height; without one,
+   * those from the chain's start.
+   */
+  verifyMessage(chain: Chain, address: string, text: string, proof: string, height?: number): void;
+
+  /**
+   * Encrypts a wallet under a passphrase: the same file as the command line's. Takes about half a second and 64 MiB, during which nothing
+   * else runs: do it in a worker.
+   */
+  sealKeystore(
+    mnemonic: Mnemonic,
+    options: {
+      readonly layout?: Layout;
+      /** No coin of the wallet is older than this height. */
+      readonly birthday?: number;
+      readonly labels?: readonly Label[];
+      readonly costs?: KeystoreCosts;
+    },
+    passphrase: string,
+  ): Uint8Array;
+  /** Decrypts a wallet, as slowly. `wrong-passphrase` is told from damage. */
+  openKeystore(
+    bytes: Uint8Array,
+    passphrase: string,
+  ): {
+    readonly mnemonic: Mnemonic;
+    readonly layout: Required<Layout>;
+    readonly birthday: number;
+    readonly labels: readonly Label[];
+  };
+  /** The same wallet under another passphrase. The old file still opens with the old one. */
+  changePassphrase(bytes: Uint8Array, oldPassphrase: string, newPassphrase: string, costs?: KeystoreCosts): Uint8Array;
+  /** What opening would cost. */
+  inspectKeystore(bytes: Uint8Array): Required<KeystoreCosts>;
 
   /** Checks that transactions are in a block (`gettxoutproof`). That the block is in the chain it does not say. */
   verifyTxOutProof(proof: Uint8Array): { readonly header: Header; readonly txids: readonly Txid[] };

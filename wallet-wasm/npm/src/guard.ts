@@ -22,18 +22,22 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Says what an error means, for a program that gives only codes: of the code, what it is about, and the details. */
+export type Say = (code: string, about: string, details: ErrorDetails) => string;
+
 /** Loads a program of its own memory: what ends one does not touch another. */
 export async function loadInto<T>(
   createGlue: () => Glue,
   source: () => Promise<Source>,
   signal?: AbortSignal,
+  say: Say = (_, message) => message,
 ): Promise<T> {
   const glue = createGlue();
   try {
     signal?.throwIfAborted();
     const instance = await instantiate(await open(await source(), signal), { [IMPORTS]: glue as WebAssembly.ModuleImports });
     signal?.throwIfAborted();
-    return start<T>(glue, instance);
+    return start<T>(glue, instance, say);
   } catch (error) {
     if (signal?.aborted) throw new QbtcError('aborted', 'loading was stopped', {}, { cause: signal.reason });
     if (error instanceof QbtcError) throw error;
@@ -65,8 +69,8 @@ async function instantiate(
   return (await WebAssembly.instantiate(await source.arrayBuffer(), imports)).instance;
 }
 
-function start<T>(glue: Glue, instance: WebAssembly.Instance): T {
-  const life = new Life(glue);
+function start<T>(glue: Glue, instance: WebAssembly.Instance, say: Say): T {
+  const life = new Life(glue, say);
   glue.__wbg_set_wasm(life.watched(instance.exports));
   (instance.exports as Exports).__wbindgen_start();
   return guard<T>(glue, life);
@@ -81,7 +85,7 @@ class Life {
   private depth = 0;
   private readonly waiting = new Set<(error: QbtcError) => void>();
 
-  constructor(private readonly glue: Glue) {}
+  constructor(private readonly glue: Glue, private readonly say: Say) {}
 
   /** The exports, with each way in that the host takes by itself watched: no fault may reach the page, or end Node. */
   watched(exports: WebAssembly.Exports): WebAssembly.Exports {
@@ -94,7 +98,7 @@ class Life {
           return (value as AnyFunction)(...args);
         } catch (error) {
           // Whatever it is has left the program's functions half done.
-          const shown = toQbtcError(error);
+          const shown = toQbtcError(error, this.say);
           const why = error instanceof Error ? error.message : String(error);
           this.end(shown.code === 'fatal' ? shown : new QbtcError('fatal', `a fault of the program: ${why}`, {}, { cause: error }));
           // A callback that another call waits for must not seem to have worked.
@@ -116,7 +120,7 @@ class Life {
       const result = body();
       return result instanceof Promise ? this.settled(result) : result;
     } catch (error) {
-      const shown = toQbtcError(error);
+      const shown = toQbtcError(error, this.say);
       if (shown.code === 'fatal') this.end(shown);
       throw shown;
     } finally {
@@ -138,7 +142,7 @@ class Life {
         done(value);
       }, (error) => {
         forget();
-        failed(toQbtcError(error));
+        failed(toQbtcError(error, this.say));
       });
     });
   }
@@ -201,7 +205,7 @@ function guard<T>(glue: Glue, life: Life): T {
   return api as T;
 }
 
-function toQbtcError(error: unknown): QbtcError {
+function toQbtcError(error: unknown, say: Say): QbtcError {
   if (error instanceof QbtcError) return error;
   if (!(error instanceof Error)) return new QbtcError('fatal', `a fault of the program: ${String(error)}`);
   const { code, found, expected, position } = error as Error & { code?: unknown } & ErrorDetails;
@@ -211,7 +215,7 @@ function toQbtcError(error: unknown): QbtcError {
       ...(expected !== undefined && { expected }),
       ...(position !== undefined && { position }),
     };
-    return new QbtcError(code as ErrorCode, error.message, details, { cause: error });
+    return new QbtcError(code as ErrorCode, say(code, error.message, details), details, { cause: error });
   }
   if (error.message.includes('null pointer passed to rust')) {
     return new QbtcError('freed', 'the object was freed, or given away, before', {}, { cause: error });

@@ -1,6 +1,6 @@
 import type {
-  Address, AddressKeys, Branch, Coin, Condition, DecodedTransaction, Effect, KeystoreCosts, Label, Layout, Missing, Output,
-  Place, PublicKey, Quanta, FeeRate, Scheme, SignedTransaction, Txid,
+  Address, AddressKeys, Branch, Coin, Condition, Effect, Layout, Missing, Output, Place, PublicKey, Quanta, Scheme,
+  SignedTransaction, Txid,
 } from './types.js';
 
 /**
@@ -12,24 +12,12 @@ export interface Freeable {
   [Symbol.dispose](): void;
 }
 
-/** A chain: its rules, and addresses as it writes them. */
+/** A chain, as signatures know it: its id, and addresses as it writes them. */
 export interface Chain extends Freeable {
   readonly name: string;
   /** The id of its first block. */
   readonly id: string;
   readonly addressPrefix: string;
-  /** Seconds between blocks. */
-  readonly spacingSeconds: number;
-  /** How many blocks above a coinbase its coins can be spent first. */
-  readonly coinbaseMaturity: number;
-  /** The least amount of an output that nodes relay. */
-  readonly dustLimit: Quanta;
-  /** The least fee rate that nodes relay. */
-  readonly feeRateMin: FeeRate;
-  /** Its whole spec. */
-  toBytes(): Uint8Array;
-  /** Until when a payment made on top of this height should be mined: about an hour. */
-  expiryHeight(tip: number): number;
   /** Reads what somebody typed or scanned. An error's `position` is the character to look at. */
   parseAddress(text: string): Address;
   /** The 32 bytes of an address. */
@@ -37,11 +25,9 @@ export interface Chain extends Freeable {
   addressFromBytes(bytes: Uint8Array): Address;
 }
 
-export interface ChainClass {
+export interface ChainClass<C extends Chain = Chain> {
   /** A built-in chain. */
-  named(name: 'main' | 'test' | 'local' | 'dev'): Chain;
-  /** A chain by its spec: what `qbtc chain show --hex` prints, as bytes. */
-  fromBytes(bytes: Uint8Array): Chain;
+  named(name: 'main' | 'test' | 'local' | 'dev'): C;
 }
 
 /** The words of a wallet (BIP 39). A secret. */
@@ -118,13 +104,12 @@ export interface Partial extends Freeable {
   choose(tree: AddressTree, alternative: number): void;
   /** Signs wherever this key is wanted; how many places that filled. */
   sign(key: SecretKey): number;
-  /** Takes in a signature made elsewhere, after verifying it; how many places that filled. */
-  addSignature(publicKey: PublicKey, signature: Uint8Array): number;
   addPreimage(preimage: Uint8Array): number;
   missing(): readonly Missing[];
-  /** Takes over what another copy has. */
-  combine(other: Partial): void;
-  /** The complete transaction, every signature verified. */
+  /**
+   * The complete transaction. In `@qbtc/wallet`, every signature is verified. In `@qbtc/wallet/sign`, which has no verifier, those are not that came
+   * with the bytes of {@link PartialClass.fromBytes}: if one is false, no node takes the transaction.
+   */
   finalize(): SignedTransaction;
 }
 
@@ -142,7 +127,10 @@ export interface PartialClass<P extends Partial = Partial> {
   fromBytes(chain: Chain, bytes: Uint8Array): P;
 }
 
-/** What `load` of `@qbtc/wallet/sign` gives: keys, addresses, signatures, keystores. */
+/**
+ * What `load` of `@qbtc/wallet/sign` gives: keys, addresses, signatures. Of SLH-DSA as of ML-DSA. What it lacks, `@qbtc/wallet` has: verifying, taking
+ * in what other signers signed, keystores, chains of one's own, payments, proofs.
+ */
 export interface Sign {
   readonly Chain: ChainClass;
   readonly Mnemonic: MnemonicClass;
@@ -158,46 +146,6 @@ export interface Sign {
   /** Writes quanta as decimal coins. */
   formatAmount(quanta: Quanta): string;
 
-  /** Reads a complete transaction. */
-  decodeTransaction(chain: Chain, bytes: Uint8Array): DecodedTransaction;
-  /** Throws `signature-invalid` if the signature is not this key's over these bytes. */
-  verifySignature(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): void;
-
   /** Signs a text with the keys that an alternative of an address asks for. Takes the keys: they are freed. */
   signMessageWith(chain: Chain, tree: AddressTree, alternative: number, text: string, keys: SecretKey[]): string;
-  /**
-   * Throws unless whoever can spend from this address has signed this text. Which schemes may sign depends on the height; without one,
-   * those from the chain's start.
-   */
-  verifyMessage(chain: Chain, address: string, text: string, proof: string, height?: number): void;
-
-  /**
-   * Encrypts a wallet under a passphrase: the same file as the command line's. Takes about half a second and 64 MiB, during which nothing
-   * else runs: do it in a worker.
-   */
-  sealKeystore(
-    mnemonic: Mnemonic,
-    options: {
-      readonly layout?: Layout;
-      /** No coin of the wallet is older than this height. */
-      readonly birthday?: number;
-      readonly labels?: readonly Label[];
-      readonly costs?: KeystoreCosts;
-    },
-    passphrase: string,
-  ): Uint8Array;
-  /** Decrypts a wallet, as slowly. `wrong-passphrase` is told from damage. */
-  openKeystore(
-    bytes: Uint8Array,
-    passphrase: string,
-  ): {
-    readonly mnemonic: Mnemonic;
-    readonly layout: Required<Layout>;
-    readonly birthday: number;
-    readonly labels: readonly Label[];
-  };
-  /** The same wallet under another passphrase. The old file still opens with the old one. */
-  changePassphrase(bytes: Uint8Array, oldPassphrase: string, newPassphrase: string, costs?: KeystoreCosts): Uint8Array;
-  /** What opening would cost. */
-  inspectKeystore(bytes: Uint8Array): Required<KeystoreCosts>;
 }

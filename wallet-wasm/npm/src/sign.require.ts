@@ -1,5 +1,5 @@
 /**
- * Keys, addresses and signatures of qBTC alone: a third less than the whole package loads.
+ * Keys, addresses and signatures of qBTC alone: a third of what the whole package loads.
  *
  * @packageDocumentation
  */
@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGlue } from './glue/sign.js';
 import { type LoadOptions, type Source, loadInto } from './guard.js';
+import { sentence } from './sentences.js';
 import { shapeSign } from './shape.js';
 import type { Sign } from './sign-api.js';
 
@@ -19,5 +20,5 @@ export type * from './types.js';
 export async function load(options: LoadOptions = {}): Promise<Sign> {
   const { wasm, signal } = options;
   const source = async (): Promise<Source> => (await wasm) ?? readFile(join(__dirname, '../wasm/sign.wasm'), { signal });
-  return Object.freeze(shapeSign(await loadInto<Sign>(createGlue, source, signal)));
+  return Object.freeze(shapeSign(await loadInto<Sign>(createGlue, source, signal, sentence)));
 }

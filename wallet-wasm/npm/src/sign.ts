@@ -1,10 +1,11 @@
 /**
- * Keys, addresses and signatures of qBTC alone: a third less than the whole package loads.
+ * Keys, addresses and signatures of qBTC alone: a third of what the whole package loads.
  *
  * @packageDocumentation
  */
 import { createGlue } from './glue/sign.js';
 import { type LoadOptions, type Source, loadInto } from './guard.js';
+import { sentence } from './sentences.js';
 import { shapeSign } from './shape.js';
 import type { Sign } from './sign-api.js';
 
@@ -17,5 +18,5 @@ export type * from './types.js';
 export async function load(options: LoadOptions = {}): Promise<Sign> {
   const { wasm, signal } = options;
   const source = async (): Promise<Source> => (await wasm) ?? new URL('../wasm/sign.wasm', import.meta.url);
-  return Object.freeze(shapeSign(await loadInto<Sign>(createGlue, source, signal)));
+  return Object.freeze(shapeSign(await loadInto<Sign>(createGlue, source, signal, sentence)));
 }

@@ -64,10 +64,7 @@ async function pack() {
 
 const PROGRAM = `
   const vectors = JSON.parse(readFileSync(new URL('vectors.json', import.meta.url), 'utf8'));
-  await trySign(sign, vectors);
-  await tryLight(light);
-  const { made } = await tryWallet(wallet, vectors);
-  console.log('MADE ' + JSON.stringify(made));`;
+  console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, vectors)));`;
 
 function madeIn(text) {
   const line = text.split('\n').find((line) => line.startsWith('MADE '));
@@ -82,7 +79,7 @@ async function nodeModule() {
     import * as wallet from '@qbtc/wallet';
     import * as sign from '@qbtc/wallet/sign';
     import * as light from '@qbtc/wallet/light';
-    import { tryLight, trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
+    import { tryAll } from './scenario.mjs';${PROGRAM}`);
   return madeIn(await run(process.execPath, ['main.js'], { cwd: folder }));
 }
 
@@ -93,10 +90,8 @@ async function nodeRequire() {
     const sign = require('@qbtc/wallet/sign');
     const light = require('@qbtc/wallet/light');
     const vectors = require('./vectors.json');
-    import('./scenario.mjs').then(async ({ tryLight, trySign, tryWallet }) => {
-      await trySign(sign, vectors);
-      await tryLight(light);
-      console.log('MADE ' + JSON.stringify((await tryWallet(wallet, vectors)).made));
+    import('./scenario.mjs').then(async ({ tryAll }) => {
+      console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, vectors)));
     });`);
   return madeIn(await run(process.execPath, ['--no-experimental-require-module', 'main.js'], { cwd: folder }));
 }
@@ -108,7 +103,7 @@ async function deno() {
     import * as wallet from '@qbtc/wallet';
     import * as sign from '@qbtc/wallet/sign';
     import * as light from '@qbtc/wallet/light';
-    import { tryLight, trySign, tryWallet } from './scenario.mjs';${PROGRAM}`);
+    import { tryAll } from './scenario.mjs';${PROGRAM}`);
   const args = ['run', '--no-remote', '--node-modules-dir=manual', '--allow-read', 'main.js'];
   const env = { ...process.env, DENO_DIR: join(work, 'deno-cache'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
   return madeIn(await run(process.execPath, [join(tools, 'deno/bin.cjs'), ...args], { cwd: folder, env }));
@@ -127,13 +122,9 @@ const PAGE = `
   import * as wallet from '@qbtc/wallet';
   import * as sign from '@qbtc/wallet/sign';
   import * as light from '@qbtc/wallet/light';
-  import { tryLight, trySign, tryWallet } from './scenario.mjs';
+  import { tryAll } from './scenario.mjs';
   import vectors from './vectors.json';
-  globalThis.outcome = (async () => {
-    await trySign(sign, vectors);
-    await tryLight(light);
-    return (await tryWallet(wallet, vectors)).made;
-  })();`;
+  globalThis.outcome = tryAll({ wallet, sign, light }, vectors);`;
 
 async function vite() {
   const folder = host('vite');

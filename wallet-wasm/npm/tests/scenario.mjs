@@ -20,6 +20,7 @@ function refused(code, call, QbtcError) {
   } catch (error) {
     check(error instanceof QbtcError, `${code}: ${error} is an error of the package`);
     equal(error.code, code, error.message);
+    check(/^[^{}]{8,}$/.test(error.message) && error.message !== code, `${code} is said in a sentence: ${error.message}`);
     return error;
   }
   throw new Error(`was not refused: ${call}`);
@@ -29,27 +30,42 @@ const unhex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseIn
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 const cheap = { memoryKib: 64, passes: 1 };
 
-/** Everything that `@qbtc/wallet/sign` can do. */
-export async function trySign({ load, QbtcError }, vectors) {
+/** Tries all of the package: its three entries. What it made is for core to check. */
+export async function tryAll({ wallet, sign, light }, vectors) {
+  const small = await trySign(sign, vectors, wallet);
+  await tryLight(light);
+  const { made } = await tryWallet(wallet, vectors);
+  made.transactions.push(...small.made.transactions);
+  return made;
+}
+
+/** Everything that `@qbtc/wallet/sign` can do; what it makes is verified by `whole`, which is what `@qbtc/wallet` gives. */
+async function trySign({ load, QbtcError }, vectors, wallet) {
+  const whole = wallet && (await wallet.load());
   checks = 0;
   const qbtc = await load();
   check(/^\d+\.\d+\.\d+/.test(qbtc.version()), 'a version');
   amounts(qbtc, QbtcError);
   addresses(qbtc, QbtcError, vectors);
   words(qbtc, QbtcError);
-  const made = signatures(qbtc, QbtcError, vectors);
-  made.keystore = keystores(qbtc, QbtcError, vectors);
+  const made = signatures(qbtc, QbtcError, vectors, whole ?? qbtc);
   await faults(load, QbtcError);
+  if (whole) for (const lacks of ['verifySignature', 'openKeystore', 'AddressBook']) check(qbtc[lacks] === undefined, `the smaller program has no ${lacks}`);
   return { checks, made };
 }
 
 /** Everything that `@qbtc/wallet` can do beyond that. */
-export async function tryWallet({ load, QbtcError }, vectors) {
+async function tryWallet({ load, QbtcError }, vectors) {
   const { checks: before, made } = await trySign({ load, QbtcError }, vectors);
   checks = before;
   const qbtc = await load();
+  specs(qbtc, QbtcError);
+  cosigned(qbtc, QbtcError, vectors);
+  made.keystore = keystores(qbtc, QbtcError, vectors);
   made.transactions.push(...payments(qbtc, QbtcError, vectors));
   proofs(qbtc, QbtcError, vectors);
+  const fault = refused('fatal', () => qbtc.panicForTests(), QbtcError);
+  check(fault.message.includes('asked to, by a test'), `a panic says why: ${fault.message}`);
   return { checks, made };
 }
 
@@ -96,8 +112,6 @@ function mistypedAddresses(qbtc, QbtcError, { chain: name, address }) {
   refused('address-mixed-case', () => chain.parseAddress(at(place, address[place - 1] === 'q' ? 'P' : 'Q')), QbtcError);
   refused('address-network', () => qbtc.Chain.named('dev').parseAddress(address), QbtcError);
   refused('argument', () => chain.addressFromBytes(new Uint8Array(31)), QbtcError);
-  equal(qbtc.Chain.fromBytes(chain.toBytes()).id, chain.id, 'a chain by its spec');
-  refused('bytes-malformed', () => qbtc.Chain.fromBytes(chain.toBytes().slice(1)), QbtcError);
   refused('chain-unknown', () => qbtc.Chain.named('regtest'), QbtcError);
 }
 
@@ -120,23 +134,23 @@ function words(qbtc, QbtcError) {
   check(first('cafe') !== first(undefined), 'a passphrase counts');
 }
 
-/** Signs, and gives back what core must find right. */
-function signatures(qbtc, QbtcError, vectors) {
+/** Signs, and gives back what core must find right. `whole` verifies. */
+function signatures(qbtc, QbtcError, vectors, whole) {
   const chain = qbtc.Chain.named('dev');
+  const rules = whole.Chain.named('dev');
   const account = qbtc.Mnemonic.parse(vectors.words).toSeed().account(chain);
   const { address } = account.address('receive', 0);
   const { message, payment } = vectors;
   equal(address, message.address, 'the published address of the dev chain');
-  qbtc.verifyMessage(chain, message.address, message.text, message.proof);
-  refused('signature-invalid', () => qbtc.verifyMessage(chain, message.address, `${message.text} `, message.proof), QbtcError);
-  refused('message-base64', () => qbtc.verifyMessage(chain, message.address, message.text, '#'), QbtcError);
   const text = `signed by the package in ${typeof document === 'undefined' ? 'a program' : 'a page'}: ä€😀`;
   const proof = account.signMessage({ branch: 'receive', index: 0 }, text);
-  qbtc.verifyMessage(chain, address, text, proof);
+  whole.verifyMessage(rules, address, text, proof);
 
-  equal(qbtc.decodeTransaction(chain, unhex(payment.signed)).wtxid, payment.wtxid, 'the native wallet\'s transaction');
   const partial = qbtc.Partial.fromBytes(chain, unhex(payment.partial));
   equal(hex(partial.toBytes()), payment.partial, 'the native wallet\'s partial transaction');
+  refused('bytes-malformed', () => qbtc.Partial.fromBytes(chain, unhex(payment.partial).slice(0, 99)), QbtcError);
+  refused('partial-not-one', () => qbtc.Partial.fromBytes(chain, new Uint8Array(9)), QbtcError);
+  refused('partial-other-chain', () => qbtc.Partial.fromBytes(qbtc.Chain.named('main'), partial.toBytes()), QbtcError);
   equal(partial.txid, payment.txid, 'its id');
   const effect = partial.effect([address]);
   equal(`${effect.fee} ${effect.leaves} ${effect.ownInputs}`, '100000000 1000000000 1', 'its effect');
@@ -150,17 +164,15 @@ function signatures(qbtc, QbtcError, vectors) {
   const spent = [{ amount: '1000000000', address }];
 
   const seed = new Uint8Array(32).fill(9);
-  const key = qbtc.SecretKey.fromSeed('ML-DSA-44', seed);
-  const { publicKey } = key;
+  const { publicKey } = qbtc.SecretKey.fromSeed('ML-DSA-44', seed);
   const made = { message: { address, text, proof }, seed: hex(seed), publicKey: hex(publicKey.bytes) };
-  refused('signature-length', () => qbtc.verifySignature(publicKey, seed, new Uint8Array(7)), QbtcError);
-  refused('signature-invalid', () => qbtc.verifySignature(publicKey, seed, new Uint8Array(2420)), QbtcError);
-  made.transactions = [{ bytes: hex(signed.bytes), txid: signed.txid, spent }, severalSigners(qbtc, QbtcError, chain)];
+  const signatures = [severalSigners(qbtc, QbtcError, chain, whole), dormantKey(qbtc, account, chain, whole)];
+  made.transactions = [{ bytes: hex(signed.bytes), txid: signed.txid, spent }, ...signatures];
   return made;
 }
 
 /** Two of three keys, or one after a height. */
-function severalSigners(qbtc, QbtcError, chain) {
+function severalSigners(qbtc, QbtcError, chain, whole) {
   const keys = [1, 2, 3].map((byte) => qbtc.SecretKey.fromSeed('ML-DSA-65', new Uint8Array(32).fill(byte)));
   const tree = qbtc.AddressTree.of([
     [{ kind: 'threshold', required: 2, keys: keys.map((key) => key.publicKey) }],
@@ -170,23 +182,87 @@ function severalSigners(qbtc, QbtcError, chain) {
   const address = tree.address(chain);
   const coin = { txid: 'ab'.repeat(32), index: 0, amount: 500_000_000n, address };
   const order = { coins: [coin], outputs: [{ address, amount: 499_000_000n }, { data: new Uint8Array([1, 2, 3]) }] };
-  const copies = [0, 1].map(() => qbtc.Partial.create(chain, order));
-  refused('partial-too-early', () => copies[0].choose(tree, 1), QbtcError);
-  copies.forEach((copy) => copy.choose(tree, 0));
-  copies[0].sign(keys[0]);
-  copies[1].sign(keys[2]);
-  copies[0].combine(copies[1]);
-  equal(copies[0].missing().length, 0, 'two of three have signed');
-  const signed = copies[0].finalize();
-  const decoded = qbtc.decodeTransaction(chain, signed.bytes);
+  const partial = qbtc.Partial.create(chain, order);
+  refused('partial-too-early', () => partial.choose(tree, 1), QbtcError);
+  equal(partial.effect([address]).text, [
+    `keeps 4.99 QBTC at ${address} (your own)`, 'writes 3 bytes of data for everybody to read', 'fee 0.01 QBTC', '0.01 QBTC leave your wallet in all', 'never expires',
+  ].join('\n'), 'its effect in words');
+  partial.choose(tree, 0);
+  // Now the size is known; and seen by a stranger, all of it belongs to others.
+  const { sizeBytes, feeRate, text } = partial.effect();
+  equal(text, [
+    `pays 4.99 QBTC to ${address}`, 'writes 3 bytes of data for everybody to read', `fee 0.01 QBTC, for ${sizeBytes} bytes: ${feeRate} quanta per 1000 bytes`,
+    '1 of the 1 coins spent are not yours', '0 QBTC leave your wallet in all', 'never expires',
+  ].join('\n'), 'its effect on others');
+  const { text: incoming } = qbtc.Partial.create(chain, { ...order, expiryHeight: 9, coins: [{ ...coin, address: chain.addressFromBytes(new Uint8Array(32)) }] }).effect([address]);
+  check(incoming.endsWith('4.99 QBTC arrive in your wallet in all\nexpires if no block up to height 9 holds it'), `what arrives: ${incoming}`);
+  partial.sign(keys[0]);
+  equal(partial.missing()[0].count, 1, 'one of two has signed');
+  const passedOn = qbtc.Partial.fromBytes(chain, partial.toBytes());
+  passedOn.sign(keys[2]);
+  equal(passedOn.missing().length, 0, 'two of three have signed');
+  const signed = passedOn.finalize();
+  equal(signed.bytes.length, sizeBytes, 'the size was known');
+  const rules = whole.Chain.named('dev');
+  const decoded = whole.decodeTransaction(rules, signed.bytes);
   equal(decoded.outputs.find((output) => output.kind === 'data').data.length, 3, 'data');
   equal(decoded.witnesses[0].address, address, 'whose witness');
   equal(decoded.sizeBytes, signed.bytes.length, 'its size');
-  refused('bytes-malformed', () => qbtc.decodeTransaction(chain, signed.bytes.slice(0, 99)), QbtcError);
   const proof = qbtc.signMessageWith(chain, tree, 0, 'together', [keys[0], keys[1]]);
-  qbtc.verifyMessage(chain, address, 'together', proof);
+  whole.verifyMessage(rules, address, 'together', proof);
   refused('freed', () => keys[0].publicKey, QbtcError);
   return { bytes: hex(signed.bytes), txid: signed.txid, spent: [{ amount: '500000000', address }] };
+}
+
+/** The hash-based key that stands beside the ordinary one. */
+function dormantKey(qbtc, account, chain, whole) {
+  const { address, signing, fallback } = account.address('receive', 7, { fallback: true });
+  const tree = qbtc.AddressTree.of([signing, fallback].map((key) => [{ kind: 'key', key }]));
+  equal(tree.address(chain), address, 'both keys make the address');
+  const coin = { txid: 'ef'.repeat(32), index: 3, amount: 200_000_000n, address };
+  const partial = qbtc.Partial.create(chain, { coins: [coin], outputs: [{ address, amount: 199_000_000n }] });
+  partial.choose(tree, 1);
+  equal(partial.sign(account.secretKey('receive', 7)), 0, 'the ordinary key is not asked for');
+  equal(partial.sign(account.secretKey('receive', 7, 'SLH-DSA-SHA2-128s')), 1, 'the dormant key signs');
+  const signed = partial.finalize();
+  equal(whole.decodeTransaction(whole.Chain.named('dev'), signed.bytes).witnesses[0].proofs[0].signature.length, 7_856, 'its signature');
+  return { bytes: hex(signed.bytes), txid: signed.txid, spent: [{ amount: '200000000', address }] };
+}
+
+/** Chains by their specs. */
+function specs(qbtc, QbtcError) {
+  const chain = qbtc.Chain.named('test');
+  equal(qbtc.Chain.fromBytes(chain.toBytes()).id, chain.id, 'a chain by its spec');
+  refused('bytes-malformed', () => qbtc.Chain.fromBytes(chain.toBytes().slice(1)), QbtcError);
+}
+
+/** What others have signed. */
+function cosigned(qbtc, QbtcError, vectors) {
+  const chain = qbtc.Chain.named('dev');
+  const { message, payment } = vectors;
+  qbtc.verifyMessage(chain, message.address, message.text, message.proof);
+  refused('signature-invalid', () => qbtc.verifyMessage(chain, message.address, `${message.text} `, message.proof), QbtcError);
+  refused('message-base64', () => qbtc.verifyMessage(chain, message.address, message.text, '#'), QbtcError);
+  equal(qbtc.decodeTransaction(chain, unhex(payment.signed)).wtxid, payment.wtxid, 'the native wallet\'s transaction');
+  refused('bytes-malformed', () => qbtc.decodeTransaction(chain, unhex(payment.signed).slice(0, 99)), QbtcError);
+
+  const [key, other] = [7, 8].map((byte) => qbtc.SecretKey.fromSeed('ML-DSA-44', new Uint8Array(32).fill(byte)));
+  const { publicKey } = key;
+  const bytes = new Uint8Array(32);
+  refused('signature-length', () => qbtc.verifySignature(publicKey, bytes, new Uint8Array(7)), QbtcError);
+  refused('signature-invalid', () => qbtc.verifySignature(publicKey, bytes, new Uint8Array(2420)), QbtcError);
+
+  const tree = qbtc.AddressTree.of([[{ kind: 'key', key: publicKey }, { kind: 'key', key: other.publicKey }]]);
+  const coin = { txid: 'ab'.repeat(32), index: 0, amount: 500_000_000n, address: tree.address(chain) };
+  const copies = [0, 1, 2].map(() => qbtc.Partial.create(chain, { coins: [coin], outputs: [{ data: bytes }] }));
+  copies.forEach((copy) => copy.choose(tree, 0));
+  copies[0].sign(key);
+  copies[1].sign(other);
+  copies[0].combine(copies[1]);
+  equal(copies[0].missing().length, 0, 'both have signed');
+  const [ours, theirs] = qbtc.decodeTransaction(chain, copies[0].finalize().bytes).witnesses[0].proofs;
+  equal(copies[2].addSignature(publicKey, ours.signature), 1, 'a signature made elsewhere');
+  refused('signature-invalid', () => copies[2].addSignature(publicKey, theirs.signature), QbtcError);
 }
 
 function keystores(qbtc, QbtcError, vectors) {
@@ -210,8 +286,7 @@ function keystores(qbtc, QbtcError, vectors) {
 async function faults(load, QbtcError) {
   const [dying, other] = [await load(), await load()];
   const chain = dying.Chain.named('dev');
-  const fault = refused('fatal', () => dying.panicForTests(), QbtcError);
-  check(fault.message.includes('asked to, by a test'), `a panic says why: ${fault.message}`);
+  refused('fatal', () => dying.panicForTests(), QbtcError);
   refused('fatal', () => dying.version(), QbtcError);
   refused('fatal', () => chain.name, QbtcError);
   chain.free();
@@ -233,7 +308,7 @@ async function stopped(load, QbtcError) {
 }
 
 /** What `@qbtc/wallet/light` can do where there is no node: refuse. That it follows real ones is shown by tests/browser/npm. */
-export async function tryLight({ LightClient, QbtcError, serveConnections }) {
+async function tryLight({ LightClient, QbtcError, serveConnections }) {
   const identity = 'p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5';
   const direct = `/ip4/127.0.0.1/udp/9/webrtc-direct/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/${identity}`;
   const options = { chain: 'dev', nodes: [], timeoutMs: 100 };

@@ -2,14 +2,14 @@
 import {
   QbtcError, load, type Address, type AddressBook, type AddressTree, type BookPartial, type Condition, type DecodedTransaction,
   type Effect, type ErrorCode, type Missing, type Mnemonic, type Payment, type Proven, type ProvenPlace, type PublicKey, type Receipt,
-  type SignedTransaction, type Wallet,
+  type SignedTransaction, type SpecChain, type Wallet,
 } from '@qbtc/wallet';
 import {
   LightClient, QbtcError as LightError, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type HistoryEntry,
   type LightClientOptions, type LightEvent, type LightNode, type LightStatus, type LightWarning, type Sent, type Tip, type TransactionBody,
   type WatchedCoin,
 } from '@qbtc/wallet/light';
-import { QbtcError as SignError, load as loadSign, type Sign } from '@qbtc/wallet/sign';
+import { QbtcError as SignError, load as loadSign, type Chain as SignChain, type Sign } from '@qbtc/wallet/sign';
 
 export async function everything(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const qbtc: Wallet = await load({ signal, wasm: fetch('wallet.wasm') });
@@ -18,8 +18,13 @@ export async function everything(bytes: Uint8Array, signal: AbortSignal): Promis
   half.version();
   // @ts-expect-error the smaller program has no payments
   sign.AddressBook;
+  const known: SignChain = sign.Chain.named('test');
+  // @ts-expect-error nor rules of chains
+  known.spacingSeconds;
+  // @ts-expect-error nor a verifier
+  sign.Partial.fromBytes(known, bytes).addSignature;
 
-  const chain = qbtc.Chain.named('main');
+  const chain: SpecChain = qbtc.Chain.named('main');
   // @ts-expect-error no such chain
   qbtc.Chain.named('regtest');
   const numbers: number[] = [chain.spacingSeconds, chain.coinbaseMaturity, chain.expiryHeight(7)];

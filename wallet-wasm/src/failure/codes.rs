@@ -20,20 +20,20 @@ use qbtc_core::wallet::message::MessageError;
 use qbtc_core::wallet::mnemonic::MnemonicError;
 use qbtc_core::wallet::partial::PartialError;
 
-use super::Failure;
+use super::{Failure, Sentence};
 
 impl From<AmountError> for Failure {
     fn from(error: AmountError) -> Self {
         match &error {
-            AmountError::TooLarge { found } => Self::new("amount-too-large", error.to_string()).found(found),
-            AmountError::Text { found } => Self::new("amount-format", error.to_string()).found(found),
+            AmountError::TooLarge { found } => Self::new("amount-too-large", &error).found(found),
+            AmountError::Text { found } => Self::new("amount-format", &error).found(found),
         }
     }
 }
 
 impl From<AddressTextError> for Failure {
     fn from(error: AddressTextError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             AddressTextError::MixedCase => Self::new("address-mixed-case", text),
             AddressTextError::Character { found, position } => {
@@ -56,7 +56,7 @@ impl From<AddressTextError> for Failure {
 
 impl From<MnemonicError> for Failure {
     fn from(error: MnemonicError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             MnemonicError::WordCount { found } => {
                 Self::new("mnemonic-word-count", text).found(found).expected("12, 15, 18, 21 or 24")
@@ -74,7 +74,7 @@ impl From<MnemonicError> for Failure {
 
 impl From<PathError> for Failure {
     fn from(error: PathError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             PathError::Form { found } => Self::new("path-form", text).found(found),
             PathError::Index { found } => Self::new("path-index", text).found(found),
@@ -87,7 +87,7 @@ impl From<PathError> for Failure {
 
 impl From<KeystoreError> for Failure {
     fn from(error: KeystoreError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             KeystoreError::Magic => Self::new("keystore-not-one", text),
             KeystoreError::Truncated { found, expected } => {
@@ -116,7 +116,7 @@ impl From<KeystoreError> for Failure {
 
 impl From<CryptoError> for Failure {
     fn from(error: CryptoError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             CryptoError::UnknownScheme { found } => Self::new("scheme-unknown", text).found(found),
             CryptoError::UnknownSchemeName { found } => Self::new("scheme-unknown", text).found(found),
@@ -137,7 +137,7 @@ impl From<CryptoError> for Failure {
 
 impl From<SelectionError> for Failure {
     fn from(error: SelectionError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             SelectionError::Insufficient { needed, available, .. } => {
                 Self::new("insufficient-funds", text).found(available).expected(needed)
@@ -152,7 +152,7 @@ impl From<SelectionError> for Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             BuildError::Selection(error) => error.into(),
             BuildError::NoOutputs => Self::new("payment-empty", text),
@@ -195,7 +195,7 @@ impl From<BuildError> for Failure {
 
 impl From<PartialError> for Failure {
     fn from(error: PartialError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             PartialError::Magic => Self::new("partial-not-one", text),
             PartialError::Version { found } => Self::new("partial-version", text).found(found),
@@ -230,7 +230,7 @@ impl From<PartialError> for Failure {
 
 impl From<MessageError> for Failure {
     fn from(error: MessageError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             MessageError::Magic => Self::new("message-not-one", text),
             MessageError::Version { found } => Self::new("message-version", text).found(found),
@@ -251,7 +251,7 @@ impl From<MessageError> for Failure {
 
 impl From<BookError> for Failure {
     fn from(error: BookError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             BookError::GapLimit { found } => Self::new("book-gap-limit", text).found(found),
             BookError::Account { found, expected } => Self::new("account-other", text).found(found).expected(expected),
@@ -265,7 +265,7 @@ impl From<BookError> for Failure {
 
 impl From<ConditionsError> for Failure {
     fn from(error: ConditionsError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             ConditionsError::Empty => Self::new("conditions-empty", text),
             ConditionsError::TooMany { found } => Self::new("conditions-too-many", text).found(found),
@@ -278,7 +278,7 @@ impl From<ConditionsError> for Failure {
 
 impl From<TreeError> for Failure {
     fn from(error: TreeError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             TreeError::Empty => Self::new("tree-empty", text),
             TreeError::TooMany { found } => Self::new("tree-too-many", text).found(found),
@@ -288,7 +288,7 @@ impl From<TreeError> for Failure {
 
 impl From<SpecError> for Failure {
     fn from(error: SpecError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             SpecError::TooLong { found } => Self::new("chain-too-long", text).found(found),
             SpecError::Codec(error) => error.into(),
@@ -301,19 +301,19 @@ impl From<SpecError> for Failure {
 
 impl From<LayoutError> for Failure {
     fn from(error: LayoutError) -> Self {
-        Self::new("layout-fallback", error.to_string())
+        Self::new("layout-fallback", error)
     }
 }
 
 impl From<HashTextError> for Failure {
     fn from(error: HashTextError) -> Self {
-        Self::new("hash-format", error.to_string())
+        Self::new("hash-format", error)
     }
 }
 
 impl From<CodecError> for Failure {
     fn from(error: CodecError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             CodecError::TooLong { found, limit, .. } => Self::new("bytes-too-long", text).found(found).expected(limit),
             CodecError::Malformed { found, .. } => Self::new("bytes-malformed", text).found(found),
@@ -325,7 +325,7 @@ impl From<CodecError> for Failure {
 
 impl From<MerkleError> for Failure {
     fn from(error: MerkleError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             MerkleError::Root { found, expected } => Self::new("proof-root", text).found(found).expected(expected),
             MerkleError::NoSuchLeaf { .. }
@@ -343,7 +343,7 @@ impl From<TxOutProofError> for Failure {
         match error {
             TxOutProofError::Codec(error) => error.into(),
             TxOutProofError::Merkle(error) => error.into(),
-            TxOutProofError::Missing(_) | TxOutProofError::Coinbase(_) => Self::new("proof-leaf", error.to_string()),
+            TxOutProofError::Missing(_) | TxOutProofError::Coinbase(_) => Self::new("proof-leaf", &error),
         }
     }
 }
@@ -352,14 +352,14 @@ impl From<CommitmentsProofError> for Failure {
     fn from(error: CommitmentsProofError) -> Self {
         match error {
             CommitmentsProofError::Codec(error) => error.into(),
-            CommitmentsProofError::TooShort { found } => Self::new("bytes-malformed", error.to_string()).found(found),
+            CommitmentsProofError::TooShort { found } => Self::new("bytes-malformed", &error).found(found),
         }
     }
 }
 
 impl From<ProofError> for Failure {
     fn from(error: ProofError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             ProofError::Codec(error) => error.into(),
             ProofError::Root { found, expected } => Self::new("proof-root", text).found(found).expected(expected),
@@ -371,7 +371,7 @@ impl From<ProofError> for Failure {
 
 impl From<SampledProofError> for Failure {
     fn from(error: SampledProofError) -> Self {
-        let text = error.to_string();
+        let text = Sentence::from(&error);
         match error {
             SampledProofError::Codec(error) => error.into(),
             SampledProofError::Tip { found, expected } => Self::new("proof-tip", text).found(found).expected(expected),

@@ -5,16 +5,23 @@
 
 mod codes;
 
-use std::fmt;
+use alloc::string::{String, ToString as _};
+use core::fmt;
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     code: &'static str,
-    message: String,
+    sentence: Sentence,
     details: Details,
 }
+
+/// What is said to a person.
+///
+/// The program for who only signs has no sentences: there, the layer in TypeScript makes them of the code, the details and what an error is about, and
+/// whatever would write them here is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence(String);
 
 /// What an error says beyond its sentence, where that is of use to a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +37,8 @@ pub struct Details {
 impl Failure {
     /// An error with this code and sentence.
     #[must_use]
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Details::default() }
+    pub fn new(code: &'static str, sentence: impl Into<Sentence>) -> Self {
+        Self { code, sentence: sentence.into(), details: Details::default() }
     }
 
     /// With what was found.
@@ -61,9 +68,38 @@ impl Failure {
         self.code
     }
 
+    /// With the argument that is meant, where there is no sentence to name it.
+    #[must_use]
+    pub fn about(mut self, argument: &str) -> Self {
+        if !cfg!(feature = "std") {
+            self.sentence.0 = argument.into();
+        }
+        self
+    }
+
+    /// What is said to a person; in the program for who only signs, what the error is about.
+    #[must_use]
+    pub fn sentence(&self) -> &str {
+        &self.sentence.0
+    }
+
     /// What is known beyond the sentence.
     #[must_use]
     pub const fn details(&self) -> &Details {
         &self.details
     }
 }
+
+impl<T: fmt::Display> From<T> for Sentence {
+    fn from(sentence: T) -> Self {
+        Self(if cfg!(feature = "std") { sentence.to_string() } else { String::new() })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -1,13 +1,12 @@
 //! An account's secret, and single keys of it.
 
-use std::rc::Rc;
+use alloc::string::{String, ToString as _};
 
 use qbtc_core::crypto::SecretKey as Key;
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::wallet::derivation::{AccountKey, AddressPath};
 use wasm_bindgen::prelude::*;
 
-use super::chain::shown_address;
+use super::chain::Chain;
 use super::shown_key;
 use super::value::{Object, branch, child_index, exactly, layout, scheme};
 use crate::failure::Failure;
@@ -16,7 +15,7 @@ use crate::failure::Failure;
 #[wasm_bindgen]
 pub struct Account {
     key: AccountKey,
-    spec: Rc<ChainSpec>,
+    chain: Chain,
 }
 
 /// The secret of one key.
@@ -38,7 +37,7 @@ impl Account {
     pub fn address(&self, on: &JsValue, index: &JsValue, made_of: &JsValue) -> Result<JsValue, Failure> {
         let path = AddressPath { branch: branch(on)?, index: child_index(index, "index")? };
         let keys = layout(made_of)?.keys(&self.key, path);
-        let address = shown_address(&self.spec, &keys.tree().address());
+        let address = self.chain.shown(&keys.tree().address());
         let shown = Object::new().text("address", &address).set("signing", shown_key(&keys.signing));
         Ok(shown.maybe("fallback", keys.fallback.as_ref().map(shown_key)).into())
     }
@@ -52,16 +51,16 @@ impl Account {
 }
 
 impl Account {
-    pub(super) const fn of(key: AccountKey, spec: Rc<ChainSpec>) -> Self {
-        Self { key, spec }
+    pub(super) const fn of(key: AccountKey, chain: Chain) -> Self {
+        Self { key, chain }
     }
 
     pub(super) const fn key(&self) -> &AccountKey {
         &self.key
     }
 
-    pub(super) const fn spec(&self) -> &Rc<ChainSpec> {
-        &self.spec
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
     }
 }
 

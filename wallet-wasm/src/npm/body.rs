@@ -1,13 +1,11 @@
 //! What a transaction says, without its witnesses.
 
 use qbtc_core::codec;
-use qbtc_core::lock::Lock;
+use qbtc_core::lock::{AddressPrefix, Lock};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{Transaction, TxBody, TxOut};
-use qbtc_core::units::Height;
-use wasm_bindgen::JsValue;
 
-use super::chain::shown_address;
+use super::shown_expiry;
 use super::value::{Object, list};
 use crate::failure::Failure;
 
@@ -22,7 +20,7 @@ pub(super) fn bytes_max(spec: &ChainSpec) -> usize {
 }
 
 /// What a transaction says, as JavaScript sees it.
-pub(super) fn shown_body(body: &TxBody, spec: &ChainSpec) -> Object {
+pub(super) fn shown_body(body: &TxBody, prefix: &AddressPrefix) -> Object {
     let input = |outpoint: &qbtc_core::tx::OutPoint| {
         Object::new().text("txid", &outpoint.txid.to_string()).set("index", outpoint.index)
     };
@@ -30,21 +28,16 @@ pub(super) fn shown_body(body: &TxBody, spec: &ChainSpec) -> Object {
         .text("txid", &body.txid().to_string())
         .set("version", body.version)
         .set("inputs", list(body.inputs.iter().map(input)))
-        .set("outputs", list(body.outputs.iter().map(|output| shown_output(output, spec))))
+        .set("outputs", list(body.outputs.iter().map(|output| shown_output(output, prefix))))
         .set("lockHeight", body.lock_height.0)
         .set("expiryHeight", shown_expiry(body.expiry_height))
 }
 
-/// `null` for a transaction that never expires.
-pub(super) fn shown_expiry(height: Height) -> JsValue {
-    if height == Height::GENESIS { JsValue::NULL } else { height.0.into() }
-}
-
 /// An output as JavaScript sees it.
-pub(super) fn shown_output(output: &TxOut, spec: &ChainSpec) -> Object {
+pub(super) fn shown_output(output: &TxOut, prefix: &AddressPrefix) -> Object {
     let object = Object::new();
     match &output.lock {
-        Lock::Address(address) => object.text("kind", "address").text("address", &shown_address(spec, address)),
+        Lock::Address(address) => object.text("kind", "address").text("address", &address.to_text(prefix)),
         Lock::Data(data) => object.text("kind", "data").bytes("data", data),
     }
     .amount("amount", output.amount)

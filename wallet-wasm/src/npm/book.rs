@@ -1,15 +1,12 @@
 //! An account's addresses.
 
-use std::rc::Rc;
-
 use qbtc_core::codec;
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::wallet::address_book::{AddressBook as Book, BookError};
 use qbtc_core::wallet::derivation::{AddressPath, Branch, ChildIndex};
 use wasm_bindgen::prelude::*;
 
 use super::account::Account;
-use super::chain::{Chain, read_address, shown_address};
+use super::chain::Chain;
 use super::shown_key;
 use super::value::{Object, branch, layout, list, shown_branch, shown_layout};
 use crate::failure::Failure;
@@ -21,7 +18,7 @@ const BYTES_MAX: usize = 16 << 20;
 #[wasm_bindgen]
 pub struct AddressBook {
     book: Book,
-    spec: Rc<ChainSpec>,
+    chain: Chain,
 }
 
 #[wasm_bindgen]
@@ -31,13 +28,13 @@ impl AddressBook {
         let gap_limit = gap_limit.unwrap_or(Book::GAP_LIMIT);
         let mut book = Book::new(account.key().path(), layout(made_of)?, gap_limit)?;
         book.extend(account.key())?;
-        Ok(Self { book, spec: account.spec().clone() })
+        Ok(Self { book, chain: account.chain().clone() })
     }
 
     /// What [`AddressBook::to_bytes`] wrote.
     #[wasm_bindgen(js_name = fromBytes)]
     pub fn from_bytes(chain: &Chain, bytes: &[u8]) -> Result<Self, Failure> {
-        Ok(Self { book: codec::decode(bytes, BYTES_MAX)?, spec: chain.spec().clone() })
+        Ok(Self { book: codec::decode(bytes, BYTES_MAX)?, chain: chain.clone() })
     }
 
     /// The addresses and their public keys; nothing secret.
@@ -66,7 +63,7 @@ impl AddressBook {
         let on = branch(on)?;
         let entries = (0..=ChildIndex::MAX.to_u32()).map_while(|index| {
             let path = AddressPath { branch: on, index: ChildIndex::new(index).ok()? };
-            self.book.entry(path).map(|entry| shown_address(&self.spec, &entry.address))
+            self.book.entry(path).map(|entry| self.chain.shown(&entry.address))
         });
         Ok(list(entries))
     }
@@ -78,20 +75,20 @@ impl AddressBook {
         let (path, address) = self.book.next_unused(on).ok_or_else(|| {
             Failure::new("book-exhausted", "no unused address is left: extend the book with the account's secret")
         })?;
-        Ok(self.shown_place(path).text("address", &shown_address(&self.spec, &address)).into())
+        Ok(self.shown_place(path).text("address", &self.chain.shown(&address)).into())
     }
 
     /// Where an address is; `undefined` for others' addresses.
     #[wasm_bindgen(js_name = pathOf)]
     pub fn path_of(&self, address: &str) -> Result<JsValue, Failure> {
-        let path = self.book.path_of(&read_address(&self.spec, address)?);
+        let path = self.book.path_of(&self.chain.address(address)?);
         Ok(path.map_or(JsValue::UNDEFINED, |path| self.shown_place(path).into()))
     }
 
     /// The public keys of one of its addresses; `undefined` for others' addresses.
     #[wasm_bindgen(js_name = keysOf)]
     pub fn keys_of(&self, address: &str) -> Result<JsValue, Failure> {
-        let path = self.book.path_of(&read_address(&self.spec, address)?);
+        let path = self.book.path_of(&self.chain.address(address)?);
         let keys = path.and_then(|path| self.book.entry(path)).and_then(|entry| entry.keys.as_ref());
         Ok(keys.map_or(JsValue::UNDEFINED, |keys| {
             let shown = Object::new().set("signing", shown_key(&keys.signing));
@@ -102,7 +99,7 @@ impl AddressBook {
     /// Signs a text for one of its addresses, with the ordinary key.
     #[wasm_bindgen(js_name = signMessage)]
     pub fn sign_message(&self, account: &Account, address: &str, text: &str) -> Result<String, Failure> {
-        let path = self.book.path_of(&read_address(&self.spec, address)?).ok_or_else(|| {
+        let path = self.book.path_of(&self.chain.address(address)?).ok_or_else(|| {
             Failure::new("address-foreign", "the address is not the account's: nothing here can sign for it")
         })?;
         let (found, expected) = (account.key().path(), self.book.path());
@@ -115,7 +112,7 @@ impl AddressBook {
     /// Notes that an address was given away or seen; whether it is the account's.
     #[wasm_bindgen(js_name = markUsed)]
     pub fn mark_used(&mut self, address: &str) -> Result<bool, Failure> {
-        let address = read_address(&self.spec, address)?;
+        let address = self.chain.address(address)?;
         Ok(self.book.mark_used(&address).is_some())
     }
 
@@ -137,8 +134,8 @@ impl AddressBook {
         &self.book
     }
 
-    pub(super) const fn spec(&self) -> &Rc<ChainSpec> {
-        &self.spec
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     fn shown_place(&self, path: AddressPath) -> Object {

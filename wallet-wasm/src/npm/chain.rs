@@ -1,21 +1,25 @@
 //! Chains: their rules, and addresses as they write them.
 
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
-use qbtc_core::lock::Address;
-use qbtc_core::mempool::Policy;
+use qbtc_core::lock::{Address, AddressPrefix};
+use qbtc_core::spec::ChainIdentity;
+#[cfg(feature = "spec")]
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::units::Height;
-use qbtc_core::wallet::builder::expiry_height;
 use wasm_bindgen::prelude::*;
 
-use super::shown_amount;
 use super::value::exactly;
 use crate::failure::Failure;
 
 /// A chain.
 #[wasm_bindgen]
+#[derive(Clone)]
 pub struct Chain {
+    name: Rc<str>,
+    identity: Rc<ChainIdentity>,
+    #[cfg(feature = "spec")]
     spec: Rc<ChainSpec>,
 }
 
@@ -24,79 +28,35 @@ impl Chain {
     /// A built-in chain.
     pub fn named(name: &str) -> Result<Self, Failure> {
         let unknown = || {
-            let message = format!("no chain is called {name:?}: expected main, test, local or dev");
-            Failure::new("chain-unknown", message).found(name).expected("main, test, local or dev")
+            let expected = "main, test, local or dev";
+            let sentence = format_args!("no chain is called {name:?}: expected {expected}");
+            Failure::new("chain-unknown", sentence).found(name).expected(expected)
         };
-        Ok(Self { spec: Rc::new(ChainSpec::by_name(name).ok_or_else(unknown)?) })
-    }
-
-    /// A chain by its spec. As bytes: a parser of TOML would be a quarter of the program.
-    #[wasm_bindgen(js_name = fromBytes)]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
-        Ok(Self { spec: Rc::new(ChainSpec::from_bytes(bytes)?) })
-    }
-
-    /// Its spec.
-    #[wasm_bindgen(js_name = toBytes)]
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.spec.to_bytes()
+        #[cfg(feature = "spec")]
+        return Ok(ChainSpec::by_name(name).ok_or_else(unknown)?.into());
+        #[cfg(not(feature = "spec"))]
+        Ok(Self { name: name.into(), identity: Rc::new(ChainIdentity::by_name(name).ok_or_else(unknown)?) })
     }
 
     /// Its name.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn name(&self) -> String {
-        self.spec.name().into()
+        self.name.to_string()
     }
 
     /// Its id, that of its first block.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn id(&self) -> String {
-        self.spec.chain_id().to_string()
+        self.identity.id.to_string()
     }
 
     /// What its addresses begin with.
     #[wasm_bindgen(getter, js_name = addressPrefix)]
     #[must_use]
     pub fn address_prefix(&self) -> String {
-        self.spec.network().address_prefix.to_string()
-    }
-
-    /// Seconds between blocks.
-    #[wasm_bindgen(getter, js_name = spacingSeconds)]
-    #[must_use]
-    pub fn spacing_seconds(&self) -> u32 {
-        self.spec.consensus().spacing_s
-    }
-
-    /// How many blocks above a coinbase its coins can be spent first.
-    #[wasm_bindgen(getter, js_name = coinbaseMaturity)]
-    #[must_use]
-    pub fn coinbase_maturity(&self) -> u32 {
-        self.spec.consensus().coinbase_maturity
-    }
-
-    /// The least amount of an output that nodes relay.
-    #[wasm_bindgen(getter, js_name = dustLimit)]
-    #[must_use]
-    pub fn dust_limit(&self) -> JsValue {
-        shown_amount(Policy::default().dust_min())
-    }
-
-    /// The least fee rate that nodes relay.
-    #[wasm_bindgen(getter, js_name = feeRateMin)]
-    #[must_use]
-    pub fn fee_rate_min(&self) -> u64 {
-        Policy::default().relay_fee_rate_min.quanta_per_1000_bytes()
-    }
-
-    /// When a payment made on top of this height should expire.
-    #[wasm_bindgen(js_name = expiryHeight)]
-    #[must_use]
-    pub fn expiry_height(&self, tip: u32) -> u32 {
-        expiry_height(Height(tip), self.spec.consensus().spacing_s).0
+        self.prefix().to_string()
     }
 
     /// Reads an address and writes it as this chain does.
@@ -118,28 +78,39 @@ impl Chain {
     }
 }
 
+#[cfg(feature = "spec")]
 impl Chain {
+    pub(super) const fn of(name: Rc<str>, identity: Rc<ChainIdentity>, spec: Rc<ChainSpec>) -> Self {
+        Self { name, identity, spec }
+    }
+
     pub(super) const fn spec(&self) -> &Rc<ChainSpec> {
         &self.spec
+    }
+}
+
+impl Chain {
+    #[cfg(feature = "sign")]
+    pub(super) fn identity(&self) -> &ChainIdentity {
+        &self.identity
+    }
+
+    pub(super) fn prefix(&self) -> &AddressPrefix {
+        &self.identity.address_prefix
     }
 
     /// An address of this chain.
     pub(super) fn address(&self, text: &str) -> Result<Address, Failure> {
-        Ok(Address::from_text(text.trim(), &self.spec.network().address_prefix)?)
+        read_address(self.prefix(), text)
     }
 
     /// An address as this chain writes it.
     pub(super) fn shown(&self, address: &Address) -> String {
-        shown_address(&self.spec, address)
+        address.to_text(self.prefix())
     }
 }
 
-/// An address as a chain writes it.
-pub(super) fn shown_address(spec: &ChainSpec, address: &Address) -> String {
-    address.to_text(&spec.network().address_prefix)
-}
-
 /// An address of a chain.
-pub(super) fn read_address(spec: &ChainSpec, text: &str) -> Result<Address, Failure> {
-    Ok(Address::from_text(text.trim(), &spec.network().address_prefix)?)
+pub(super) fn read_address(prefix: &AddressPrefix, text: &str) -> Result<Address, Failure> {
+    Ok(Address::from_text(text.trim(), prefix)?)
 }

@@ -1,9 +1,11 @@
 //! Signed messages.
 
-use qbtc_core::units::Height;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
 use qbtc_core::wallet::derivation::AddressPath;
 use qbtc_core::wallet::layout::{AddressKeys, AddressLayout};
-use qbtc_core::wallet::message::{MessageDraft, MessageProof};
+use qbtc_core::wallet::message::MessageDraft;
 use wasm_bindgen::prelude::*;
 
 use super::account::{Account, SecretKey};
@@ -33,7 +35,7 @@ impl Account {
         text: &str,
     ) -> Result<String, Failure> {
         let tree = layout.keys(self.key(), path).tree();
-        let mut draft = MessageDraft::new(&self.spec().chain_id(), &tree, AddressKeys::SIGNING, text)?;
+        let mut draft = MessageDraft::new(&self.chain().identity().id, &tree, AddressKeys::SIGNING, text)?;
         draft.sign(&self.key().secret_key(layout.scheme(), path), &entropy()?);
         Ok(draft.finish()?.to_string())
     }
@@ -49,22 +51,9 @@ pub fn sign_message_with(
     text: &str,
     keys: Vec<SecretKey>,
 ) -> Result<String, Failure> {
-    let mut draft = MessageDraft::new(&chain.spec().chain_id(), tree.tree(), alternative as usize, text)?;
+    let mut draft = MessageDraft::new(&chain.identity().id, tree.tree(), alternative as usize, text)?;
     for key in &keys {
         draft.sign(key.key(), &entropy()?);
     }
     Ok(draft.finish()?.to_string())
-}
-
-/// Checks a signed text. The height says which schemes may sign.
-#[wasm_bindgen(js_name = verifyMessage)]
-pub fn verify_message(
-    chain: &Chain,
-    address: &str,
-    text: &str,
-    proof: &str,
-    height: Option<u32>,
-) -> Result<(), Failure> {
-    let proof: MessageProof = proof.parse()?;
-    Ok(proof.verify(chain.address(address)?, text, Height(height.unwrap_or_default()), chain.spec())?)
 }

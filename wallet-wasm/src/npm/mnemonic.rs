@@ -1,5 +1,8 @@
 //! Words, and the seed that they stand for.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use js_sys::JsString;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, ChildIndex, CoinType};
 use qbtc_core::wallet::mnemonic::{Mnemonic as Words, WalletSeed};
@@ -33,8 +36,9 @@ impl Mnemonic {
         let length = match count {
             12 | 15 | 18 | 21 | 24 => count / 3 * 4,
             _ => {
-                let message = format!("{count} words: expected 12, 15, 18, 21 or 24");
-                return Err(Failure::new("mnemonic-word-count", message).found(count).expected("12, 15, 18, 21 or 24"));
+                let expected = "12, 15, 18, 21 or 24";
+                let sentence = format_args!("{count} words: expected {expected}");
+                return Err(Failure::new("mnemonic-word-count", sentence).found(count).expected(expected));
             }
         };
         let entropy = Zeroizing::new(entropy()?);
@@ -78,6 +82,7 @@ pub(super) fn nfkd(passphrase: &JsString) -> Passphrase {
     Passphrase::from_nfkd(passphrase.normalize("NFKD").into())
 }
 
+#[cfg(feature = "pay")]
 impl Mnemonic {
     pub(super) const fn of(words: Words) -> Self {
         Self { words }
@@ -99,8 +104,8 @@ impl Seed {
 
     /// An account of a chain.
     pub fn account(&self, chain: &Chain, index: Option<u32>) -> Result<Account, Failure> {
-        let coin = CoinType::of_chain(chain.spec());
+        let coin = CoinType::of_identity(chain.identity());
         let path = AccountPath { coin, account: ChildIndex::new(index.unwrap_or_default())? };
-        Ok(Account::of(AccountKey::derive(&self.seed, path), chain.spec().clone()))
+        Ok(Account::of(AccountKey::derive(&self.seed, path), chain.clone()))
     }
 }

@@ -9,52 +9,67 @@
 //! A panic throws an error of the code `fatal`; the layer above then refuses further calls of this instance.
 #![allow(unreachable_pub, reason = "exports are seen by JavaScript, and by nobody in Rust")]
 
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod account;
-#[cfg(any(feature = "keys", feature = "light"))]
+#[cfg(feature = "spec")]
 mod body;
 #[cfg(feature = "pay")]
 mod book;
 mod chain;
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod coins;
-#[cfg(feature = "keys")]
+#[cfg(feature = "pay")]
+mod combine;
+#[cfg(feature = "pay")]
+mod decode;
+#[cfg(feature = "pay")]
 mod keystore;
 #[cfg(feature = "light")]
 mod light;
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod message;
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod mnemonic;
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod partial;
 #[cfg(feature = "pay")]
 mod payment;
-#[cfg(any(feature = "pay", feature = "light"))]
+#[cfg(feature = "spec")]
 mod place;
 #[cfg(feature = "pay")]
 mod proof;
+#[cfg(feature = "spec")]
+mod rules;
 #[cfg(feature = "harness")]
 mod shared;
-#[cfg(feature = "keys")]
+#[cfg(not(feature = "std"))]
+mod small;
+#[cfg(feature = "sign")]
 mod transaction;
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 mod tree;
 mod value;
+#[cfg(feature = "pay")]
+mod verify;
 
-#[cfg(feature = "keys")]
-use qbtc_core::crypto::{ENTROPY_BYTES, PublicKey, Signature};
+use alloc::string::{String, ToString as _};
+
+#[cfg(feature = "sign")]
+use qbtc_core::crypto::{ENTROPY_BYTES, PublicKey};
+#[cfg(feature = "spec")]
 use qbtc_core::units::Amount;
+use qbtc_core::units::Height;
 use wasm_bindgen::prelude::*;
 
 use crate::amount;
 use crate::failure::Failure;
 
 /// Makes a panic an error with its message and place instead of a bare trap.
+#[cfg(feature = "std")]
 #[wasm_bindgen(start)]
 fn start() {
     std::panic::set_hook(Box::new(|panic| {
-        let failure = Failure::new("fatal", format!("a fault of this program: {panic}"));
+        let failure = Failure::new("fatal", format_args!("a fault of this program: {panic}"));
         wasm_bindgen::throw_val(failure.into());
     }));
 }
@@ -78,14 +93,6 @@ pub fn format_amount(quanta: &JsValue) -> Result<String, Failure> {
     Ok(value::amount(quanta, "amount")?.to_string())
 }
 
-/// Checks a signature of raw bytes.
-#[cfg(feature = "keys")]
-#[wasm_bindgen(js_name = verifySignature)]
-pub fn verify_signature(public_key: &JsValue, message: &[u8], signature: &[u8]) -> Result<(), Failure> {
-    let key = value::public_key(public_key, "publicKey")?;
-    Ok(key.verify(message, &Signature::new(signature)?)?)
-}
-
 /// Ends as a bug would, so that tests can see what becomes of it.
 #[wasm_bindgen(js_name = panicForTests)]
 pub fn panic_for_tests() {
@@ -93,21 +100,27 @@ pub fn panic_for_tests() {
 }
 
 /// Fresh bytes from the host.
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 fn entropy() -> Result<[u8; ENTROPY_BYTES], Failure> {
     let mut bytes = [0; ENTROPY_BYTES];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new("entropy", format!("no randomness to be had from the host: {error}")))?;
+        .map_err(|error| Failure::new("entropy", format_args!("no randomness to be had from the host: {error}")))?;
     Ok(bytes)
 }
 
 /// A public key as JavaScript sees it.
-#[cfg(feature = "keys")]
+#[cfg(feature = "sign")]
 fn shown_key(key: &PublicKey) -> JsValue {
     value::Object::new().text("scheme", key.scheme().name()).bytes("bytes", key.as_bytes()).into()
 }
 
 /// An amount as JavaScript sees it.
+#[cfg(feature = "spec")]
 fn shown_amount(amount: Amount) -> JsValue {
     amount.quanta().into()
+}
+
+/// `null` for a transaction that never expires.
+fn shown_expiry(height: Height) -> JsValue {
+    if height == Height::GENESIS { JsValue::NULL } else { height.0.into() }
 }

@@ -1,16 +1,15 @@
 //! Transactions on their way through several signers.
 
-use std::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
-use qbtc_core::crypto::Signature;
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxBody;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::partial::{Missing, PartialTx};
 use wasm_bindgen::prelude::*;
 
 use super::account::SecretKey;
-use super::chain::{Chain, read_address, shown_address};
+use super::chain::Chain;
 use super::coins::{Coin, coins, outputs};
 use super::transaction::{shown_effect, shown_signed};
 use super::tree::AddressTree;
@@ -22,7 +21,7 @@ use crate::failure::Failure;
 #[wasm_bindgen]
 pub struct Partial {
     partial: PartialTx,
-    spec: Rc<ChainSpec>,
+    chain: Chain,
 }
 
 #[wasm_bindgen]
@@ -30,30 +29,29 @@ impl Partial {
     /// A transaction of given coins and outputs.
     pub fn create(chain: &Chain, order: &JsValue) -> Result<Self, Failure> {
         let order = object(order, "order")?;
-        let spec = chain.spec();
-        let coins = coins(&field(order, "coins"), "coins", spec)?;
+        let coins = coins(&field(order, "coins"), "coins", chain.prefix())?;
         let at = |key: &str| optional(order, key).map_or(Ok(Height::GENESIS), |value| height(&value, key));
         let body = TxBody {
             version: TxBody::VERSION,
             inputs: coins.iter().map(|coin| coin.outpoint).collect(),
-            outputs: outputs(&field(order, "outputs"), spec)?,
+            outputs: outputs(&field(order, "outputs"), chain.prefix())?,
             lock_height: at("lockHeight")?,
             expiry_height: at("expiryHeight")?,
         };
-        let partial = PartialTx::new(spec.chain_id(), body, coins.iter().map(Coin::output).collect())?;
-        Ok(Self { partial, spec: spec.clone() })
+        let partial = PartialTx::new(chain.identity().id, body, coins.iter().map(Coin::output).collect())?;
+        Ok(Self { partial, chain: chain.clone() })
     }
 
     /// What [`Partial::to_bytes`] wrote, from anybody.
     #[wasm_bindgen(js_name = fromBytes)]
     pub fn from_bytes(chain: &Chain, bytes: &[u8]) -> Result<Self, Failure> {
         let partial = PartialTx::from_bytes(bytes)?;
-        let (found, expected) = (partial.chain(), chain.spec().chain_id());
+        let (found, expected) = (partial.chain(), chain.identity().id);
         if *found != expected {
-            let message = format!("the transaction is for chain {found}: expected {expected}");
-            return Err(Failure::new("partial-other-chain", message).found(found).expected(expected));
+            let sentence = format_args!("the transaction is for chain {found}: expected {expected}");
+            return Err(Failure::new("partial-other-chain", sentence).found(found).expected(expected));
         }
-        Ok(Self { partial, spec: chain.spec().clone() })
+        Ok(Self { partial, chain: chain.clone() })
     }
 
     /// What signers pass around.
@@ -73,9 +71,9 @@ impl Partial {
     /// What it will do, seen by whoever owns these addresses.
     pub fn effect(&self, own: &JsValue) -> Result<JsValue, Failure> {
         let own = if own.is_undefined() { Vec::new() } else { value::items(own, "own")? };
-        let address = |text: &JsValue| read_address(&self.spec, &value::text(text, "own[]")?);
+        let address = |text: &JsValue| self.chain.address(&value::text(text, "own[]")?);
         let own: Vec<_> = own.iter().map(address).collect::<Result<_, Failure>>()?;
-        Ok(shown_effect(&self.partial, &self.spec, |address| own.contains(address)))
+        Ok(shown_effect(&self.partial, self.chain.prefix(), |address| own.contains(address)))
     }
 
     /// Chooses an alternative of an address.
@@ -88,13 +86,6 @@ impl Partial {
         Ok(self.partial.sign(key.key(), &entropy()?))
     }
 
-    /// Takes in a signature made elsewhere; how many places that filled.
-    #[wasm_bindgen(js_name = addSignature)]
-    pub fn add_signature(&mut self, public_key: &JsValue, signature: &[u8]) -> Result<usize, Failure> {
-        let key = value::public_key(public_key, "publicKey")?;
-        Ok(self.partial.add_signature(&key, &Signature::new(signature)?)?)
-    }
-
     /// Takes in a preimage; how many places that filled.
     #[wasm_bindgen(js_name = addPreimage)]
     pub fn add_preimage(&mut self, bytes: &[u8]) -> usize {
@@ -104,7 +95,7 @@ impl Partial {
     /// What is still missing.
     #[must_use]
     pub fn missing(&self) -> JsValue {
-        let address = |address| shown_address(&self.spec, address);
+        let address = |address| self.chain.shown(address);
         list(self.partial.missing().iter().map(|missing| {
             match missing {
                 Missing::Alternative { address: of } => {
@@ -122,14 +113,13 @@ impl Partial {
         }))
     }
 
-    /// Takes over what another copy has.
-    pub fn combine(&mut self, other: &Self) -> Result<(), Failure> {
-        Ok(self.partial.combine(&other.partial)?)
-    }
-
-    /// The complete transaction.
+    /// The complete transaction; with a verifier at hand, every signature of it verified.
     pub fn finalize(&self) -> Result<JsValue, Failure> {
-        Ok(shown_signed(&self.partial.finalize()?))
+        #[cfg(feature = "pay")]
+        let transaction = self.partial.finalize()?;
+        #[cfg(not(feature = "pay"))]
+        let transaction = self.partial.finalize_unverified()?;
+        Ok(shown_signed(&transaction))
     }
 }
 
@@ -143,7 +133,7 @@ impl Partial {
         &mut self.partial
     }
 
-    pub(super) const fn of(partial: PartialTx, spec: Rc<ChainSpec>) -> Self {
-        Self { partial, spec }
+    pub(super) const fn of(partial: PartialTx, chain: Chain) -> Self {
+        Self { partial, chain }
     }
 }

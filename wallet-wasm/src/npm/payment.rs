@@ -1,10 +1,8 @@
 //! Payments, and what replaces them.
 
-use std::rc::Rc;
-
 use qbtc_core::mempool::Policy;
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::{Amount, Height};
+use qbtc_core::wallet::address_book::AddressBook as Book;
 use qbtc_core::wallet::builder::{Funds, Payment, Rest, SigningKey, UnsignedTx, build};
 use qbtc_core::wallet::ledger::{Balance, OwnedCoin};
 use qbtc_core::wallet::replacement::{FeeFrom, Original, ReplacementFee, build_cancellation, build_fee_bump};
@@ -13,8 +11,8 @@ use wasm_bindgen::prelude::*;
 use super::account::Account;
 use super::body::{read, shown_output};
 use super::book::AddressBook;
-use super::chain::read_address;
-use super::coins::{outputs, owned_coins};
+use super::chain::Chain;
+use super::coins::{Coin, coins, outputs};
 use super::entropy;
 use super::partial::Partial;
 use super::transaction::{shown_effect, shown_signed};
@@ -25,7 +23,7 @@ use crate::failure::Failure;
 #[wasm_bindgen]
 pub struct Unsigned {
     unsigned: UnsignedTx,
-    spec: Rc<ChainSpec>,
+    chain: Chain,
 }
 
 #[wasm_bindgen]
@@ -34,19 +32,19 @@ impl AddressBook {
     pub fn pay(&self, order: &JsValue) -> Result<Unsigned, Failure> {
         let order = object(order, "payment")?;
         let tip = height(&field(order, "tip"), "payment.tip")?;
-        let outputs = outputs(&field(order, "outputs"), self.spec())?;
+        let outputs = outputs(&field(order, "outputs"), self.chain().prefix())?;
         let rest = match optional(order, "sweepTo") {
-            Some(address) => Rest::Everything(read_address(self.spec(), &text(&address, "payment.sweepTo")?)?),
-            None => Rest::Change(read_address(self.spec(), &text(&field(order, "change"), "payment.change")?)?),
+            Some(address) => Rest::Everything(self.chain().address(&text(&address, "payment.sweepTo")?)?),
+            None => Rest::Change(self.chain().address(&text(&field(order, "change"), "payment.change")?)?),
         };
         let rate = fee_rate(&field(order, "feeRate"), "payment.feeRate")?;
-        let mut payment = Payment::new(outputs, rest, rate, tip, self.spec().consensus());
+        let mut payment = Payment::new(outputs, rest, rate, tip, self.chain().spec().consensus());
         if let Some(lock) = optional(order, "lockHeight") {
             payment.lock_height = height(&lock, "payment.lockHeight")?;
         }
         payment.expiry_height = expiry(order, payment.expiry_height)?;
         let unsigned = self.with_funds(order, |funds| Ok(build(funds, &payment)?))?;
-        Ok(Unsigned { unsigned, spec: self.spec().clone() })
+        Ok(Unsigned { unsigned, chain: self.chain().clone() })
     }
 
     /// Builds a replacement that pays a higher fee.
@@ -55,7 +53,7 @@ impl AddressBook {
         let order = object(order, "bump")?;
         let from = match optional(order, "feeFromOutput") {
             Some(output) => FeeFrom::Output(value::u32(&output, "bump.feeFromOutput")? as usize),
-            None => FeeFrom::Change(read_address(self.spec(), &text(&field(order, "change"), "bump.change")?)?),
+            None => FeeFrom::Change(self.chain().address(&text(&field(order, "change"), "bump.change")?)?),
         };
         self.replace(order, |funds, original, fee| Ok(build_fee_bump(funds, original, fee, from)?))
     }
@@ -63,7 +61,7 @@ impl AddressBook {
     /// Builds a replacement that pays everything back.
     pub fn cancel(&self, order: &JsValue) -> Result<Unsigned, Failure> {
         let order = object(order, "cancellation")?;
-        let back_to = read_address(self.spec(), &text(&field(order, "backTo"), "cancellation.backTo")?)?;
+        let back_to = self.chain().address(&text(&field(order, "backTo"), "cancellation.backTo")?)?;
         self.replace(order, |funds, original, fee| Ok(build_cancellation(funds, original, fee, back_to)?))
     }
 }
@@ -75,14 +73,14 @@ impl AddressBook {
         build: impl FnOnce(&Funds<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let coins = match optional(order, "coins") {
-            Some(coins) => owned_coins(&coins, "coins", self.book(), self.spec())?,
+            Some(coins) => owned_coins(&coins, "coins", self.book(), self.chain())?,
             None => Vec::new(),
         };
         let is_fallback =
             optional(order, "useFallbackKey").map_or(Ok(false), |value| bool(&value, "useFallbackKey"))?;
         let key = if is_fallback { SigningKey::Fallback } else { SigningKey::Ordinary };
         let (policy, balance) = (Policy::default(), balance_of(&coins));
-        build(&Funds { spec: self.spec(), policy: &policy, book: self.book(), coins: &coins, balance, key })
+        build(&Funds { spec: self.chain().spec(), policy: &policy, book: self.book(), coins: &coins, balance, key })
     }
 
     fn replace(
@@ -90,8 +88,8 @@ impl AddressBook {
         order: &JsValue,
         build: impl FnOnce(&Funds<'_>, &Original<'_>, ReplacementFee) -> Result<UnsignedTx, Failure>,
     ) -> Result<Unsigned, Failure> {
-        let transaction = read(&bytes(&field(order, "transaction"), "transaction")?, self.spec())?;
-        let spent = owned_coins(&field(order, "spent"), "spent", self.book(), self.spec())?;
+        let transaction = read(&bytes(&field(order, "transaction"), "transaction")?, self.chain().spec())?;
+        let spent = owned_coins(&field(order, "spent"), "spent", self.book(), self.chain())?;
         let dependent_fees = match optional(order, "dependentFees") {
             Some(fees) => value::amount(&fees, "dependentFees")?,
             None => Amount::ZERO,
@@ -100,8 +98,25 @@ impl AddressBook {
         let rate = fee_rate(&field(order, "feeRate"), "feeRate")?;
         let fee = ReplacementFee { rate, expiry_height: expiry(order, transaction.body.expiry_height)? };
         let unsigned = self.with_funds(order, |funds| build(funds, &original, fee))?;
-        Ok(Unsigned { unsigned, spec: self.spec().clone() })
+        Ok(Unsigned { unsigned, chain: self.chain().clone() })
     }
+}
+
+/// A list of coins, each on an address of the book.
+fn owned_coins(value: &JsValue, name: &str, book: &Book, chain: &Chain) -> Result<Vec<OwnedCoin>, Failure> {
+    coins(value, name, chain.prefix())?.iter().map(|coin| owned(coin, book, chain)).collect()
+}
+
+fn owned(coin: &Coin, book: &Book, chain: &Chain) -> Result<OwnedCoin, Failure> {
+    let Coin { outpoint, amount, address } = *coin;
+    let path = book.path_of(&address).ok_or_else(|| {
+        let address = chain.shown(&address);
+        let sentence =
+            format_args!("coin {}:{} lies on {address}, which is not the account's", outpoint.txid, outpoint.index);
+        Failure::new("coin-foreign", sentence).found(&address)
+    })?;
+    // The caller says which coins can be spent: their height matters to nothing below.
+    Ok(OwnedCoin { outpoint, amount, address, path, height: None, is_coinbase: false })
 }
 
 /// `expiryHeight`: `null` for never, the default where it is left out.
@@ -123,14 +138,14 @@ fn balance_of(coins: &[OwnedCoin]) -> Balance {
 impl Unsigned {
     /// What it will do.
     pub fn effect(&self, book: &AddressBook) -> JsValue {
-        shown_effect(self.unsigned.partial(), &self.spec, |address| book.book().path_of(address).is_some())
+        shown_effect(self.unsigned.partial(), self.chain.prefix(), |address| book.book().path_of(address).is_some())
     }
 
     /// The output that goes back to the account.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn change(&self) -> JsValue {
-        self.unsigned.change().map_or(JsValue::UNDEFINED, |change| shown_output(change, &self.spec).into())
+        self.unsigned.change().map_or(JsValue::UNDEFINED, |change| shown_output(change, self.chain.prefix()).into())
     }
 
     /// The fee.
@@ -151,7 +166,7 @@ impl Unsigned {
     #[wasm_bindgen(js_name = toPartial)]
     #[must_use]
     pub fn to_partial(&self) -> Partial {
-        Partial::of(self.unsigned.partial().clone(), self.spec.clone())
+        Partial::of(self.unsigned.partial().clone(), self.chain.clone())
     }
 
     /// Signs it.
@@ -167,7 +182,7 @@ impl Partial {
     #[wasm_bindgen(js_name = effectFor)]
     #[must_use]
     pub fn effect_for(&self, book: &AddressBook) -> JsValue {
-        shown_effect(self.inner(), book.spec(), |address| book.book().path_of(address).is_some())
+        shown_effect(self.inner(), book.chain().prefix(), |address| book.book().path_of(address).is_some())
     }
 
     /// Signs wherever one of the account's keys is wanted; how many places that filled.

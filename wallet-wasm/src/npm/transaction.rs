@@ -1,32 +1,17 @@
-//! Transactions: decoded, and what they will do.
+//! What transactions that are being signed will do, and what comes of them.
+
+use alloc::string::ToString as _;
 
 use qbtc_core::codec;
-use qbtc_core::lock::{Address, Proof, Witness};
-use qbtc_core::spec::ChainSpec;
+use qbtc_core::lock::{Address, AddressPrefix};
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::FeeRate;
 use qbtc_core::wallet::partial::PartialTx;
-use wasm_bindgen::prelude::*;
+use wasm_bindgen::JsValue;
 
-use super::body::{read, shown_body, shown_expiry};
-use super::chain::{Chain, shown_address};
-use super::tree::shown_conditions;
+use super::shown_expiry;
 use super::value::{Object, list};
 use crate::effect::{Effect, EffectOutput, Recipient};
-use crate::failure::Failure;
-
-/// What a complete transaction says.
-#[wasm_bindgen(js_name = decodeTransaction)]
-pub fn decode_transaction(chain: &Chain, bytes: &[u8]) -> Result<JsValue, Failure> {
-    let spec = chain.spec();
-    let transaction = read(bytes, spec)?;
-    let witnesses = transaction.witnesses.iter().map(|witness| shown_witness(witness, spec));
-    Ok(shown_body(&transaction.body, spec)
-        .text("wtxid", &transaction.wtxid().to_string())
-        .set("sizeBytes", u32::try_from(bytes.len()).unwrap_or(u32::MAX))
-        .set("witnesses", list(witnesses))
-        .into())
-}
 
 /// A complete transaction as JavaScript gets it: `{ txid, wtxid, bytes }`.
 pub(super) fn shown_signed(transaction: &Transaction) -> JsValue {
@@ -35,26 +20,9 @@ pub(super) fn shown_signed(transaction: &Transaction) -> JsValue {
     object.bytes("bytes", &codec::encode(transaction)).into()
 }
 
-fn shown_witness(witness: &Witness, spec: &ChainSpec) -> Object {
-    let proof = |proof: &Proof| match proof {
-        Proof::Signature(signature) => Object::new().text("kind", "signature").bytes("signature", signature.as_bytes()),
-        Proof::Signatures(signatures) => {
-            let shown = signatures
-                .iter()
-                .map(|signed| Object::new().set("key", signed.key).bytes("signature", signed.signature.as_bytes()));
-            Object::new().text("kind", "signatures").set("signatures", list(shown))
-        }
-        Proof::Preimage(bytes) => Object::new().text("kind", "preimage").bytes("preimage", bytes),
-    };
-    Object::new()
-        .text("address", &shown_address(spec, &witness.address()))
-        .set("conditions", shown_conditions(&witness.conditions))
-        .set("proofs", list(witness.proofs.iter().map(proof)))
-}
-
 /// What a transaction will do, as JavaScript sees it.
-pub(super) fn shown_effect(partial: &PartialTx, spec: &ChainSpec, is_own: impl Fn(&Address) -> bool) -> JsValue {
-    let effect = Effect::of(partial, spec, is_own);
+pub(super) fn shown_effect(partial: &PartialTx, prefix: &AddressPrefix, is_own: impl Fn(&Address) -> bool) -> JsValue {
+    let effect = Effect::of(partial, prefix, is_own);
     let output = |output: &EffectOutput| {
         let object = Object::new();
         match &output.to {
@@ -78,6 +46,5 @@ pub(super) fn shown_effect(partial: &PartialTx, spec: &ChainSpec, is_own: impl F
         .amount("arrives", effect.arrives)
         .set("lockHeight", effect.lock_height.0)
         .set("expiryHeight", shown_expiry(effect.expiry_height))
-        .text("text", &effect.to_string())
         .into()
 }

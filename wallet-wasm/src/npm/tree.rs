@@ -1,5 +1,8 @@
 //! Addresses by what unlocks them.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use qbtc_core::lock::{AddressTree as Tree, Condition, Conditions};
 use wasm_bindgen::prelude::*;
 
@@ -69,8 +72,8 @@ fn condition(value: &JsValue) -> Result<Condition, Failure> {
         "after" => Ok(Condition::After(value::height(&get("height"), "condition.height")?)),
         other => {
             let expected = "key, threshold, preimage or after";
-            let message = format!("condition.kind is {other:?}: expected {expected}");
-            Err(Failure::new("argument", message).found(other).expected(expected))
+            let sentence = format_args!("condition.kind is {other:?}: expected {expected}");
+            Err(Failure::new("argument", sentence).about("condition.kind").found(other).expected(expected))
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Reading never trusts a type: whoever calls from JavaScript is told which argument is wrong, what it is and what it should be.
 #![cfg_attr(not(feature = "pay"), allow(dead_code, reason = "what only payments need goes with them"))]
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use js_sys::{Array, Object as JsObject, Reflect, Uint8Array};
 use qbtc_core::crypto::{PublicKey, Scheme};
 use qbtc_core::units::{Amount, FeeRate, Height};
@@ -64,7 +67,7 @@ pub(super) fn list(items: impl IntoIterator<Item = impl Into<JsValue>>) -> JsVal
 impl From<Failure> for JsValue {
     fn from(failure: Failure) -> Self {
         let details = failure.details();
-        let error = js_sys::Error::new(&failure.to_string());
+        let error = js_sys::Error::new(failure.sentence());
         let set = |key: &str, value: Option<JsValue>| {
             if let Some(value) = value {
                 let _ = Reflect::set(&error, &key.into(), &value);
@@ -91,7 +94,10 @@ fn kind_of(value: &JsValue) -> String {
 /// The error for an argument of another kind.
 pub(super) fn refused(name: &str, value: &JsValue, expected: &str) -> Failure {
     let found = kind_of(value);
-    Failure::new("argument", format!("{name} is {found}: expected {expected}")).found(found).expected(expected)
+    Failure::new("argument", format_args!("{name} is {found}: expected {expected}"))
+        .about(name)
+        .found(found)
+        .expected(expected)
 }
 
 /// A property of an object; `undefined` where it is missing.
@@ -112,8 +118,8 @@ pub(super) fn object<'a>(value: &'a JsValue, name: &str) -> Result<&'a JsValue, 
 pub(super) fn items(value: &JsValue, name: &str) -> Result<Vec<JsValue>, Failure> {
     let array = value.dyn_ref::<Array>().ok_or_else(|| refused(name, value, "an array"))?;
     if array.length() > LIST_MAX {
-        let message = format!("{name} has {} items: expected at most {LIST_MAX}", array.length());
-        return Err(Failure::new("argument", message).found(array.length()).expected(LIST_MAX));
+        let sentence = format_args!("{name} has {} items: expected at most {LIST_MAX}", array.length());
+        return Err(Failure::new("argument", sentence).about(name).found(array.length()).expected(LIST_MAX));
     }
     Ok(array.to_vec())
 }
@@ -135,7 +141,10 @@ pub(super) fn bytes_32(value: &JsValue, name: &str) -> Result<[u8; 32], Failure>
 pub(super) fn exactly<const N: usize>(bytes: &[u8], name: &str) -> Result<[u8; N], Failure> {
     bytes.try_into().map_err(|_| {
         let found = bytes.len();
-        Failure::new("argument", format!("{name} has {found} bytes: expected {N}")).found(found).expected(N)
+        Failure::new("argument", format_args!("{name} has {found} bytes: expected {N}"))
+            .about(name)
+            .found(found)
+            .expected(N)
     })
 }
 
@@ -146,15 +155,20 @@ pub(super) fn bool(value: &JsValue, name: &str) -> Result<bool, Failure> {
 /// A whole number of 32 bits.
 pub(super) fn u32(value: &JsValue, name: &str) -> Result<u32, Failure> {
     let number = value.as_f64().ok_or_else(|| refused(name, value, "a whole number"))?;
-    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-    if !is_whole {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is not whole or in range is refused"
+    )]
+    let whole = number as u32;
+    #[expect(clippy::float_cmp, reason = "exactly the same number, or it was none of these")]
+    if f64::from(whole) != number {
         // The host writes the number: doing it here would take 20 kB of code.
         let found = js_sys::Number::from(number).to_string(10).map_or_else(|_| String::new(), String::from);
-        let message = format!("{name} is {found}: expected a whole number from 0 to {}", u32::MAX);
-        return Err(Failure::new("argument", message).found(found));
+        let sentence = format_args!("{name} is {found}: expected a whole number from 0 to {}", u32::MAX);
+        return Err(Failure::new("argument", sentence).about(name).found(found));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range, as was just seen")]
-    Ok(number as u32)
+    Ok(whole)
 }
 
 /// A bigint of 64 bits.
@@ -163,7 +177,10 @@ pub(super) fn u64(value: &JsValue, name: &str) -> Result<u64, Failure> {
         return Err(refused(name, value, "a bigint"));
     }
     u64::try_from(value.clone()).map_err(|_| {
-        Failure::new("argument", format!("{name} is negative or too large: expected a bigint from 0 to 2^64 - 1"))
+        let expected = "a bigint from 0 to 2^64 - 1";
+        Failure::new("argument", format_args!("{name} is negative or too large: expected {expected}"))
+            .about(name)
+            .expected(expected)
     })
 }
 
@@ -228,5 +245,5 @@ pub(super) fn child_index(value: &JsValue, name: &str) -> Result<ChildIndex, Fai
 pub(super) fn public_key(value: &JsValue, name: &str) -> Result<PublicKey, Failure> {
     let value = object(value, name)?;
     let scheme = scheme(&field(value, "scheme"))?;
-    Ok(PublicKey::new(scheme, bytes(&field(value, "bytes"), &format!("{name}.bytes"))?)?)
+    Ok(PublicKey::new(scheme, bytes(&field(value, "bytes"), &alloc::format!("{name}.bytes"))?)?)
 }

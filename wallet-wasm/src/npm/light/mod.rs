@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use js_sys::Promise;
 use qbtc_core::hash::Txid;
+use qbtc_core::lock::{Address, AddressPrefix};
 use qbtc_core::net::LIGHT_FEES_MAX;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::light::{Input, Outcome, Query};
@@ -126,7 +127,7 @@ impl LightClient {
     /// Their coins.
     pub fn coins(&self) -> Result<JsValue, Failure> {
         let tip = self.client.tip();
-        self.watching.look(|watch| shown_coins(watch, &tip, &self.spec))
+        self.watching.look(|watch| shown_coins(watch, &tip, self.prefix()))
     }
 
     /// Their transactions, newest first, as many as are wanted.
@@ -173,7 +174,7 @@ impl LightClient {
                 },
                 other => other,
             };
-            Ok(shown_outcome(outcome, &this.spec)?.into())
+            Ok(shown_outcome(outcome, this.prefix())?.into())
         }))
     }
 
@@ -195,7 +196,7 @@ impl LightClient {
             let body = transaction.body.clone();
             let query = Query::Submit { transaction: Box::new(transaction) };
             let outcome = this.client.query(query, &cancel).await.map_err(Failure::from)?;
-            let shown = shown_outcome(outcome, &this.spec)?;
+            let shown = shown_outcome(outcome, this.prefix())?;
             this.watching.sent(&body);
             this.watching.keep(&this.client, true).await;
             Ok(shown.into())
@@ -250,9 +251,13 @@ impl LightClient {
         self.client.close().await;
     }
 
-    fn addresses(&self, addresses: &JsValue) -> Result<Vec<qbtc_core::lock::Address>, Failure> {
+    fn prefix(&self) -> &AddressPrefix {
+        &self.spec.network().address_prefix
+    }
+
+    fn addresses(&self, addresses: &JsValue) -> Result<Vec<Address>, Failure> {
         let read = |(index, address): (usize, &JsValue)| {
-            let read = read_address(&self.spec, &value::text(address, "addresses")?);
+            let read = read_address(self.prefix(), &value::text(address, "addresses")?);
             read.map_err(|failure| if failure.details().position.is_none() { failure.at(index + 1) } else { failure })
         };
         value::items(addresses, "addresses")?.iter().enumerate().map(read).collect()
@@ -262,7 +267,7 @@ impl LightClient {
         let (this, cancel) = (self.clone(), Cancel::new(signal));
         future_to_promise(async move {
             let outcome = this.client.query(what, &cancel).await.map_err(Failure::from)?;
-            shown_outcome(outcome, &this.spec).map(Into::into).map_err(Into::into)
+            shown_outcome(outcome, this.prefix()).map(Into::into).map_err(Into::into)
         })
     }
 }

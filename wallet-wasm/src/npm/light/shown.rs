@@ -1,7 +1,7 @@
 //! What the light client says, as plain objects. The layer above gives them their types.
 
 use qbtc_core::codec;
-use qbtc_core::spec::ChainSpec;
+use qbtc_core::lock::AddressPrefix;
 use qbtc_core::sync::light::{
     EclipseSign, Event, FoundBlock, Level, Outcome, Phase, Proven, QueryError, Status, TipInfo,
 };
@@ -10,9 +10,9 @@ use wasm_bindgen::JsValue;
 
 use crate::client::{NodeInfo, Notice, Watch};
 use crate::failure::Failure;
-use crate::npm::body::{shown_body, shown_expiry};
-use crate::npm::chain::shown_address;
+use crate::npm::body::shown_body;
 use crate::npm::place::shown_mark;
+use crate::npm::shown_expiry;
 use crate::npm::value::{Object, list};
 use crate::transport::Health;
 
@@ -98,10 +98,10 @@ fn filtered(watch: &Watch, tip: &TipInfo) -> Object {
 }
 
 /// The coins that no mined transaction spends.
-pub(super) fn shown_coins(watch: &Watch, tip: &TipInfo, spec: &ChainSpec) -> JsValue {
+pub(super) fn shown_coins(watch: &Watch, tip: &TipInfo, prefix: &AddressPrefix) -> JsValue {
     let spendable = watch.ledger().spendable(watch.next_height(), watch.maturity());
     list(watch.ledger().coins().map(|coin| {
-        shown_coin(coin, spec)
+        shown_coin(coin, prefix)
             .set("spendable", spendable.iter().any(|other| other.outpoint == coin.outpoint))
             .set("height", coin.height.map_or(0, |height| height.0))
             .set("confirmations", coin.height.map_or(0, |height| tip.mark.height.above(height) + 1))
@@ -109,12 +109,12 @@ pub(super) fn shown_coins(watch: &Watch, tip: &TipInfo, spec: &ChainSpec) -> JsV
     }))
 }
 
-fn shown_coin(coin: &OwnedCoin, spec: &ChainSpec) -> Object {
+fn shown_coin(coin: &OwnedCoin, prefix: &AddressPrefix) -> Object {
     Object::new()
         .text("txid", &coin.outpoint.txid.to_string())
         .set("index", coin.outpoint.index)
         .amount("amount", coin.amount)
-        .text("address", &shown_address(spec, &coin.address))
+        .text("address", &coin.address.to_text(prefix))
 }
 
 /// A line of the history.
@@ -161,11 +161,11 @@ fn shown_proven<T>(kind: &str, proven: &Proven<T>) -> Object {
 }
 
 /// What came of a query.
-pub(super) fn shown_outcome(outcome: Outcome, spec: &ChainSpec) -> Result<Object, Failure> {
+pub(super) fn shown_outcome(outcome: Outcome, prefix: &AddressPrefix) -> Result<Object, Failure> {
     let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
     Ok(match outcome {
         Outcome::Transaction(proven) => {
-            let body = shown_body(&proven.value, spec);
+            let body = shown_body(&proven.value, prefix);
             shown_proven("transaction", &proven).bytes("value", &codec::encode(&proven.value)).set("body", body)
         }
         Outcome::Header(proven) => shown_proven("header", &proven).bytes("value", &proven.value.to_bytes()),
@@ -173,7 +173,7 @@ pub(super) fn shown_outcome(outcome: Outcome, spec: &ChainSpec) -> Result<Object
         Outcome::Waiting(body) => Object::new()
             .text("type", "waiting")
             .bytes("value", &codec::encode(&*body))
-            .set("body", shown_body(&body, spec)),
+            .set("body", shown_body(&body, prefix)),
         Outcome::Submitted { txid, nodes, refusals } => Object::new()
             .text("type", "submitted")
             .text("txid", &txid.to_string())

@@ -1,0 +1,70 @@
+//! What a chain's spec says beyond its identity.
+
+use std::rc::Rc;
+
+use qbtc_core::mempool::Policy;
+use qbtc_core::spec::{ChainIdentity, ChainSpec};
+use qbtc_core::units::Height;
+use qbtc_core::wallet::builder::expiry_height;
+use wasm_bindgen::prelude::*;
+
+use super::chain::Chain;
+use super::shown_amount;
+use crate::failure::Failure;
+
+#[wasm_bindgen]
+impl Chain {
+    /// A chain by its spec. As bytes: a parser of TOML would be a quarter of the program.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        Ok(ChainSpec::from_bytes(bytes)?.into())
+    }
+
+    /// Its spec.
+    #[wasm_bindgen(js_name = toBytes)]
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.spec().to_bytes()
+    }
+
+    /// Seconds between blocks.
+    #[wasm_bindgen(getter, js_name = spacingSeconds)]
+    #[must_use]
+    pub fn spacing_seconds(&self) -> u32 {
+        self.spec().consensus().spacing_s
+    }
+
+    /// How many blocks above a coinbase its coins can be spent first.
+    #[wasm_bindgen(getter, js_name = coinbaseMaturity)]
+    #[must_use]
+    pub fn coinbase_maturity(&self) -> u32 {
+        self.spec().consensus().coinbase_maturity
+    }
+
+    /// The least amount of an output that nodes relay.
+    #[wasm_bindgen(getter, js_name = dustLimit)]
+    #[must_use]
+    pub fn dust_limit(&self) -> JsValue {
+        shown_amount(Policy::default().dust_min())
+    }
+
+    /// The least fee rate that nodes relay.
+    #[wasm_bindgen(getter, js_name = feeRateMin)]
+    #[must_use]
+    pub fn fee_rate_min(&self) -> u64 {
+        Policy::default().relay_fee_rate_min.quanta_per_1000_bytes()
+    }
+
+    /// When a payment made on top of this height should expire.
+    #[wasm_bindgen(js_name = expiryHeight)]
+    #[must_use]
+    pub fn expiry_height(&self, tip: u32) -> u32 {
+        expiry_height(Height(tip), self.spec().consensus().spacing_s).0
+    }
+}
+
+impl From<ChainSpec> for Chain {
+    fn from(spec: ChainSpec) -> Self {
+        Self::of(spec.name().into(), Rc::new(ChainIdentity::from(&spec)), Rc::new(spec))
+    }
+}
