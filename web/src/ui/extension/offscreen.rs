@@ -20,6 +20,8 @@ const UNSUPPORTED: i32 = 4200;
 const DISCONNECTED: i32 = 4900;
 /// The account that sites see.
 const ACCOUNT: usize = 0;
+/// What is said in place of a level, while not all blocks up to the tip are looked through.
+const CHECKING: &str = "checking";
 
 /// The document.
 #[component]
@@ -70,12 +72,13 @@ fn balance(shared: Shared, wallet: WalletState) -> Option<Value> {
     let (balance, height, is_proven) = wallet.accounts.with(|accounts| {
         accounts.get(ACCOUNT).map(|state| (state.balance(&spec), state.height(), state.is_proven()))
     })?;
-    let level = if is_proven { Level::Filter } else { Level::Word };
+    // A sum over some of the blocks is no balance.
+    let level = if is_proven && wallet.is_at_tip() { Level::Filter.name() } else { CHECKING };
     Some(json!({
         "confirmed": balance.confirmed.to_string(),
         "pending": balance.pending.to_string(),
         "immature": balance.immature.to_string(),
-        "level": level.name(),
+        "level": level,
         "height": height.0,
         "tip": shared.proven_tip().map(|tip| tip.mark.height.0),
     }))
