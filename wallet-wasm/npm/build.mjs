@@ -52,7 +52,10 @@ function compile(kind, isOfKind) {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: kind === 'esm' ? 'module' : 'commonjs' }));
   cpSync(join(here, 'tsconfig.json'), join(folder, 'tsconfig.json'));
   symlinkSync(join(resolve(toolsFolder), 'node_modules'), join(folder, 'node_modules'), 'dir');
-  execFileSync(process.execPath, [join(toolsFolder, 'node_modules/typescript/bin/tsc'), '-p', folder], { stdio: 'inherit' });
+  // The types with their documentation, and the code without, which would only be loaded.
+  for (const what of [['--emitDeclarationOnly'], ['--declaration', 'false', '--removeComments']]) {
+    execFileSync(process.execPath, [join(toolsFolder, 'node_modules/typescript/bin/tsc'), '-p', folder, ...what], { stdio: 'inherit' });
+  }
   cpSync(join(folder, 'out'), join(pack, kind), { recursive: true });
   cpSync(join(source, 'glue'), join(pack, kind, 'glue'), { recursive: true });
   for (const name of programs) writeGlue(name, join(pack, kind), kind === 'esm');

@@ -46,7 +46,7 @@ const COMPACT_HASHES: &str = r#" --cfg sha2_backend_soft="compact""#;
 pub(crate) const PROGRAMS: &[Program] = &[
     Program { name: "sign", features: "sign", profile: "wasm-sign", flags: COMPACT_HASHES, gzip_max: 100_000 },
     Program { name: "wallet", features: "pay", profile: "wasm", flags: "", gzip_max: 280_000 },
-    Program { name: "light", features: "light,npm", profile: "wasm-light", flags: COMPACT_HASHES, gzip_max: 335_000 },
+    Program { name: "light", features: "light,npm", profile: "wasm-light", flags: COMPACT_HASHES, gzip_max: 300_000 },
 ];
 
 /// What a program and its modules weigh, in bytes.

@@ -3,6 +3,9 @@
 //!
 //! A node may be reached in two ways, WebRTC and WebSocket. The first is tried first, the other at once when that fails: some networks let no UDP through.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use qbtc_core::net::browser::{Address, PeerId};
 
 /// The most addresses that are known.
@@ -87,7 +90,7 @@ impl Book {
         }
         entry.tried = 0;
         entry.failures = if has_failed { entry.failures.saturating_add(1) } else { 0 };
-        let doubled = PAUSE_MS * 2_f64.powi(i32::try_from(entry.failures.min(16)).unwrap_or(16) - 1);
+        let doubled = PAUSE_MS / 2.0 * f64::from(1_u32 << entry.failures.min(16));
         let pause_ms = if pause_ms > 0.0 { pause_ms } else { doubled.min(PAUSE_MAX_MS) };
         entry.not_before_ms = now_ms + pause_ms;
     }

@@ -3,14 +3,17 @@
 //! Timers of pages in the background fire late. Nothing here relies on them: time is asked anew each time, and when more has passed than a timer
 //! can explain, the machine has slept, and every node is asked whether it is still there.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::task::{Poll, Waker};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::{Rc, Weak};
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::{Future as _, poll_fn};
+use core::pin::Pin;
+use core::task::{Poll, Waker};
 
+use hashbrown::HashMap;
 use qbtc_core::net::LightQuestion;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::light::{At, Event, Input, LightClient, Outcome, Output, QueryId};
@@ -96,7 +99,7 @@ pub(super) async fn run(inner: Weak<Inner>) {
         poll_fn(|cx| {
             let Some(client) = inner.upgrade() else { return Poll::Ready(()) };
             let mut bell = client.bell.borrow_mut();
-            if std::mem::take(&mut bell.0) {
+            if core::mem::take(&mut bell.0) {
                 return Poll::Ready(());
             }
             bell.1 = Some(cx.waker().clone());
@@ -213,7 +216,7 @@ impl Inner {
 
     pub(super) fn stop(&self) {
         self.is_stopped.set(true);
-        let nodes = std::mem::take(&mut *self.nodes.borrow_mut());
+        let nodes = core::mem::take(&mut *self.nodes.borrow_mut());
         nodes.into_values().for_each(|node| node.link.connection.close(CloseReason::Here));
         let waiting: Vec<Waker> =
             self.queries.borrow_mut().values_mut().filter_map(|waiting| waiting.waker.take()).collect();

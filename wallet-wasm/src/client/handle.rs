@@ -1,11 +1,14 @@
 //! The client as whoever uses it holds it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::Poll;
 
 use qbtc_core::net::browser::Address;
 use qbtc_core::spec::ChainSpec;

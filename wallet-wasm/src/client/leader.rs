@@ -1,8 +1,10 @@
 //! Which of several tabs runs the client: the one that holds a lock of the browser. The browser gives it on when that tab closes, crashes or is frozen
 //! away, and to one tab at a time.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use alloc::borrow::ToOwned as _;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::cell::RefCell;
 
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::closure::Closure;

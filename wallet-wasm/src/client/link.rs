@@ -1,9 +1,12 @@
 //! One node as the light client has it: greeted, sealed, and asked.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
+use hashbrown::HashMap;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::browser::Address;

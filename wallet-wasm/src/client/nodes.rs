@@ -1,10 +1,13 @@
 //! Enough nodes: dials them, pings them, and parts with them.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::Poll;
 
 use qbtc_core::net::addresses::Group;
 use qbtc_core::net::browser::Address;

@@ -3,9 +3,19 @@
 //! Everything here can fail: private windows, refused or full storage, a browser that evicts. A failure is an error for whoever asked; nothing is
 //! kept in memory instead and called stored.
 
-use idb::{Database, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode};
-use js_sys::Uint8Array;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use js_sys::{Function, Promise, Reflect, Uint8Array};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    DomException, IdbDatabase, IdbFactory, IdbOpenDbRequest, IdbRequest, IdbTransaction, IdbTransactionMode,
+};
+
+use crate::transport::said;
 
 /// The database's version. A later one upgrades what it finds.
 const VERSION: u32 = 1;
@@ -16,15 +26,18 @@ const STATES: &str = "states";
 #[error("the browser's storage cannot be used: {0}")]
 pub struct StoreError(String);
 
-impl From<idb::Error> for StoreError {
-    fn from(error: idb::Error) -> Self {
-        Self(error.to_string())
+/// What the browser throws.
+impl From<JsValue> for StoreError {
+    fn from(thrown: JsValue) -> Self {
+        Self(said(&thrown))
     }
 }
 
 /// A database of light clients' states, by key.
 pub struct Store {
-    database: Database,
+    database: IdbDatabase,
+    /// Held as long as the browser may call it.
+    _on_version_change: Closure<dyn FnMut()>,
 }
 
 impl Store {
@@ -33,24 +46,28 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn open(name: &str) -> Result<Self, StoreError> {
-        let mut request = Factory::new()?.open(name, Some(VERSION))?;
-        request.on_upgrade_needed(|event| {
+        let factory = Reflect::get(&js_sys::global(), &"indexedDB".into())?;
+        let factory: IdbFactory =
+            factory.dyn_into().map_err(|_| StoreError("there is no IndexedDB here".to_owned()))?;
+        let request = factory.open_with_u32(name, VERSION)?;
+        let on_upgrade = {
+            let request = request.clone();
             // What fails here fails the whole opening, which is told below.
-            if let Ok(database) = event.database()
-                && !database.store_names().iter().any(|known| known == STATES)
-            {
-                let _ = database.create_object_store(STATES, ObjectStoreParams::new());
-            }
-        });
-        let mut database = request.await?;
+            Closure::<dyn FnMut()>::new(move || {
+                let _ = make_states(&request);
+            })
+        };
+        request.set_onupgradeneeded(Some(on_upgrade.as_ref().unchecked_ref()));
+        let opened = result_of(&request).await;
+        request.set_onupgradeneeded(None);
+        let database: IdbDatabase = opened?.dyn_into()?;
         // Another tab with a later version may upgrade; this one is then told by its next error.
-        database.on_version_change(|event| {
-            let database = event.target().and_then(|target| target.dyn_into::<web_sys::IdbDatabase>().ok());
-            if let Some(database) = database {
-                database.close();
-            }
-        });
-        Ok(Self { database })
+        let on_version_change = {
+            let database = database.clone();
+            Closure::<dyn FnMut()>::new(move || database.close())
+        };
+        database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
+        Ok(Self { database, _on_version_change: on_version_change })
     }
 
     /// What is kept under a key.
@@ -58,9 +75,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn load(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let transaction = self.database.transaction(&[STATES], TransactionMode::ReadOnly)?;
-        let found = transaction.object_store(STATES)?.get(JsValue::from_str(key))?.await?;
-        Ok(found.and_then(|value| value.dyn_into::<Uint8Array>().ok()).map(|bytes| bytes.to_vec()))
+        let states = self.database.transaction_with_str(STATES)?.object_store(STATES)?;
+        let found = result_of(&states.get(&key.into())?).await?;
+        Ok(found.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
     }
 
     /// Keeps bytes under a key. They are on the disk, or as good as, when this is done.
@@ -68,11 +85,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn save(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let transaction = self.database.transaction(&[STATES], TransactionMode::ReadWrite)?;
-        let value = Uint8Array::from(bytes);
-        transaction.object_store(STATES)?.put(&value, Some(&JsValue::from_str(key)))?.await?;
-        transaction.commit()?.await?;
-        Ok(())
+        let transaction = self.writing()?;
+        transaction.object_store(STATES)?.put_with_key(&Uint8Array::from(bytes), &key.into())?;
+        committed(&transaction).await
     }
 
     /// Forgets what is kept under a key.
@@ -80,24 +95,63 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        let transaction = self.database.transaction(&[STATES], TransactionMode::ReadWrite)?;
-        transaction.object_store(STATES)?.delete(JsValue::from_str(key))?.await?;
-        transaction.commit()?.await?;
-        Ok(())
+        let transaction = self.writing()?;
+        transaction.object_store(STATES)?.delete(&key.into())?;
+        committed(&transaction).await
+    }
+
+    fn writing(&self) -> Result<IdbTransaction, StoreError> {
+        Ok(self.database.transaction_with_str_and_mode(STATES, IdbTransactionMode::Readwrite)?)
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.database.set_onversionchange(None);
         self.database.close();
     }
 }
 
+/// Makes the store of states. There is none yet: it came with the first version.
+fn make_states(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
+    request.result()?.dyn_into::<IdbDatabase>()?.create_object_store(STATES).map(drop)
+}
+
+/// What a request results in.
+async fn result_of(request: &IdbRequest) -> Result<JsValue, StoreError> {
+    let ended = event(|resolve, reject| {
+        request.set_onsuccess(Some(resolve));
+        request.set_onerror(Some(reject));
+    });
+    match ended.await {
+        Ok(_) => Ok(request.result()?),
+        Err(_) => Err(failed(request.error()?)),
+    }
+}
+
+/// Waits until a transaction is through, which commits by itself once it has nothing left to do.
+async fn committed(transaction: &IdbTransaction) -> Result<(), StoreError> {
+    let ended = event(|resolve, reject| {
+        transaction.set_oncomplete(Some(resolve));
+        transaction.set_onabort(Some(reject));
+    });
+    ended.await.map(drop).map_err(|_| failed(transaction.error()))
+}
+
+/// A promise of one of two events, whose listeners `listen` is given.
+fn event(listen: impl Fn(&Function, &Function)) -> JsFuture {
+    Promise::new(&mut |resolve, reject| listen(&resolve, &reject)).into()
+}
+
+fn failed(error: Option<DomException>) -> StoreError {
+    error.map_or_else(|| StoreError("no reason was given".to_owned()), |error| JsValue::from(error).into())
+}
+
 /// Asks the browser not to evict what is stored. Whether it has agreed; None where it cannot be asked.
 pub async fn persist() -> Option<bool> {
-    let navigator = js_sys::Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
-    let storage = js_sys::Reflect::get(&navigator, &"storage".into()).ok()?;
-    let persist: js_sys::Function = js_sys::Reflect::get(&storage, &"persist".into()).ok()?.dyn_into().ok()?;
-    let asked: js_sys::Promise = persist.call0(&storage).ok()?.dyn_into().ok()?;
-    wasm_bindgen_futures::JsFuture::from(asked).await.ok()?.as_bool()
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
+    let storage = Reflect::get(&navigator, &"storage".into()).ok()?;
+    let persist: Function = Reflect::get(&storage, &"persist".into()).ok()?.dyn_into().ok()?;
+    let asked: Promise = persist.call0(&storage).ok()?.dyn_into().ok()?;
+    JsFuture::from(asked).await.ok()?.as_bool()
 }

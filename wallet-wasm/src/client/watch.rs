@@ -3,7 +3,8 @@
 //! Invariant: it is always the state at one block, the last mark, by blocks that the machine has checked. What was kept is taken up only where it
 //! is of the same chain, begins no later, and watches nothing that is not wanted any more; otherwise the chain is looked through anew.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use qbtc_core::chain::BlockMark;
 use qbtc_core::codec;
@@ -55,7 +56,7 @@ impl Watch {
         addresses: &[Address],
         kept: Option<&[u8]>,
     ) -> Result<(Self, Vec<Address>), TooManyAddresses> {
-        let wanted: BTreeSet<Address> = addresses.iter().copied().collect();
+        let wanted = set_of(addresses.iter().copied());
         let kept = kept.and_then(|bytes| Self::from_bytes(spec, bytes));
         let is_of_use =
             |kept: &Self| kept.birthday <= birthday && kept.addresses().all(|known| wanted.contains(&known));
@@ -79,7 +80,7 @@ impl Watch {
     /// [`TooManyAddresses`]; then none is added.
     pub fn add(&mut self, addresses: &[Address]) -> Result<Vec<Address>, TooManyAddresses> {
         let is_new = |address: &&Address| self.book.path_of(address).is_none();
-        let new: BTreeSet<Address> = addresses.iter().filter(is_new).copied().collect();
+        let new = set_of(addresses.iter().filter(is_new).copied());
         let found = self.book.len() + new.len();
         if found > WATCHED_MAX {
             return Err(TooManyAddresses { found });
@@ -100,7 +101,7 @@ impl Watch {
             let coinbase = &found.block.coinbase;
             let first = TxEffects::of_coinbase(coinbase.id(), &coinbase.outputs);
             let others = found.block.transactions.iter().map(|tx| TxEffects::of_transaction(&tx.body));
-            std::iter::once(first).chain(others).collect()
+            core::iter::once(first).chain(others).collect()
         });
         let touched = self.ledger.apply(&self.book, to, &effects)?;
         self.marks.push(to);
@@ -189,6 +190,13 @@ impl Watch {
         let maturity = spec.consensus().coinbase_maturity;
         is_sound.then_some(Self { chain, birthday, book, ledger, marks, maturity })
     }
+}
+
+/// Collected, they would be sorted first, by code that would have to be loaded.
+fn set_of(addresses: impl Iterator<Item = Address>) -> BTreeSet<Address> {
+    let mut set = BTreeSet::new();
+    set.extend(addresses);
+    set
 }
 
 #[cfg(test)]

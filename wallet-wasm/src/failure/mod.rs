@@ -71,7 +71,7 @@ impl Failure {
     /// With the argument that is meant, where there is no sentence to name it.
     #[must_use]
     pub fn about(mut self, argument: &str) -> Self {
-        if !cfg!(feature = "std") {
+        if !cfg!(feature = "sentences") {
             self.sentence.0 = argument.into();
         }
         self
@@ -92,7 +92,7 @@ impl Failure {
 
 impl<T: fmt::Display> From<T> for Sentence {
     fn from(sentence: T) -> Self {
-        Self(if cfg!(feature = "std") { sentence.to_string() } else { String::new() })
+        Self(if cfg!(feature = "sentences") { sentence.to_string() } else { String::new() })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a transaction says, without its witnesses.
 
+use alloc::string::ToString as _;
+
 use qbtc_core::codec;
 use qbtc_core::lock::{AddressPrefix, Lock};
 use qbtc_core::spec::ChainSpec;

@@ -1,23 +1,25 @@
 //! Chains: their rules, and addresses as they write them.
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
+#[cfg(feature = "sign")]
+use alloc::string::String;
 
 use qbtc_core::lock::{Address, AddressPrefix};
+#[cfg(feature = "sign")]
 use qbtc_core::spec::ChainIdentity;
 #[cfg(feature = "spec")]
 use qbtc_core::spec::ChainSpec;
 use wasm_bindgen::prelude::*;
 
-use super::value::exactly;
 use crate::failure::Failure;
 
 /// A chain.
 #[wasm_bindgen]
 #[derive(Clone)]
 pub struct Chain {
+    #[cfg(feature = "sign")]
     name: Rc<str>,
+    #[cfg(feature = "sign")]
     identity: Rc<ChainIdentity>,
     #[cfg(feature = "spec")]
     spec: Rc<ChainSpec>,
@@ -37,60 +39,31 @@ impl Chain {
         #[cfg(not(feature = "spec"))]
         Ok(Self { name: name.into(), identity: Rc::new(ChainIdentity::by_name(name).ok_or_else(unknown)?) })
     }
+}
 
-    /// Its name.
-    #[wasm_bindgen(getter)]
-    #[must_use]
-    pub fn name(&self) -> String {
-        self.name.to_string()
-    }
-
-    /// Its id, that of its first block.
-    #[wasm_bindgen(getter)]
-    #[must_use]
-    pub fn id(&self) -> String {
-        self.identity.id.to_string()
-    }
-
-    /// What its addresses begin with.
-    #[wasm_bindgen(getter, js_name = addressPrefix)]
-    #[must_use]
-    pub fn address_prefix(&self) -> String {
-        self.prefix().to_string()
-    }
-
-    /// Reads an address and writes it as this chain does.
-    #[wasm_bindgen(js_name = parseAddress)]
-    pub fn parse_address(&self, text: &str) -> Result<String, Failure> {
-        Ok(self.shown(&self.address(text)?))
-    }
-
-    /// The 32 bytes of an address.
-    #[wasm_bindgen(js_name = addressToBytes)]
-    pub fn address_to_bytes(&self, text: &str) -> Result<Vec<u8>, Failure> {
-        Ok(self.address(text)?.to_bytes().into())
-    }
-
-    /// The address of 32 bytes.
-    #[wasm_bindgen(js_name = addressFromBytes)]
-    pub fn address_from_bytes(&self, bytes: &[u8]) -> Result<String, Failure> {
-        Ok(self.shown(&Address::from_bytes(exactly(bytes, "bytes")?)))
+#[cfg(feature = "spec")]
+#[wasm_bindgen]
+impl Chain {
+    /// A chain by its spec. As bytes: a parser of TOML would be a quarter of the program.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        Ok(ChainSpec::from_bytes(bytes)?.into())
     }
 }
 
 #[cfg(feature = "spec")]
 impl Chain {
-    pub(super) const fn of(name: Rc<str>, identity: Rc<ChainIdentity>, spec: Rc<ChainSpec>) -> Self {
-        Self { name, identity, spec }
-    }
-
     pub(super) const fn spec(&self) -> &Rc<ChainSpec> {
         &self.spec
     }
 }
 
+#[cfg(feature = "sign")]
 impl Chain {
-    #[cfg(feature = "sign")]
+    pub(super) fn called(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn identity(&self) -> &ChainIdentity {
         &self.identity
     }
@@ -107,6 +80,19 @@ impl Chain {
     /// An address as this chain writes it.
     pub(super) fn shown(&self, address: &Address) -> String {
         address.to_text(self.prefix())
+    }
+}
+
+#[cfg(feature = "spec")]
+impl From<ChainSpec> for Chain {
+    fn from(spec: ChainSpec) -> Self {
+        Self {
+            #[cfg(feature = "sign")]
+            name: spec.name().into(),
+            #[cfg(feature = "sign")]
+            identity: Rc::new(ChainIdentity::from(&spec)),
+            spec: Rc::new(spec),
+        }
     }
 }
 

@@ -34,16 +34,18 @@ mod mnemonic;
 mod partial;
 #[cfg(feature = "pay")]
 mod payment;
-#[cfg(feature = "spec")]
+#[cfg(feature = "pay")]
 mod place;
 #[cfg(feature = "pay")]
 mod proof;
-#[cfg(feature = "spec")]
+#[cfg(feature = "pay")]
 mod rules;
 #[cfg(feature = "harness")]
 mod shared;
 #[cfg(not(feature = "std"))]
 mod small;
+#[cfg(feature = "sign")]
+mod text;
 #[cfg(feature = "sign")]
 mod transaction;
 #[cfg(feature = "sign")]
@@ -56,12 +58,14 @@ use alloc::string::{String, ToString as _};
 
 #[cfg(feature = "sign")]
 use qbtc_core::crypto::{ENTROPY_BYTES, PublicKey};
-#[cfg(feature = "spec")]
+#[cfg(feature = "pay")]
 use qbtc_core::units::Amount;
 use qbtc_core::units::Height;
 use wasm_bindgen::prelude::*;
 
+#[cfg(feature = "sign")]
 use crate::amount;
+#[cfg(any(feature = "sign", feature = "std"))]
 use crate::failure::Failure;
 
 /// Makes a panic an error with its message and place instead of a bare trap.
@@ -82,12 +86,14 @@ pub fn version() -> String {
 }
 
 /// Reads decimal coins: quanta.
+#[cfg(feature = "sign")]
 #[wasm_bindgen(js_name = parseAmount)]
 pub fn parse_amount(text: &str) -> Result<u64, Failure> {
     Ok(amount::parse(text)?.quanta())
 }
 
 /// Writes quanta as decimal coins.
+#[cfg(feature = "sign")]
 #[wasm_bindgen(js_name = formatAmount)]
 pub fn format_amount(quanta: &JsValue) -> Result<String, Failure> {
     Ok(value::amount(quanta, "amount")?.to_string())
@@ -115,7 +121,7 @@ fn shown_key(key: &PublicKey) -> JsValue {
 }
 
 /// An amount as JavaScript sees it.
-#[cfg(feature = "spec")]
+#[cfg(feature = "pay")]
 fn shown_amount(amount: Amount) -> JsValue {
     amount.quanta().into()
 }
@@ -123,4 +129,10 @@ fn shown_amount(amount: Amount) -> JsValue {
 /// `null` for a transaction that never expires.
 fn shown_expiry(height: Height) -> JsValue {
     if height == Height::GENESIS { JsValue::NULL } else { height.0.into() }
+}
+
+#[cfg(feature = "spec")]
+/// A block's height and id, as JavaScript sees them.
+fn shown_mark(mark: &qbtc_core::chain::BlockMark) -> value::Object {
+    value::Object::new().set("height", mark.height.0).text("id", &mark.id.to_string())
 }

@@ -1,6 +1,7 @@
 //! What the light client hands out as proof: a block's place in the chain's history, and a transaction's place in that block.
 
-use qbtc_core::chain::BlockMark;
+use alloc::string::ToString as _;
+
 use qbtc_core::codec;
 use qbtc_core::sync::light::{PlaceError, PlaceProof};
 use qbtc_core::tx::TxBody;
@@ -8,6 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use super::body::bytes_max;
 use super::chain::Chain;
+use super::shown_mark;
 use super::value::{Object, bytes};
 use crate::failure::Failure;
 
@@ -23,11 +25,6 @@ pub fn verify_place(chain: &Chain, proof: &[u8], transaction: &JsValue) -> Resul
     let body: TxBody = codec::decode(&bytes(transaction, "transaction")?, bytes_max(chain.spec()))?;
     let block = proof.check_transaction(&body)?;
     Ok(object.set("block", shown_mark(&block)).text("txid", &body.txid().to_string()).into())
-}
-
-/// A block's height and id, as JavaScript sees them.
-pub(super) fn shown_mark(mark: &BlockMark) -> Object {
-    Object::new().set("height", mark.height.0).text("id", &mark.id.to_string())
 }
 
 impl From<PlaceError> for Failure {

@@ -1,25 +1,17 @@
 //! What a chain's spec says beyond its identity.
 
-use std::rc::Rc;
+use alloc::vec::Vec;
 
 use qbtc_core::mempool::Policy;
-use qbtc_core::spec::{ChainIdentity, ChainSpec};
 use qbtc_core::units::Height;
 use qbtc_core::wallet::builder::expiry_height;
 use wasm_bindgen::prelude::*;
 
 use super::chain::Chain;
 use super::shown_amount;
-use crate::failure::Failure;
 
 #[wasm_bindgen]
 impl Chain {
-    /// A chain by its spec. As bytes: a parser of TOML would be a quarter of the program.
-    #[wasm_bindgen(js_name = fromBytes)]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
-        Ok(ChainSpec::from_bytes(bytes)?.into())
-    }
-
     /// Its spec.
     #[wasm_bindgen(js_name = toBytes)]
     #[must_use]
@@ -60,11 +52,5 @@ impl Chain {
     #[must_use]
     pub fn expiry_height(&self, tip: u32) -> u32 {
         expiry_height(Height(tip), self.spec().consensus().spacing_s).0
-    }
-}
-
-impl From<ChainSpec> for Chain {
-    fn from(spec: ChainSpec) -> Self {
-        Self::of(spec.name().into(), Rc::new(ChainIdentity::from(&spec)), Rc::new(spec))
     }
 }

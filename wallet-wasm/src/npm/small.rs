@@ -1,7 +1,6 @@
-//! What the standard library does elsewhere, for the program of those who only sign: memory, and the end of a program that is in disorder.
+//! What the standard library does elsewhere, for the programs for signing and of the light client: memory, and the end of a program that is in disorder.
 //!
-//! A panic is a bare trap, which the layer above shows as `fatal`. So nothing that would write its message, or say its place, is in the program: a third
-//! of what it would weigh.
+//! A panic is a bare trap, which the layer above shows as `fatal`. So nothing that would write its message, or say its place, is in the program.
 
 use core::panic::PanicInfo;
 

@@ -1,7 +1,8 @@
 //! Streams that the node has opened.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use super::stream::Stream;
 
@@ -33,7 +34,7 @@ impl Arrivals {
 
     /// Takes those that wait, and all that come.
     pub(super) fn take(&self, taker: impl Fn(Stream) + 'static) {
-        let waiting = std::mem::take(&mut self.0.borrow_mut().waiting);
+        let waiting = core::mem::take(&mut self.0.borrow_mut().waiting);
         waiting.into_iter().for_each(&taker);
         self.0.borrow_mut().taker = Some(Rc::new(taker));
     }
@@ -41,6 +42,6 @@ impl Arrivals {
     /// Nobody takes any more.
     pub(super) fn clear(&self) {
         // They are dropped when nothing is borrowed any more: a stream that ends may say so to its connection.
-        let _ended = std::mem::take(&mut *self.0.borrow_mut());
+        let _ended = core::mem::take(&mut *self.0.borrow_mut());
     }
 }

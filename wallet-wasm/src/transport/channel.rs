@@ -3,11 +3,13 @@
 //! A data channel knows no back-pressure: what the node sends is in this page's memory whether somebody reads it or not. So a channel takes
 //! no more than its reader has allowed, and all channels of a connection no more than the connection's; beyond, the stream is given up.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::mem;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::mem;
+use core::task::{Poll, Waker};
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, Flag, encode};

@@ -3,10 +3,13 @@
 //! It is held by this page, or by the page that has started this worker. Which of the two, is a table of functions and no enum: so a worker's program
 //! does not carry what only a page can do, nor a page's what only a worker needs.
 
-use std::collections::HashMap;
-use std::pin::Pin;
-use std::rc::Rc;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::pin::Pin;
 
+use hashbrown::HashMap;
 use qbtc_core::net::browser::{Address, PeerId};
 
 use super::error::{CloseReason, TransportError};

@@ -1,5 +1,8 @@
 //! Why there is no connection, or no answer.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::{String, ToString as _};
+
 use qbtc_core::net::browser::multistream::MultistreamError;
 use qbtc_core::net::browser::noise::PayloadError;
 use qbtc_core::net::browser::{AddressError, PeerId};
@@ -162,10 +165,14 @@ impl From<PayloadError> for TransportError {
 /// What the browser has thrown.
 impl From<JsValue> for TransportError {
     fn from(thrown: JsValue) -> Self {
-        let text = match thrown.dyn_ref::<js_sys::Error>() {
-            Some(error) => String::from(error.message()),
-            None => thrown.as_string().unwrap_or_else(|| "no reason given".to_owned()),
-        };
-        Self::Browser(text)
+        Self::Browser(said(&thrown))
+    }
+}
+
+/// What the browser says of something that it has thrown.
+pub(crate) fn said(thrown: &JsValue) -> String {
+    match thrown.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => thrown.as_string().unwrap_or_else(|| "no reason given".to_owned()),
     }
 }

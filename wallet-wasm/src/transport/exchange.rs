@@ -1,6 +1,8 @@
 //! What is said on one stream: the protocol's name, a question, an answer.
 
-use std::mem;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
 
 use qbtc_core::net::browser::multistream::{Proposal, Selection, propose};
 

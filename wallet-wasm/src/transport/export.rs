@@ -1,7 +1,10 @@
 //! A connection with one node as JavaScript sees it: for programs that speak a protocol of their own, and for tests.
 
-use std::collections::HashMap;
+use alloc::borrow::ToOwned as _;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
+use hashbrown::HashMap;
 use js_sys::{Map, Promise, Uint8Array};
 use qbtc_core::net::browser::Address;
 use wasm_bindgen::JsValue;

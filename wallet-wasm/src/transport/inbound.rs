@@ -3,9 +3,12 @@
 //! A stream that the node has opened is closed by the node. On WebRTC, if we did so first, its number would be free on one side only, the browser would use
 //! it again, and the new stream would be lost.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use hashbrown::HashMap;
 
 use super::error::TransportError;
 use super::exchange::{Framing, PING, PING_BYTES, read_message, select, write_message};

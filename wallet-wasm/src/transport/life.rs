@@ -1,11 +1,12 @@
 //! The life of a connection: whether it is well, and its end, which whoever waits for something on it hears of.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+
+use hashbrown::HashMap;
 
 use super::error::{CloseReason, TransportError};
 use super::time::Sleep;
@@ -50,7 +51,7 @@ impl Life {
         let watchers = {
             let mut state = self.0.borrow_mut();
             state.reason.get_or_insert(reason);
-            std::mem::take(&mut state.watchers)
+            core::mem::take(&mut state.watchers)
         };
         watchers.into_values().for_each(Waker::wake);
     }

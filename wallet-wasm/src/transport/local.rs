@@ -1,11 +1,14 @@
 //! A connection of this page: made, used, and closed here.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
 
+use hashbrown::HashMap;
 use qbtc_core::net::browser::{Address, PeerId};
 use wasm_bindgen_futures::spawn_local;
 

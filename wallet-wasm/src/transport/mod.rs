@@ -39,6 +39,7 @@ mod websocket;
 mod websocket;
 
 pub use connection::{CONNECT_TIME_MAX_MS, Connection, Dialer, Question};
+pub(crate) use error::said;
 pub use error::{CloseReason, TransportError};
 pub use exchange::Framing;
 #[cfg(feature = "harness")]

@@ -1,6 +1,8 @@
 //! In the place of [`websocket`](super), for programs without it: a page whose policy lets it open no socket to other hosts, as the web app's, does
 //! not carry the code. There is no such connection, which the types say.
 
+use alloc::vec::Vec;
+
 use super::arrivals::Arrivals;
 use super::error::TransportError;
 use super::life::Life;

@@ -3,6 +3,9 @@
 //! Each message is an array. The worker sends `[number, what, …]` and gets `[number, true, value]` or `[number, false, code, text]`; the page tells
 //! `[0, "health" | "closed", connection, …]` and `[0, "wake"]` by itself. Bytes are moved, not copied.
 
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::MessagePort;

@@ -1,11 +1,13 @@
 //! The worker's end: connections that a page holds.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
 
+use hashbrown::HashMap;
 use js_sys::{Array, Map, Uint8Array};
 use qbtc_core::net::browser::{Address, PeerId};
 use wasm_bindgen::closure::Closure;

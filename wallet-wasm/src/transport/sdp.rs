@@ -3,7 +3,10 @@
 //! The offer is given to the browser as it came: Chromium is about to refuse altered ones. The node learns the browser's credentials from
 //! the first packet, whose user name the answer determines (version 2 of WebRTC-direct).
 
-use std::net::IpAddr;
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use core::net::IpAddr;
 
 use qbtc_core::net::browser::CertHash;
 

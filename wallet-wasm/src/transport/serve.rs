@@ -1,9 +1,14 @@
 //! The page's end: it makes the connections that a worker wants, and asks on them what the worker asks.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::rc::{Rc, Weak};
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
+use hashbrown::HashMap;
 use js_sys::{Array, Map, Uint8Array};
 use qbtc_core::net::browser::Address;
 use wasm_bindgen::closure::Closure;

@@ -1,5 +1,7 @@
 //! Signs of the browser that connections may be gone without anybody having told: the network is back, the page is seen again.
 
+use alloc::vec::Vec;
+
 use js_sys::{Function, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};

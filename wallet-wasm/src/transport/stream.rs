@@ -1,5 +1,7 @@
 //! A stream of a connection, whatever carries it.
 
+use alloc::vec::Vec;
+
 use super::channel::Channel;
 use super::error::TransportError;
 use super::websocket::SocketStream;

@@ -1,7 +1,9 @@
 //! Making a WebRTC connection: an offer to nobody, an answer made of the node's address, and the handshake on channel 0.
 
-use std::net::IpAddr;
-use std::rc::Rc;
+use alloc::borrow::ToOwned as _;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use js_sys::{Function, Reflect};
 use qbtc_core::net::browser::noise::{HANDSHAKE_BYTES_MAX, prologue};
@@ -144,7 +146,7 @@ async fn read(channel: &Channel, held: &mut Vec<u8>) -> Result<Vec<u8>, Transpor
             }
             if held.len() >= LENGTH_BYTES + length {
                 let rest = held.split_off(LENGTH_BYTES + length);
-                let mut message = std::mem::replace(held, rest);
+                let mut message = core::mem::replace(held, rest);
                 message.drain(..LENGTH_BYTES);
                 return Ok(message);
             }

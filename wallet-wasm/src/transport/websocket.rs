@@ -3,10 +3,12 @@
 //! For networks that let no UDP through, and for hosts without WebRTC. What comes is bounded: by Noise's longest message before it is opened, by
 //! yamux's windows afterwards. Whoever breaks the protocol ends the connection.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::rc::{Rc, Weak};
-use std::task::{Poll, Waker};
+use alloc::rc::{Rc, Weak};
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
 
 use js_sys::{ArrayBuffer, Function, Reflect, Uint8Array};
 use qbtc_core::net::browser::PeerId;
@@ -143,7 +145,7 @@ impl Inner {
         self.socket.send_with_u8_array(&opening)?;
         let mut proposal = Proposal::new(NOISE);
         self.until(|state| {
-            let come = std::mem::take(&mut state.held);
+            let come = core::mem::take(&mut state.held);
             if come.is_empty() {
                 return None;
             }
@@ -266,7 +268,7 @@ impl Inner {
     }
 
     fn wake(&self) {
-        let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
+        let waiting = core::mem::take(&mut self.state.borrow_mut().waiting);
         waiting.into_iter().for_each(Waker::wake);
     }
 

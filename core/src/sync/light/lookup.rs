@@ -351,7 +351,8 @@ impl LightClient {
                 // The transaction is in a block of another chain: somebody else may know better.
                 pending.tries += 1;
                 pending.stage = Stage::Thing;
-                pending.tried = BTreeSet::from([of.giver]);
+                pending.tried.clear();
+                pending.tried.insert(of.giver);
                 Ok(None)
             }
             Some(of) => {

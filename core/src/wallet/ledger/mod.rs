@@ -214,10 +214,12 @@ impl Ledger {
         if self.entry(&effects.txid).is_some() {
             return Ok(true);
         }
-        let made: BTreeMap<_, _> = self.pending.iter().flat_map(|entry| &entry.received).map(by_outpoint).collect();
+        // Collected, they would be sorted first, by code that browsers would have to load for each kind of thing.
+        let (mut made, mut inputs) = (BTreeMap::new(), BTreeSet::new());
+        made.extend(self.pending.iter().flat_map(|entry| &entry.received).map(by_outpoint));
         let find = |outpoint: &OutPoint| self.coins.get(outpoint).or_else(|| made.get(outpoint)).copied();
         let Some(entry) = self.entry_of(book, effects, None, find) else { return Ok(false) };
-        let inputs: BTreeSet<_> = entry.inputs().collect();
+        inputs.extend(entry.inputs());
         let conflicts = |other: &TxEntry| other.inputs().any(|input| inputs.contains(&input));
         if self.pending.iter().filter(|other| !conflicts(other)).count() >= Self::PENDING_MAX {
             return Err(LedgerError::TooManyPending);

@@ -1,5 +1,7 @@
 //! The light client as another tab calls it: by the names of its methods.
 
+use alloc::format;
+
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;

@@ -8,8 +8,12 @@ mod called;
 mod shown;
 mod watching;
 
-use std::rc::Rc;
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use js_sys::Promise;
 use qbtc_core::hash::Txid;

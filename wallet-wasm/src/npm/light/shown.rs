@@ -1,5 +1,8 @@
 //! What the light client says, as plain objects. The layer above gives them their types.
 
+use alloc::boxed::Box;
+use alloc::string::ToString as _;
+
 use qbtc_core::codec;
 use qbtc_core::lock::AddressPrefix;
 use qbtc_core::sync::light::{
@@ -11,9 +14,8 @@ use wasm_bindgen::JsValue;
 use crate::client::{NodeInfo, Notice, Watch};
 use crate::failure::Failure;
 use crate::npm::body::shown_body;
-use crate::npm::place::shown_mark;
-use crate::npm::shown_expiry;
 use crate::npm::value::{Object, list};
+use crate::npm::{shown_expiry, shown_mark};
 use crate::transport::Health;
 
 /// Something that whoever uses the client is told.

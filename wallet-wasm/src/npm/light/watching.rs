@@ -1,6 +1,8 @@
 //! Addresses that are watched while the client runs: what it finds is taken in here, kept, and told.
 
-use std::cell::{Cell, RefCell};
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
@@ -12,7 +14,7 @@ use wasm_bindgen::JsValue;
 use super::shown::{shown_entries, shown_notice};
 use crate::client::{Client, Notice, TooManyAddresses, Watch};
 use crate::failure::Failure;
-use crate::npm::place::shown_mark;
+use crate::npm::shown_mark;
 use crate::npm::value::Object;
 use crate::transport::now_ms;
 

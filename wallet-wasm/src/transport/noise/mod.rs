@@ -9,6 +9,11 @@
 
 mod primitives;
 
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use qbtc_core::net::browser::PeerId;
 use qbtc_core::net::browser::noise::{HANDSHAKE_BYTES_MAX, NOISE_PARAMS, payload, read_payload, signed};

@@ -1,5 +1,7 @@
 //! The primitives of the handshake for `snow`: those that the rest of the program has anyway, instead of the library's own older copies.
 
+use alloc::boxed::Box;
+
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use sha2::{Digest as _, Sha256};
