@@ -270,6 +270,9 @@ fn a_false_signature_is_neither_taken_over_nor_passed_on() {
     let forged = PartialTx::from_bytes(&forged.to_bytes()).unwrap();
     let invalid = PartialError::Signature(CryptoError::InvalidSignature { scheme: Scheme::MlDsa44 });
     assert_eq!(forged.finalize(), Err(invalid.clone()));
+    // Without a verifier it is put together as it is, and then refused by every node.
+    assert_eq!(forged.finalize_unverified().unwrap().body, *honest.body());
+    assert_eq!(honest.finalize_unverified(), Err(PartialError::Incomplete(1)));
     let mut mine = honest.clone();
     assert_eq!(mine.combine(&forged), Err(invalid));
     assert_eq!(mine, honest);
