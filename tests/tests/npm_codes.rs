@@ -68,6 +68,72 @@ fn every_code_that_is_thrown_is_promised_and_the_other_way_round() {
     assert!(never.is_empty(), "nothing throws {never:?}");
 }
 
+/// The errors of core that reach who only signs, as wallet-wasm/src/failure/codes.rs names them.
+const OF_SIGNING: [&str; 12] = [
+    "AmountError",
+    "AddressTextError",
+    "MnemonicError",
+    "PathError",
+    "CryptoError",
+    "PartialError",
+    "MessageError",
+    "ConditionsError",
+    "TreeError",
+    "LayoutError",
+    "HashTextError",
+    "CodecError",
+];
+/// Modules with exports for who only signs, beside what they convert from core's errors.
+const MODULES_OF_SIGNING: [&str; 10] = [
+    "amount.rs",
+    "npm/account.rs",
+    "npm/chain.rs",
+    "npm/coins.rs",
+    "npm/message.rs",
+    "npm/mnemonic.rs",
+    "npm/mod.rs",
+    "npm/partial.rs",
+    "npm/tree.rs",
+    "npm/value.rs",
+];
+/// Of those, what only the other programs throw: they verify, take in what other signers give, read paths as text, and name the place of a panic.
+const NOT_BY_SIGNING: [&str; 12] = [
+    "context-length",
+    "fatal",
+    "message-base64",
+    "message-not-one",
+    "message-version",
+    "message-witness",
+    "partial-different",
+    "path-branch",
+    "path-form",
+    "path-purpose",
+    "path-scheme",
+    "signature-invalid",
+];
+
+#[test]
+fn who_only_signs_has_a_sentence_for_each_error() {
+    let source = wallet_wasm().join("src");
+    let read = |name: &str| fs::read_to_string(source.join(name)).expect("a source file can be read");
+    let conversions = read("failure/codes.rs");
+    let of_signing = conversions.split("\nimpl From<").skip(1).filter(|conversion| {
+        OF_SIGNING.iter().any(|error| conversion.strip_prefix(error).is_some_and(|rest| rest.starts_with('>')))
+    });
+    let mut thrown: BTreeSet<String> =
+        of_signing.flat_map(|text| literals_after(text, "Self::new(")).map(str::to_owned).collect();
+    for name in MODULES_OF_SIGNING {
+        thrown.extend(literals_after(&read(name), "Failure::new(").into_iter().map(str::to_owned));
+    }
+    let table = fs::read_to_string(wallet_wasm().join("npm/src/sentences.ts")).expect("the sentences are there");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("  '")?.split_once("': '"));
+    let sentences: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).collect();
+    let dumb: Vec<_> = thrown.difference(&sentences).filter(|code| !NOT_BY_SIGNING.contains(&code.as_str())).collect();
+    let never: Vec<_> = sentences.difference(&thrown).collect();
+    assert!(dumb.is_empty(), "wallet-wasm/npm/src/sentences.ts lacks {dumb:?}");
+    assert!(never.is_empty(), "no program without sentences throws {never:?}");
+}
+
 #[test]
 fn literals_are_found_across_lines() {
     let text = "Failure::new(\"one\", x); Failure::new(\n    \"two\",\n y); Failure::new(code, z)";
