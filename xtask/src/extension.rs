@@ -3,15 +3,16 @@
 //! It is the web app's own programs and styles, with the scripts of `www/extension` beside them. Both lie in the target folder.
 
 use std::fs;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use zip::write::SimpleFileOptions;
+use zip::{DateTime, ZipWriter};
 
-use crate::process::output_of;
+use crate::web;
 use crate::workspace::Workspace;
-use crate::{tools, web};
 
 /// What of the web app it consists of: the wallet's program, the light client's, what starts workers, and how all looks.
 const OF_APP: [&str; 9] = [
@@ -42,8 +43,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     web::make(workspace, !options.dev)?;
     let folder = assemble(workspace)?;
     println!("{}: load it in chrome://extensions, with “Developer mode” on, by “Load unpacked”", folder.display());
-    let archive = pack(workspace, &folder)?;
-    println!("{}: {} bytes", archive.display(), fs::metadata(&archive)?.len());
+    let (archive, bytes) = (workspace.target.join("qbtc-extension.zip"), pack(&folder)?);
+    fs::write(&archive, &bytes).with_context(|| format!("cannot write {}", archive.display()))?;
+    println!("{}: {} bytes", archive.display(), bytes.len());
     Ok(())
 }
 
@@ -71,12 +73,22 @@ pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn pack(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    tools::node(workspace)?;
-    let archive = workspace.target.join("qbtc-extension.zip");
-    let script = workspace.root.join("xtask/src/zip.mjs");
-    output_of(Command::new("node").arg(script).arg(folder).arg(&archive)).context("the archive was not made")?;
-    Ok(archive)
+/// The files of a folder as a zip archive whose bytes depend on them alone: names in order, and no times.
+///
+/// # Errors
+/// If one cannot be read.
+fn pack(folder: &Path) -> Result<Vec<u8>> {
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().into())).collect::<Result<_>>()?;
+    names.sort();
+    let options = SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for name in names {
+        let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read {}", name.display()))?;
+        archive.start_file(name.to_string_lossy(), options)?;
+        archive.write_all(&bytes)?;
+    }
+    Ok(archive.finish()?.into_inner())
 }
 
 /// Holds the manifest to what is there, and to what the extension may do.
@@ -126,6 +138,27 @@ mod tests {
         check(MANIFEST, &|name| scripts.join(name).is_file()).unwrap();
         let error = check(MANIFEST, &|name| name != "provider.js").unwrap_err();
         assert!(error.to_string().contains("provider.js"));
+    }
+
+    #[test]
+    fn an_archive_depends_on_the_files_alone() {
+        let folder = |name: &str| std::env::temp_dir().join(format!("xtask-extension-{name}-{}", std::process::id()));
+        let made = |folder: PathBuf, names: [&str; 2]| {
+            fs::create_dir_all(&folder).unwrap();
+            names.iter().for_each(|name| fs::write(folder.join(name), name.repeat(100)).unwrap());
+            let archive = pack(&folder).unwrap();
+            fs::remove_dir_all(&folder).unwrap();
+            archive
+        };
+        let archive = made(folder("one"), ["b.js", "a.js"]);
+        assert_eq!(archive, made(folder("other"), ["a.js", "b.js"]));
+        let mut read = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+        assert_eq!(
+            (0..read.len()).map(|at| read.by_index(at).unwrap().name().unwrap().to_string()).collect::<Vec<_>>(),
+            ["a.js", "b.js"]
+        );
+        let text = std::io::read_to_string(read.by_name("b.js").unwrap()).unwrap();
+        assert_eq!(text, "b.js".repeat(100));
     }
 
     #[test]

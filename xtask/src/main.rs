@@ -46,7 +46,7 @@ enum Cli {
     Setup,
     /// Builds everything, starts a network on this machine, and prints what to open and to try
     Demo(demo::Options),
-    /// Runs every check: format, lints, tests natively and on wasm32, documentation, short fuzzing
+    /// Runs every check: format, lints, tests natively, on wasm32 and in Chromium, documentation, short fuzzing
     Test(test::Options),
     /// Measures the criterion benches, natively
     Bench(bench::Options),
