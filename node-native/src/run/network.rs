@@ -13,7 +13,7 @@ use crate::config::{NodeConfig, PeerIdentity, PeerListen, Whole};
 use crate::node::Node;
 use crate::p2p::address::ListenAddress;
 use crate::p2p::discovery::dialer::Slots;
-use crate::p2p::discovery::{DiscoveryOptions, SeedsOf, is_of_one_machine};
+use crate::p2p::discovery::{DiscoveryOptions, SeedNames, is_of_one_machine};
 use crate::p2p::identity::Identity;
 use crate::p2p::node_key::{NodeKey, RequiredIdentity};
 use crate::p2p::transport::webrtc::Certificate;
@@ -109,7 +109,7 @@ fn waits_for_peers(spec: &ChainSpec, options: &P2pOptions, discovery: &Discovery
 fn discovery(config: &NodeConfig, spec: &ChainSpec, store: Store, stored: StoredNetwork) -> DiscoveryOptions {
     let network = spec.network();
     let is_on = looks_for_nodes(config);
-    let SeedsOf { names, takes_private } = SeedsOf::chain(spec, &config.dns_seed, config.allow_private_addresses);
+    let SeedNames { names, takes_private } = SeedNames::of(spec, &config.dns_seed, config.allow_private_addresses);
     DiscoveryOptions {
         seeds: if is_on { names } else { Vec::new() },
         dns_servers: config.dns_server.clone(),

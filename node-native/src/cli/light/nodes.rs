@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Args;
@@ -15,7 +16,7 @@ use crate::config::HostName;
 use crate::light::LightOptions;
 use crate::p2p::address::NodeAddress;
 use crate::p2p::discovery::dns::Seeds;
-use crate::p2p::discovery::{SeedsOf, own_draws};
+use crate::p2p::discovery::{SeedNames, own_draws};
 use crate::paths::light_file;
 
 /// How many nodes are looked for where none is named: more than must answer, since some will not.
@@ -75,16 +76,17 @@ impl NodesOptions {
         Ok(LightOptions { spec: Arc::clone(spec), nodes, state_file })
     }
 
-    /// So many nodes at most, as far as can be of different groups of addresses: who tells all of them may have all of them.
+    /// Within the time that an answer may take, and that of one seed: so many nodes at most, as far as can be of different groups of addresses: who tells all of them may have all of them.
     async fn found_by_seeds(&self, spec: &ChainSpec, most: usize) -> anyhow::Result<Vec<NodeAddress>> {
-        let SeedsOf { mut names, takes_private } = SeedsOf::chain(spec, &self.dns_seed, self.allow_private_addresses);
+        let SeedNames { mut names, takes_private } = SeedNames::of(spec, &self.dns_seed, self.allow_private_addresses);
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let seeds = Seeds::new(&self.dns_server, spec.network().ports.p2p, takes_private)?;
         let mut draws = own_draws();
         let mut told = Vec::new();
-        while !names.is_empty() && told.len() < most {
+        let (begin, limit) = (Instant::now(), Duration::from_secs(self.timeout));
+        while !names.is_empty() && told.len() < most && begin.elapsed() < limit {
             let name = names.swap_remove(draws.below(names.len()));
             let found = seeds.ask(&name).await;
             if found.addresses.is_empty() {

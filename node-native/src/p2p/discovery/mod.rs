@@ -46,18 +46,18 @@ pub struct DiscoveryOptions {
     pub stored: StoredNetwork,
 }
 
-/// Which DNS seeds a chain has.
-pub struct SeedsOf {
+/// Which DNS seeds are asked.
+pub struct SeedNames {
     /// Their names.
     pub names: Vec<String>,
     /// Whether addresses of private networks are taken from them.
     pub takes_private: bool,
 }
 
-impl SeedsOf {
+impl SeedNames {
     /// Those of the chain, unless others are named.
     #[must_use]
-    pub fn chain(spec: &ChainSpec, named: &[impl AsRef<str>], takes_private: Option<bool>) -> Self {
+    pub fn of(spec: &ChainSpec, named: &[impl AsRef<str>], takes_private: Option<bool>) -> Self {
         let network = spec.network();
         let names = if named.is_empty() {
             // A name that leads to nodes is asked as seeds are.
