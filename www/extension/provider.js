@@ -28,7 +28,7 @@
     })
   }
 
-  /** Hears `connect`, `disconnect`, `accountsChanged` and `chainChanged`. */
+  /** Hears `accountsChanged`, the only event so far. */
   function on(event, listener) {
     if (!listeners.has(event)) listeners.set(event, new Set())
     listeners.get(event).add(listener)

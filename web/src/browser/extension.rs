@@ -103,7 +103,7 @@ pub(crate) enum Decision {
     /// It cannot be done: why.
     Error(String),
     /// No.
-    Refused(bool),
+    Refused,
 }
 
 /// Says something to the service worker, and returns what it answers.

@@ -77,7 +77,7 @@ pub enum Doubt {
     },
     /// All nodes are in one network.
     OneNetwork,
-    /// All nodes claim less work than was shown before.
+    /// All nodes claim less work than was shown before, or than the chain's spec names.
     LessWork,
     /// The tip is too old.
     Stale,

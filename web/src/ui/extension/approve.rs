@@ -90,7 +90,7 @@ fn decide(id: Id, decision: Decision) {
 
 #[component]
 fn Refuse(id: Id) -> impl IntoView {
-    view! { <div class="row"><button class="button plain" type="button" on:click=move |_| decide(id, Decision::Refused(true))>{text::REFUSE}</button></div> }
+    view! { <div class="row"><button class="button plain" type="button" on:click=move |_| decide(id, Decision::Refused)>{text::REFUSE}</button></div> }
 }
 
 /// Yes and no.
@@ -104,7 +104,7 @@ fn Choice(id: Id, yes: &'static str, busy: RwSignal<bool>, then: Callback<()>) -
     view! {
         <div class="row">
             <button class="button primary" type="button" disabled=move || busy.get() || !is_armed.get() on:click=move |_| then.run(())>{move || if busy.get() { text::SIGNING } else { yes }}</button>
-            <button class="button" type="button" disabled=busy on:click=move |_| decide(id, Decision::Refused(true))>{text::REFUSE}</button>
+            <button class="button" type="button" disabled=busy on:click=move |_| decide(id, Decision::Refused)>{text::REFUSE}</button>
         </div>
     }
 }

@@ -73,7 +73,7 @@ fn balance(shared: Shared, wallet: WalletState) -> Option<Value> {
         accounts.get(ACCOUNT).map(|state| (state.balance(&spec), state.height(), state.is_proven()))
     })?;
     // A sum over some of the blocks is no balance.
-    let level = if is_proven && wallet.is_at_tip() { Level::Filter.name() } else { CHECKING };
+    let level = if is_proven && wallet.reaches_tip(height) { Level::Filter.name() } else { CHECKING };
     Some(json!({
         "confirmed": balance.confirmed.to_string(),
         "pending": balance.pending.to_string(),

@@ -415,8 +415,12 @@ impl WalletState {
 
     /// Whether the account that is shown was looked through up to the tip: before, what it has is not known.
     pub(crate) fn is_at_tip(self) -> bool {
-        let height = self.with_current(|state| state.height().0);
-        self.shared.tip_time().is_some() && height.is_some_and(|height| height >= self.shared.height())
+        self.with_current(AccountState::height).is_some_and(|height| self.reaches_tip(height))
+    }
+
+    /// Whether an account that was looked through up to this height misses no block of the chain as it is known.
+    pub(crate) fn reaches_tip(self, height: Height) -> bool {
+        self.shared.tip_time().is_some() && height.0 >= self.shared.height()
     }
 }
 
