@@ -13,6 +13,8 @@ const CALL_TIME_MAX_MS = 30_000
 const AGAIN_MS = 100
 /** How long is waited, after a yes, until the wallet's document is unlocked as well. */
 const SETTLE_TIME_MAX_MS = 5_000
+/** Under which name the chain is kept that pages were told last. */
+const CHAIN = 'chain'
 const WINDOW = { type: 'popup', width: 440, height: 700, focused: true }
 
 const permissions = new Permissions(chrome.storage.local)
@@ -59,6 +61,8 @@ async function answerOwnPage({ what, id, decision, origin }) {
     case 'restart':
       if (await chrome.offscreen.hasDocument()) await chrome.offscreen.closeDocument()
       await keepDocument()
+      // Whoever has chosen need not wait until the pages know. One that is not told asks again.
+      tellChain().catch(() => {})
       return null
     case 'question':
       return requests.question(id) ?? null
@@ -73,12 +77,9 @@ async function answerOwnPage({ what, id, decision, origin }) {
     case 'revoke':
       await requests.disconnect(origin)
       return null
-    case 'accounts': {
-      // Others are not to see when the wallet is used.
-      const connected = await permissions.all()
-      await Promise.all([...pages.keys()].filter(origin => Object.hasOwn(connected, origin)).map(tellAccounts))
+    case 'accounts':
+      await tellAllAccounts()
       return null
-    }
     default:
       throw new Error(`there is no ${what}`)
   }
@@ -115,6 +116,22 @@ function closeQuestion(id) {
 async function tellAccounts(origin) {
   const accounts = (await permissions.has(origin)) ? await callWallet('accounts').catch(() => []) : []
   for (const port of pages.get(origin) ?? []) port.postMessage({ event: 'accountsChanged', value: accounts })
+}
+
+/** The same for all pages that are connected. Others are not to see when the wallet is used. */
+async function tellAllAccounts() {
+  const connected = await permissions.all()
+  await Promise.all([...pages.keys()].filter(origin => Object.hasOwn(connected, origin)).map(tellAccounts))
+}
+
+/** Tells all pages the chain, if it is not the one that they were told last. Its wallet is another one, and locked. */
+async function tellChain() {
+  const chain = await callWallet('chainId')
+  const { [CHAIN]: before } = await chrome.storage.local.get(CHAIN)
+  if (chain === before) return
+  await chrome.storage.local.set({ [CHAIN]: chain })
+  for (const port of [...pages.values()].flatMap(ports => [...ports])) port.postMessage({ event: 'chainChanged', value: chain })
+  await tellAllAccounts()
 }
 
 /** Waits until what the user has unlocked in a window is unlocked in the wallet's document: a page that was let in is not told that it is locked. */

@@ -28,7 +28,7 @@
     })
   }
 
-  /** Hears `accountsChanged`, the only event so far. */
+  /** Hears `accountsChanged`, or `chainChanged`. */
   function on(event, listener) {
     if (!listeners.has(event)) listeners.set(event, new Set())
     listeners.get(event).add(listener)

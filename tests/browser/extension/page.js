@@ -1,9 +1,11 @@
 // A site: it finds wallets by event, and asks the first.
 const wallets = []
 const accounts = []
+const chains = []
 window.addEventListener('qbtc:announceProvider', ({ detail }) => wallets.push(detail))
 window.dispatchEvent(new Event('qbtc:requestProvider'))
 wallets[0]?.provider.on('accountsChanged', (value) => accounts.push(value))
+wallets[0]?.provider.on('chainChanged', (value) => chains.push(value))
 
 const ask = (method, params) =>
   wallets[0].provider.request({ method, params }).then((result) => ({ result }), ({ code, message }) => ({ code, message }))
@@ -19,6 +21,7 @@ window.parts = {
     return codes
   },
   accounts: () => accounts,
+  chains: () => chains,
   frame: async () => {
     const frame = document.body.appendChild(document.createElement('iframe'))
     await new Promise((resolve) => { frame.onload = resolve; frame.src = '/' })

@@ -33,6 +33,8 @@ export async function share (scene, site, second) {
   await leave(scene, second)
   await lockItself(site, second, one, two)
   await another(scene, second)
+  await crash(scene, second)
+  await otherChain(scene, second)
 }
 
 /** The browser stops the service worker whenever it likes. */
@@ -129,4 +131,55 @@ async function another ({ extension, node, other }, second) {
   judge('restart: unlocked, it goes on where it was, and proves', true)
   const accounts = (await second.ask('qbtc_accounts')).result
   judge('restart: a site that was never connected still sees nothing', accounts?.length === 0, accounts)
+}
+
+/** The browser ends the process that all documents of the extension share, the hidden one and the scripts among them. */
+async function crash ({ extension, node, other }, site) {
+  const before = (await site.ask('qbtc_chainId')).result
+  const page = await extension.popup()
+  await page.getByTestId('balance').waitFor()
+  const tools = await extension.context.newCDPSession(page)
+  const crashed = page.waitForEvent('crash')
+  // It has no answer: whoever would give one is gone.
+  tools.send('Page.crash').catch(() => {})
+  await crashed
+  await page.close()
+  await until('the site is served again', async () => (await site.ask('qbtc_chainId')).result === before)
+  judge('crash: the next call of a site starts everything anew', true)
+  const again = await extension.popup()
+  await again.getByLabel('Passphrase').fill(PASSPHRASE)
+  await click('Unlock')(again)
+  await again.getByTestId('balance').waitFor()
+  await node.mine(1, other)
+  const { tip } = await node.get('/api/v1/chain')
+  await provenUpTo(again, tip.height)
+  await again.locator('.balance .badge[data-level="filter"]').waitFor()
+  judge('crash: the wallet is there, was locked, goes on where it was, and proves', true)
+  await again.close()
+}
+
+/** The user chooses another chain, and comes back. */
+async function otherChain ({ extension }, site) {
+  const first = (await site.ask('qbtc_chainId')).result
+  const page = await extension.popup()
+  await page.getByTestId('balance').waitFor()
+  await go(page, 'Settings')
+  await choose(page, 'local')
+  await page.getByRole('button', { name: 'Create a wallet' }).waitFor()
+  judge('chain: another has another wallet', true)
+  const told = await until('the site is told', () => site.page.evaluate(() => window.parts.chains().at(-1)))
+  judge('chain: a site is told of another', told !== first && told === (await site.ask('qbtc_chainId')).result, told)
+  await page.getByText('Another chain, or other nodes').click()
+  await extension.check(page, 'another-chain')
+  await choose(page, 'dev')
+  await page.getByLabel('Passphrase').waitFor()
+  judge('chain: back on the first, its wallet is there', true)
+  await until('the site is told', () => site.page.evaluate((id) => window.parts.chains().at(-1) === id, first))
+  judge('chain: and the site is told', true)
+  await page.close()
+}
+
+async function choose (page, chain) {
+  await page.getByLabel('Chain').selectOption(chain)
+  await click('Begin anew with these')(page)
 }

@@ -15,6 +15,7 @@ pub const BEGIN_NODES_HINT: &str = "/ip4/…/udp/…/webrtc-direct/certhash/…/
 pub const BEGIN_SAVE: &str = "Begin";
 pub const BEGIN_ANEW: &str = "Begin anew with these";
 pub const BEGIN_ANEW_MEANS: &str = "Each chain has a wallet of its own. Another chain does not remove this one.";
+pub const BEGIN_ELSEWHERE: &str = "Another chain, or other nodes";
 pub const RUNS_HIDDEN: &str = "A document of the extension that stays while the browser runs.";
 pub const STORAGE_OF_EXTENSION: &str = "The browser keeps this wallet until the extension is removed. Removing it removes the keys: make sure that the words are written down.";
 pub const SITES: &str = "Connected sites";

@@ -6,6 +6,7 @@ use leptos::task::spawn_local;
 use crate::browser::extension;
 use crate::extension::{Begin as Choice, CHAINS};
 use crate::text;
+use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title};
 
 /// The form. What is chosen first is the page; later it is a part of the settings.
@@ -49,4 +50,13 @@ pub(crate) fn Begin(is_first: bool) -> impl IntoView {
             </form>
         </section>
     }
+}
+
+/// The same where no wallet is open, folded; nothing, in a web page.
+#[component]
+pub(crate) fn BeginElsewhere() -> impl IntoView {
+    let is_extension = Shared::here().document.is_some();
+    is_extension.then(|| {
+        view! { <details class="card flat"><summary>{text::BEGIN_ELSEWHERE}</summary><Begin is_first=false/></details> }
+    })
 }

@@ -8,7 +8,7 @@ mod begin;
 mod offscreen;
 mod sites;
 
-pub(crate) use begin::Begin;
+pub(crate) use begin::{Begin, BeginElsewhere};
 pub(crate) use offscreen::Offscreen;
 
 use leptos::prelude::*;

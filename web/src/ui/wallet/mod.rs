@@ -24,6 +24,7 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 
 use super::context::Shared;
+use super::extension::BeginElsewhere;
 use super::parts::{Notice, Title};
 use crate::text;
 
@@ -55,8 +56,8 @@ pub(crate) fn Wallet() -> impl IntoView {
                 <Title text=text::NAV_WALLET/>
                 <Notice kind="bad"><p class="strong">{text::STORAGE_REFUSED}</p><p>{text::STORAGE_REFUSED_MEANS}</p><p class="small mono">{error}</p></Notice>
             }.into_any(),
-            Stage::None => view! { <setup::Setup/> }.into_any(),
-            Stage::Locked => view! { <setup::Unlock/> }.into_any(),
+            Stage::None => view! { <setup::Setup/><BeginElsewhere/> }.into_any(),
+            Stage::Locked => view! { <setup::Unlock/><BeginElsewhere/> }.into_any(),
             Stage::Open => view! { <Open page=page/> }.into_any(),
         }}
     }
