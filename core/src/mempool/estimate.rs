@@ -10,6 +10,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::pool::Mempool;
 use super::select::{Fees, select};
@@ -81,37 +82,50 @@ impl Mempool {
         if !(1..=ESTIMATE_BLOCKS_MAX).contains(&blocks) {
             return Err(EstimateError::Blocks { found: blocks });
         }
-        let answers = [
-            FeeEstimate { rate: self.fee_rate_min(now), basis: EstimateBasis::Floor },
-            FeeEstimate { rate: self.waiting_rate(blocks, spec), basis: EstimateBasis::Pool },
-            FeeEstimate { rate: self.estimator.rate(blocks), basis: EstimateBasis::RecentBlocks },
-        ];
-        // The first of the highest, so that the basis is the plainest there is.
-        Ok(answers
-            .into_iter()
-            .reduce(|best, next| if next.rate > best.rate { next } else { best })
-            .expect("there are three"))
+        let waiting = self.waiting_rates(blocks..=blocks, spec);
+        Ok(self.highest(blocks, waiting.first(), now))
     }
 
-    /// What beats the last package that still fits into so many blocks; zero if all that waits fits.
-    fn waiting_rate(&self, blocks: u32, spec: &ChainSpec) -> FeeRate {
+    /// The same for each wait from 1 to [`ESTIMATE_BLOCKS_MAX`] blocks, in one walk over the pool.
+    #[must_use]
+    pub fn estimate_fees(&self, now: BlockTime, spec: &ChainSpec) -> Vec<FeeEstimate> {
+        let waiting = self.waiting_rates(1..=ESTIMATE_BLOCKS_MAX, spec);
+        (1..=ESTIMATE_BLOCKS_MAX)
+            .zip(0..)
+            .map(|(blocks, place)| self.highest(blocks, waiting.get(place), now))
+            .collect()
+    }
+
+    /// The highest answer, and of several the first, so that the basis is the plainest there is.
+    fn highest(&self, blocks: u32, waiting: Option<&FeeRate>, now: BlockTime) -> FeeEstimate {
+        let answers = [
+            FeeEstimate { rate: self.fee_rate_min(now), basis: EstimateBasis::Floor },
+            FeeEstimate { rate: waiting.copied().unwrap_or(FeeRate::ZERO), basis: EstimateBasis::Pool },
+            FeeEstimate { rate: self.estimator.rate(blocks), basis: EstimateBasis::RecentBlocks },
+        ];
+        let higher = |best: FeeEstimate, next: FeeEstimate| if next.rate > best.rate { next } else { best };
+        answers.into_iter().reduce(higher).expect("there are three")
+    }
+
+    /// For each of these waits, what beats the last package that still fits into so many blocks; none for those where all that waits fits.
+    fn waiting_rates(&self, waits: RangeInclusive<u32>, spec: &ChainSpec) -> Vec<FeeRate> {
         let block_bytes = u64::from(spec.consensus().limits.block_bytes).saturating_sub(TEMPLATE_BYTES_KEPT);
-        let mut space_bytes = block_bytes.saturating_mul(blocks.into());
-        if self.size_bytes() <= space_bytes {
-            return FeeRate::ZERO;
-        }
-        let all = self.entries().map(super::MempoolEntry::sequence).collect();
+        let mut spaces = waits.map(|blocks| block_bytes.saturating_mul(blocks.into()));
+        let mut rates = Vec::new();
+        let Some(mut space_bytes) = spaces.next().filter(|space_bytes| self.size_bytes() > *space_bytes) else {
+            return rates;
+        };
+        let (all, mut size_bytes) = (self.entries().map(super::MempoolEntry::sequence).collect(), 0);
         for selected in select(&self.graph, all, Fees::Paid, u64::MAX) {
-            let size_bytes = u64::from(self.graph.entry(selected.sequence).size_bytes());
-            match space_bytes.checked_sub(size_bytes) {
-                Some(left) => space_bytes = left,
-                None => {
-                    let beaten = selected.package_rate.quanta_per_1000_bytes().saturating_add(1);
-                    return FeeRate::from_quanta_per_1000_bytes(beaten);
-                }
+            size_bytes += u64::from(self.graph.entry(selected.sequence).size_bytes());
+            while size_bytes > space_bytes {
+                let beaten = selected.package_rate.quanta_per_1000_bytes().saturating_add(1);
+                rates.push(FeeRate::from_quanta_per_1000_bytes(beaten));
+                let Some(next) = spaces.next() else { return rates };
+                space_bytes = next;
             }
         }
-        FeeRate::ZERO
+        rates
     }
 
     /// Remembers what a block took, before the pool gives it up.

@@ -7,7 +7,13 @@ use crate::test;
 use crate::world::{COIN, Owner, Payment, World, rate, simple};
 
 fn estimate(world: &World, blocks: u32) -> FeeEstimate {
-    world.pool.estimate_fee(blocks, world.now, &world.spec).unwrap()
+    let estimate = world.pool.estimate_fee(blocks, world.now, &world.spec).unwrap();
+    assert_eq!(
+        world.pool.estimate_fees(world.now, &world.spec)[blocks as usize - 1],
+        estimate,
+        "one walk for all waits"
+    );
+    estimate
 }
 
 fn floor() -> FeeEstimate {

@@ -11,7 +11,6 @@ use qbtc_core::commit::flyclient::{HistorySource, Opening, ProveError, SampledPr
 use qbtc_core::commit::mmr::{self, BlockProof};
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
-use qbtc_core::mempool::ESTIMATE_BLOCKS_MAX;
 use qbtc_core::net::{
     CommittedFilter, FoundTransaction, LIGHT_FILTERS_MAX, LIGHT_HEADERS_MAX, LightAnswer, LightQuestion, LightTip,
     ProofBytes, Unavailable,
@@ -21,11 +20,13 @@ use qbtc_core::units::Height;
 use crate::node::Node;
 use crate::store::{ChainView, StoreError};
 
-/// What a question costs its asker beside the bytes of the answer: the disk is read for it.
-pub(super) const fn cost_bytes(question: &LightQuestion) -> usize {
+/// What a question costs its asker beside the bytes of the answer: the disk is read for it. For the commitments of each block of `Filters`, and of each
+/// that is drawn for `Work`, a body is read and hashed.
+pub(super) fn cost_bytes(question: &LightQuestion) -> usize {
     match question {
-        LightQuestion::Work { .. } => 1 << 20,
-        LightQuestion::Filters { .. } | LightQuestion::Blocks { .. } | LightQuestion::Submit { .. } => 64 << 10,
+        LightQuestion::Work { .. } => 4 << 20,
+        LightQuestion::Filters { count, .. } => (64 << 10) + (*count).min(LIGHT_FILTERS_MAX) as usize * (8 << 10),
+        LightQuestion::Blocks { .. } | LightQuestion::Submit { .. } => 64 << 10,
         LightQuestion::Tip
         | LightQuestion::NextTip { .. }
         | LightQuestion::Headers { .. }
@@ -205,13 +206,7 @@ impl Chain<'_> {
     }
 
     fn fees(&self, blocks: &[u32]) -> LightAnswer {
-        let (live, now) = (self.node.live(), self.node.now());
-        let rates = blocks.iter().map(|blocks| {
-            let blocks = (*blocks).clamp(1, ESTIMATE_BLOCKS_MAX);
-            let estimate = live.pool.estimate_fee(blocks, now, self.node.spec());
-            estimate.map_or_else(|_| live.pool.fee_rate_min(now), |estimate| estimate.rate)
-        });
-        LightAnswer::Fees(rates.collect())
+        LightAnswer::Fees(blocks.iter().map(|blocks| self.node.recent_fee_estimate(*blocks).rate).collect())
     }
 }
 

@@ -87,14 +87,9 @@ pub(crate) async fn bands(State(api): App) -> Result<Response, Problem> {
 #[utoipa::path(get, operation_id = "fees", path = "/fees", tag = "mempool", responses((status = OK, description = "As asked.", body = FeeEstimates), Problems))]
 pub(crate) async fn fees(State(api): App) -> Result<Response, Problem> {
     let fees = api.every_now_and_then("fees", |node| {
-        let now = node.now();
-        // Each estimate walks over the pool. Its lock is let go in between, so that blocks and transactions need not wait for all.
-        let estimate = |blocks| {
-            let estimate = node.live().pool.estimate_fee(blocks, now, node.spec());
-            estimate.map(|estimate| FeeEstimate::new(blocks, estimate)).map_err(|error| Problem::fault(&error))
-        };
-        let estimates = WAITS.into_iter().map(estimate).collect::<Result<_, _>>()?;
-        Ok(FeeEstimates { fee_rate_min: node.live().pool.fee_rate_min(now).quanta_per_1000_bytes(), estimates })
+        let estimate = |blocks| FeeEstimate::new(blocks, node.recent_fee_estimate(blocks));
+        let fee_rate_min = node.live().pool.fee_rate_min(node.now()).quanta_per_1000_bytes();
+        Ok(FeeEstimates { fee_rate_min, estimates: WAITS.into_iter().map(estimate).collect() })
     });
     Ok(Validity::Moment.respond(&HeaderMap::new(), json(&fees.await?)))
 }
