@@ -71,6 +71,9 @@ pub enum LedgerError {
     /// Too many pending transactions.
     #[error("more than {} pending transactions", Ledger::PENDING_MAX)]
     TooManyPending,
+    /// Too long a history: a longer one could not be read back.
+    #[error("more than {} transactions: pay to another account, whose history is its own", Ledger::ENTRIES_MAX)]
+    TooManyEntries,
     /// A stored entry that contradicts those before it.
     #[error("stored transaction {txid} does not follow from those before it")]
     Inconsistent {
@@ -148,7 +151,7 @@ impl Ledger {
     /// block holds become mined ones; those that conflict with it, or can no longer be mined, are dropped.
     ///
     /// # Errors
-    /// [`LedgerError::NotAbove`], if the block is not above the tip.
+    /// [`LedgerError::NotAbove`], if the block is not above the tip; [`LedgerError::TooManyEntries`]. Then nothing has changed.
     pub fn apply(
         &mut self,
         book: &AddressBook,
@@ -159,6 +162,10 @@ impl Ledger {
             && block.height <= tip.height
         {
             return Err(LedgerError::NotAbove { found: block.height, tip: tip.height });
+        }
+        // As if each of them touched it: what is a few short of the limit may as well end.
+        if self.mined.len() + transactions.len() > Self::ENTRIES_MAX {
+            return Err(LedgerError::TooManyEntries);
         }
         let mut touched = Vec::new();
         let mut spent_by_block: BTreeSet<OutPoint> = BTreeSet::new();
@@ -254,21 +261,23 @@ impl Ledger {
     /// Makes these the pending entries, parents first: those whose coins are there and not yet taken, with their coins looked up anew,
     /// since blocks may have come or gone under them. Only the first [`Ledger::PENDING_MAX`] stay.
     fn readmit(&mut self, candidates: Vec<TxEntry>) {
-        let mut free = self.coins.clone();
-        let mut taken_of_others = BTreeSet::new();
+        // The coins that there are: the mined ones and these, but for those that are taken.
+        let (mut made, mut taken, mut taken_of_others) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         self.pending = Vec::new();
         for mut entry in candidates {
-            let found: Option<Vec<_>> = entry.spent.iter().map(|coin| free.get(&coin.outpoint).copied()).collect();
+            let free = |outpoint: &OutPoint| {
+                let coin = self.coins.get(outpoint).or_else(|| made.get(outpoint));
+                coin.filter(|_| !taken.contains(outpoint)).copied()
+            };
+            let found: Option<Vec<_>> = entry.spent.iter().map(|coin| free(&coin.outpoint)).collect();
             let conflicts = entry.spent_of_others.iter().any(|outpoint| taken_of_others.contains(outpoint));
             let Some(found) = found.filter(|_| !conflicts && self.pending.len() < Self::PENDING_MAX) else { continue };
-            for coin in &found {
-                free.remove(&coin.outpoint);
-            }
+            taken.extend(found.iter().map(|coin| coin.outpoint));
             taken_of_others.extend(entry.spent_of_others.iter().copied());
             entry.spent = found;
             entry.block = None;
             entry.received.iter_mut().for_each(|coin| coin.height = None);
-            free.extend(entry.received.iter().map(by_outpoint));
+            made.extend(entry.received.iter().map(by_outpoint));
             self.pending.push(entry);
         }
     }
