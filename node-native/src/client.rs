@@ -21,6 +21,8 @@ use crate::paths::{NodeAddresses, cookie_file, node_file};
 const RESPONSE_BYTES_MAX: u64 = 160 << 20;
 /// The longest cookie or address file, and the longest explanation of a refusal, in bytes.
 const FILE_BYTES_MAX: u64 = 4_096;
+/// The most bytes that a node says of where it listens: a machine of many networks has hundreds of addresses.
+const NODE_FILE_BYTES_MAX: u64 = 1 << 20;
 /// A node on this machine answers at once, or is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -260,7 +262,7 @@ impl Login {
     fn header(&self) -> Result<Option<Zeroizing<String>>, ClientError> {
         let pair = match self {
             Self::Password { user, password } => Zeroizing::new(format!("{user}:{}", password.as_str())),
-            Self::Cookie(path) => match read_small(path) {
+            Self::Cookie(path) => match read_bounded(path, FILE_BYTES_MAX) {
                 Ok(cookie) => Zeroizing::new(cookie.trim().to_owned()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(ClientError::Cookie { path: path.clone(), error }),
@@ -274,7 +276,7 @@ impl Login {
 #[must_use]
 pub fn running_node(chain_dir: &Path) -> Option<NodeAddresses> {
     let NodeAddresses { pid, rpc, http, stratum, p2p } =
-        serde_json::from_str(&read_small(&node_file(chain_dir)).ok()?).ok()?;
+        serde_json::from_str(&read_bounded(&node_file(chain_dir), NODE_FILE_BYTES_MAX).ok()?).ok()?;
     let reachable = |address: Option<String>| address.map(reachable);
     Some(NodeAddresses { pid, rpc: reachable(rpc), http: reachable(http), stratum: reachable(stratum), p2p })
 }
@@ -296,9 +298,13 @@ pub fn cookie_login(chain_dir: &Path) -> Login {
     Login::Cookie(cookie_file(chain_dir))
 }
 
-fn read_small(path: &Path) -> io::Result<String> {
+/// Reads a text of at most so many bytes; half of one would be another.
+fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
-    io::Read::read_to_string(&mut io::Read::take(fs::File::open(path)?, FILE_BYTES_MAX), &mut text)?;
+    io::Read::read_to_string(&mut io::Read::take(fs::File::open(path)?, bytes_max + 1), &mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {bytes_max} bytes")));
+    }
     Ok(text)
 }
 

@@ -59,7 +59,7 @@ impl GlobalOptions {
 /// Which node, and who asks it. It has no `Debug`, since it holds a password.
 #[derive(Args, Clone, Default)]
 pub struct NodeOptions {
-    /// Where the node listens [default: what the running node has written to its data folder].
+    /// Where the node listens [default: what the running node has written to its data folder when it started].
     #[arg(long, global = true, env = "QBTC_RPC", value_name = "HOST:PORT", hide_env_values = true)]
     rpc: Option<String>,
     /// The user that the node knows you as [default: by the node's cookie file].

@@ -30,6 +30,7 @@ pub(super) struct RpcCommand {
     /// The method.
     method: String,
     /// Its parameters, in order; with --named, each as NAME=VALUE.
+    #[arg(allow_negative_numbers = true)]
     params: Vec<String>,
     /// Takes parameters by name.
     #[arg(long)]

@@ -200,7 +200,8 @@ pub fn fee_advice(node: &Client, within_blocks: u32) -> Result<FeeAdvice, Client
     Ok(FeeAdvice { rate: estimate.unwrap_or(least).max(least), is_estimate: estimate.is_some() })
 }
 
-/// The fees of all that would leave the pool with a transaction, its own not counted.
+/// The fees of all that would leave the pool with a transaction, its own not counted. What the node's operator has valued otherwise counts as he
+/// values it; none, if that is below nothing.
 ///
 /// # Errors
 /// [`ClientError`]; with [`NOT_FOUND`], if the transaction does not wait in the pool.
@@ -211,12 +212,18 @@ pub fn dependent_fees(node: &Client, txid: &Txid) -> Result<Amount, ClientError>
     }
     #[derive(Deserialize)]
     struct Fees {
-        base: Box<RawValue>,
+        modified: Box<RawValue>,
         descendant: Box<RawValue>,
     }
     const METHOD: &str = "getmempoolentry";
     let Entry { fees } = node.call(METHOD, json!([txid]))?;
-    Ok(amount_of(node, METHOD, &fees.descendant)?.saturating_sub(amount_of(node, METHOD, &fees.base)?))
+    let quanta = |coins: &RawValue| -> Result<i128, ClientError> {
+        let (sign, digits) = coins.get().strip_prefix('-').map_or((1, coins.get()), |digits| (-1, digits));
+        let amount: Amount = digits.parse().map_err(|error: AmountError| strange(node, METHOD, &error.to_string()))?;
+        Ok(sign * i128::from(amount.quanta()))
+    };
+    let others = quanta(&fees.descendant)? - quanta(&fees.modified)?;
+    Ok(Amount::from_quanta(u64::try_from(others.max(0)).unwrap_or(u64::MAX)).unwrap_or(Amount::MAX))
 }
 
 /// An amount as Bitcoin's calls give it, a number of coins: read from its digits, since a float does not hold every amount.
