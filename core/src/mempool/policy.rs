@@ -55,13 +55,18 @@ pub struct Policy {
     pub data_outputs_max: u32,
 }
 
+impl Policy {
+    /// The largest transaction that nodes relay, in bytes.
+    pub const TX_BYTES_MAX: u32 = 262_144;
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let one_quantum_a_byte = FeeRate::from_quanta_per_1000_bytes(FeeRate::BYTES);
         Self {
             relay_fee_rate_min: one_quantum_a_byte,
             incremental_fee_rate: one_quantum_a_byte,
-            tx_bytes_max: 262_144,
+            tx_bytes_max: Self::TX_BYTES_MAX,
             ancestors_max: 25,
             ancestor_bytes_max: 524_288,
             descendants_max: 25,

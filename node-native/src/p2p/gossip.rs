@@ -3,6 +3,7 @@
 //! Messages say nothing of who sent them first. None is passed on before this node has said so, and a peer that sends what is rejected
 //! loses its place in the mesh, and its connection in the end.
 
+use qbtc_core::mempool::Policy;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use super::wire::protocol;
 
 /// The most bytes of a compact block that goes to everybody: the short ids of 170,000 transactions.
 const COMPACT_BLOCK_BYTES_MAX: usize = 1 << 20;
-/// The most bytes of a transaction that goes to everybody: no mempool takes longer ones (`Policy::tx_bytes_max`).
-const TRANSACTION_BYTES_MAX: usize = 262_144;
+/// The most bytes of a transaction that goes to everybody: no mempool takes longer ones.
+const TRANSACTION_BYTES_MAX: usize = Policy::TX_BYTES_MAX as usize;
 /// What gossipsub writes around a message.
 const AROUND_MESSAGE_BYTES: usize = 1 << 10;
 /// How often the mesh is looked after.

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
 use qbtc_core::codec;
-use qbtc_core::mempool::AdmitError;
+use qbtc_core::mempool::{AdmitError, Policy};
 use qbtc_core::tx::Transaction;
 
 use super::{App, Binary, Problems};
@@ -18,7 +18,7 @@ use crate::api::rest::shapes::{BroadcastAnswer, TestAnswer};
 use crate::node::TxRefusal;
 
 /// The largest body: the largest transaction that is relayed, twice over, since it may come as hex.
-pub(crate) const BODY_BYTES_MAX: usize = 2 * 512 * 1_024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * Policy::TX_BYTES_MAX as usize;
 
 /// Hands in a transaction, for the mempool and the miners.
 ///
