@@ -48,7 +48,8 @@ fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(draft, path)?;
-    path.parent().map_or(Ok(()), sync_folder)
+    // The parent of a bare name is no name at all.
+    path.parent().map_or(Ok(()), |folder| sync_folder(if folder == Path::new("") { Path::new(".") } else { folder }))
 }
 
 /// Makes sure that a folder's names are on the disk. Other systems than Unix keep no such promise to be asked for.

@@ -274,17 +274,15 @@ impl Running {
             tracing::warn!("some connections did not end in time");
         }
         let driver = self.driver;
-        // It fails only if the driver panicked, which has been reported by then.
         let joined = tokio::task::spawn_blocking(move || driver.join()).await;
         drop(self.data_dir);
-        joined.map_err(|error| RunError::System(error.into()))?;
-        match self.node.fault() {
-            Some(fault) => Err(RunError::Fault(fault.clone())),
-            None => {
-                tracing::info!("stopped");
-                Ok(())
-            }
+        // A panic of the driver is a fault as well, and says more here.
+        if let Some(fault) = self.node.fault() {
+            return Err(RunError::Fault(fault.clone()));
         }
+        joined.map_err(|error| RunError::System(error.into()))?;
+        tracing::info!("stopped");
+        Ok(())
     }
 }
 

@@ -20,7 +20,8 @@ use super::rest::Problem;
 use crate::metrics::{Interface, Metrics, Rejection};
 use crate::slots;
 
-/// The most addresses that are remembered. Beyond it, those that have not been seen before share one budget.
+/// The most addresses that are remembered. Beyond it, all share one budget, until some have not asked for a while and are
+/// forgotten.
 const ADDRESSES_MAX: usize = 100_000;
 
 /// How often those are forgotten who have not asked for a while, once there are so many.

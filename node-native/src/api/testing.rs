@@ -118,6 +118,12 @@ impl TestNode {
         self.spend(place, coin)
     }
 
+    /// A payment to ourselves of what another one has paid, mined or not.
+    pub(crate) fn payment_of(&self, parent: &Transaction) -> Transaction {
+        let coin = Coin::of_output(&parent.body.outputs[0], self.node.chain().state().height(), false);
+        self.spend(OutPoint { txid: parent.txid(), index: 0 }, coin.expect("an output that can be spent"))
+    }
+
     fn spend(&self, place: OutPoint, coin: Coin) -> Transaction {
         let amount =
             coin.amount.checked_sub(Amount::from_quanta(FEE).unwrap()).expect("a coin worth more than the fee");
@@ -172,7 +178,7 @@ impl TestNode {
 }
 
 /// The dev chain with the easiest target that there is, so that a test waits for no proof of work.
-fn easy_chain() -> ChainSpec {
+pub(crate) fn easy_chain() -> ChainSpec {
     let (dev, easiest) = (ChainSpec::dev(), 0x207f_ffff_u32);
     let bits = dev.consensus().bits_limit.0.to_string();
     ChainSpec::from_toml(&dev.to_toml().replace(&bits, &easiest.to_string())).expect("a spec with other bits")

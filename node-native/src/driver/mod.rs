@@ -30,7 +30,7 @@ use qbtc_core::verify::{CheckedBlock, VerifiedCache};
 use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
-use crate::node::{Admission, Command, Commit, Fault, Live, Node, Unverified, now};
+use crate::node::{Admission, Command, Commit, Fault, Live, Node, StopOnPanic, Unverified};
 use crate::store::{Batch, ChainView, Store, StoreError};
 use mempool::SavedMempool;
 use writer::Writer;
@@ -138,9 +138,12 @@ pub(crate) fn start_knowing(
     cache: VerifiedCache,
 ) -> Result<(Node, DriverThread), StoreError> {
     let view = Arc::new(store.view()?);
-    let loaded = store.load_tree(now())?;
+    let loaded = store.load_tree()?;
     if loaded.left_out > 0 {
-        tracing::warn!(headers = loaded.left_out, "stored headers are not valid any more: is the clock right?");
+        tracing::warn!(
+            headers = loaded.left_out,
+            "stored headers are not valid any more: a checkpoint speaks against them"
+        );
     }
     let height = view.state().height().next().unwrap_or(Height(u32::MAX));
     let live = Live { pool: Mempool::new(options.policy.clone(), height), chain: Arc::clone(&view) };
@@ -190,6 +193,7 @@ async fn tick(node: Node, commands: mpsc::Sender<Command>, unverified: mpsc::Sen
 
 impl Driver {
     fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let _guard = StopOnPanic::new(&self.node, "chain driver");
         if let Err(fault) = self.work(&mut commands) {
             tracing::error!("{fault}");
             // Only the first fault counts, and this is where faults end up.
@@ -305,6 +309,9 @@ impl Driver {
             Command::Expire => {
                 self.expire();
                 self.save_mempool()?;
+                if !self.has_unwritten() {
+                    self.prune_old()?;
+                }
             }
             Command::Stop => {}
         }

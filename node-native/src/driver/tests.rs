@@ -7,20 +7,24 @@ use qbtc_core::chain::ChainStore;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::{EXTRANONCE_BYTES, Payout, Solution};
-use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::CoinView;
 use qbtc_core::verify::CheckedBlock;
 
 use super::*;
+use crate::api::testing::easy_chain;
 use crate::node::Submitted;
 use crate::store::{Indexes, StoreOptions};
 
 fn open(folder: &Path) -> (Node, DriverThread) {
+    open_with(folder, DriverOptions::default())
+}
+
+fn open_with(folder: &Path, driver: DriverOptions) -> (Node, DriverThread) {
     let indexes = Indexes { txids: true, addresses: true };
     let options = StoreOptions { indexes, ..StoreOptions::default() };
-    let store = Store::open(&folder.join("chain.redb"), Arc::new(ChainSpec::dev()), &options).unwrap();
-    start(store, Arc::new(Metrics::new("dev")), DriverOptions::default()).unwrap()
+    let store = Store::open(&folder.join("chain.redb"), Arc::new(easy_chain()), &options).unwrap();
+    start(store, Arc::new(Metrics::new("dev")), driver).unwrap()
 }
 
 fn payout(miner: u8) -> Payout {
@@ -107,5 +111,79 @@ async fn a_reorg_moves_coins_and_indexes_together() {
     stop(&node, thread);
     let (node, thread) = open(folder.path());
     assert_eq!(node.chain().state().tip(), better[1]);
+    stop(&node, thread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_way_is_gone_and_written_in_parts() {
+    const BLOCKS: u32 = 2 * 64 + 10;
+    let folder = tempfile::tempdir().unwrap();
+    let options = DriverOptions { batch_blocks_max: 8, ..DriverOptions::default() };
+    let (node, thread) = open_with(folder.path(), options.clone());
+    let mut ids = Vec::new();
+    for _ in 0..BLOCKS {
+        ids.push(mine_and_submit(&node, 1).await);
+    }
+    let coins = node.chain().coin_count();
+    node.invalidate(ids[0]).await.unwrap();
+    assert_eq!(node.chain().state().height(), Height(0));
+    node.reconsider(ids[0]).await.unwrap();
+    assert_eq!(node.chain().state().tip(), *ids.last().unwrap());
+    assert_eq!(node.chain().coin_count(), coins);
+    stop(&node, thread);
+    let (node, thread) = open_with(folder.path(), options);
+    assert_eq!(node.chain().state().tip(), *ids.last().unwrap(), "all of it is on the disk");
+    stop(&node, thread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_keeps_up_with_blocks_that_come_one_after_the_other() {
+    const BLOCKS: u32 = Prune::DEPTH_MIN + 100;
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (giver, giving) = open(folders[0].path());
+    let prune = Prune { witnesses: Some(0), bodies: None };
+    let options = DriverOptions { batch_blocks_max: 16, prune, ..DriverOptions::default() };
+    let (taker, taking) = open_with(folders[1].path(), options);
+    let mut blocks = Vec::new();
+    for _ in 0..BLOCKS {
+        let id = mine_and_submit(&giver, 1).await;
+        blocks.push(giver.chain().block(&id).unwrap());
+    }
+    for block in blocks {
+        let mut importing = taker.import_checked(Arc::new(block), Vec::new()).await.unwrap();
+        assert_eq!(importing.finish().await.unwrap(), Submitted::Connected, "also where a batch ends with it");
+    }
+    // The node has had no pause in which it would have written everything.
+    assert!(taker.chain().pruned_below() > Height(1));
+    assert_eq!(taker.prune(Height(u32::MAX)).await.unwrap(), Height(BLOCKS - Prune::DEPTH_MIN));
+    stop(&giver, giving);
+    stop(&taker, taking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_panics_stops_the_node_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, thread) = open(folder.path());
+    let held = node.clone();
+    let part = std::thread::spawn(move || {
+        let _guard = StopOnPanic::new(&held, "part of a test");
+        panic!("on purpose");
+    });
+    assert!(part.join().is_err());
+    assert!(node.stopping().is_cancelled());
+    assert!(matches!(node.fault(), Some(Fault::Panicked { part: "part of a test" })));
+    thread.join();
+    let told = node.save_mempool().await.unwrap_err().to_string();
+    assert!(told.contains("part of a test"), "{told}");
+}
+
+#[test]
+fn a_part_that_ends_by_itself_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let (node, thread) = open(folder.path());
+    drop(StopOnPanic::new(&node, "part of a test"));
+    assert!(node.fault().is_none() && !node.stopping().is_cancelled());
     stop(&node, thread);
 }

@@ -11,7 +11,7 @@ use qbtc_core::verify::{BlockError, CheckedBlock};
 
 use super::stack::Stack;
 use super::{Driver, Prune};
-use crate::node::{BlockRefusal, Fault, InvalidateError, Submitted, now};
+use crate::node::{BlockRefusal, Fault, InvalidateError, Pruned, Submitted, now};
 use crate::parallel::verify_in_parallel;
 
 /// The most blocks of one move. A longer way is gone in several moves, each to a valid chain.
@@ -50,7 +50,7 @@ impl Driver {
         self.node.shared().headers.write().add_body(&id).expect("its header was inserted just now");
         let invalid = self.advance()?;
         self.incoming.remove(&id);
-        if self.batch.connected(&id).is_some() {
+        if self.is_in_chain(&id, block.coinbase().height)? {
             return Ok(Ok(Submitted::Connected));
         }
         self.batch.push_aside(block);
@@ -63,7 +63,20 @@ impl Driver {
         }
     }
 
-    /// Moves the tip to the best complete block, and returns which blocks were found invalid on the way.
+    /// Whether a block is in the chain, be it written or on its way to the disk.
+    fn is_in_chain(&self, id: &BlockHash, height: Height) -> Result<bool, Fault> {
+        for batch in [Some(&self.batch), self.writer.batch()].into_iter().flatten() {
+            if batch.connected(id).is_some() {
+                return Ok(true);
+            }
+            if height >= batch.first_height() {
+                return Ok(false);
+            }
+        }
+        Ok(self.view.block_id(height)? == Some(*id))
+    }
+
+    /// Moves the tip to the best complete block, and returns which blocks were found invalid on the way. A long way is written in parts.
     pub(super) fn advance(&mut self) -> Result<Vec<(BlockHash, BlockError)>, Fault> {
         let mut invalid = Vec::new();
         while let Some(path) = self.next_path() {
@@ -84,8 +97,11 @@ impl Driver {
                         Fault::Inconsistent(qbtc_core::chain::Inconsistency::Coins { id, error })
                     })?;
                     self.node.metrics().block_applied(started.elapsed());
+                    self.flush_if_large()?;
                 }
                 Err(ReorgError::Invalid { id, error }) => {
+                    // Its roots were compared before it was stored: these are the transactions of its header.
+                    debug_assert!(error.condemns_header(), "{error}");
                     tracing::warn!(block = %id, "invalid block: {error}");
                     self.node.metrics().block_refused();
                     self.node.shared().headers.write().mark_invalid(&id).expect("a block of the path is in the tree");
@@ -152,16 +168,16 @@ impl Driver {
         Ok(Ok(()))
     }
 
-    /// Prunes below a height, as far as reorgs allow, and returns below which height witnesses are gone.
-    pub(super) fn prune(&mut self, below: Height) -> Result<Height, Fault> {
+    /// Prunes below a height, as far as reorgs allow and one step does.
+    pub(super) fn prune(&mut self, below: Height) -> Result<Pruned, Fault> {
         let limit = Height(self.view.state().height().0.saturating_sub(Prune::DEPTH_MIN));
         let below = below.min(limit);
-        while self.store.prune(below, below)? {}
+        let is_done = !self.store.prune(below, below)?;
         self.refresh_view()?;
-        Ok(self.view.pruned_below())
+        Ok(Pruned { below: self.view.pruned_below(), is_done })
     }
 
-    /// Prunes what the options do not keep.
+    /// Prunes what the options do not keep, as far as one step does: more of it than a batch of blocks makes old.
     pub(super) fn prune_old(&mut self) -> Result<(), Fault> {
         let tip = self.view.state().height().0;
         let below =

@@ -13,7 +13,7 @@ use qbtc_core::tx::Transaction;
 use qbtc_core::verify::check_transaction;
 use tokio::sync::mpsc;
 
-use crate::node::{Admission, Command, Node, Tested, TxRefusal, Unverified};
+use crate::node::{Admission, Command, Node, StopOnPanic, Tested, TxRefusal, Unverified};
 
 /// The most transactions that wait; whoever sends more waits.
 pub(super) const WAITING_MAX: usize = 256;
@@ -43,6 +43,7 @@ pub(super) fn count() -> usize {
 }
 
 fn work(node: &Node, queue: &Queue, commands: &mpsc::Sender<Command>) {
+    let _guard = StopOnPanic::new(node, "verifier of transactions");
     loop {
         let mut admissions = Vec::new();
         let mut is_last = false;

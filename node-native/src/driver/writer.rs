@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use qbtc_core::mempool::TipChange;
+use qbtc_core::mempool::{Mempool, TipChange};
 
 use super::Driver;
-use crate::node::{BlockSummary, Event, Fault, Tip, TipMoved, now};
+use crate::node::{BlockSummary, Event, Fault, Live, Tip, TipMoved, now};
 use crate::parallel::verify_in_parallel;
 use crate::store::{Batch, StoreError};
 
@@ -76,7 +76,8 @@ impl Driver {
         let died = || StoreError::Io(std::io::Error::other("the writing thread died"));
         writing.done.recv().map_err(|_| died())??;
         let Writing { batch, .. } = self.writer.0.take().expect("looked at just now");
-        self.publish(&batch)
+        self.publish(&batch)?;
+        self.prune_old()
     }
 
     /// Takes the batch, and begins another on top of it.
@@ -99,11 +100,19 @@ impl Driver {
         self.view = Arc::new(self.store.view()?);
         let shared = Arc::clone(self.node.shared());
         let change = TipChange { disconnected: batch.left(), connected: batch.chain() };
-        let removed = {
+        let (view, cache) = (&*self.view, &mut self.cache);
+        let mut follow =
+            |pool: &mut Mempool| pool.move_tip(&change, view, cache, &shared.spec, now(), verify_in_parallel);
+        let removed = if change.disconnected.is_empty() {
             let mut live = shared.live.write();
-            let (view, cache) = (&*self.view, &mut self.cache);
-            let removed = live.pool.move_tip(&change, view, cache, &shared.spec, now(), verify_in_parallel)?;
+            let removed = follow(&mut live.pool)?;
             live.chain = Arc::clone(&self.view);
+            removed
+        } else {
+            // After a reorg each transaction is looked at anew: beside the pool that others read. Nobody else changes it.
+            let mut pool = shared.live.read().pool.clone();
+            let removed = follow(&mut pool)?;
+            *shared.live.write() = Live { pool, chain: Arc::clone(&self.view) };
             removed
         };
         let state = self.view.state();

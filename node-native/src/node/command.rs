@@ -22,6 +22,15 @@ pub(crate) enum Commit {
     Later,
 }
 
+/// What one step of pruning came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pruned {
+    /// Below which height witnesses are gone.
+    pub(crate) below: Height,
+    /// Whether nothing is left to do.
+    pub(crate) is_done: bool,
+}
+
 type Reply<T> = oneshot::Sender<T>;
 
 /// A transaction for the mempool.
@@ -60,7 +69,7 @@ pub(crate) enum Command {
     },
     Prune {
         below: Height,
-        reply: Reply<Result<Height, Fault>>,
+        reply: Reply<Result<Pruned, Fault>>,
     },
     Prioritise {
         txid: Txid,

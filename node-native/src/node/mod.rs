@@ -6,12 +6,15 @@
 
 mod command;
 mod event;
+mod fees;
+mod panic;
 mod refusal;
 mod submit;
 mod template;
 
-pub(crate) use command::{Admission, Command, Commit, Unverified};
+pub(crate) use command::{Admission, Command, Commit, Pruned, Unverified};
 pub use event::{BlockSummary, Event, Tip, TipMoved};
+pub(crate) use panic::StopOnPanic;
 pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal};
 pub(crate) use submit::{Importing, Verified};
 pub use submit::{InvalidateError, Submitted, Tested};
@@ -32,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::store::ChainView;
+use fees::FeeCache;
 use template::TemplateCache;
 
 /// A running node. Clones are the same node.
@@ -48,10 +52,14 @@ pub(crate) struct Shared {
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) stopping: CancellationToken,
     pub(crate) fault: OnceLock<Fault>,
-    pub(crate) is_synced: AtomicBool,
+    /// Whether the peers have been caught up with.
+    is_synced: AtomicBool,
+    /// Whether files of blocks are being taken in.
+    is_loading: AtomicBool,
     commands: mpsc::Sender<Command>,
     unverified: mpsc::Sender<Unverified>,
     templates: Mutex<TemplateCache>,
+    fees: Mutex<FeeCache>,
     extranonces: AtomicU64,
     started: Instant,
 }
@@ -93,9 +101,11 @@ impl Node {
             stopping: CancellationToken::new(),
             fault: OnceLock::new(),
             is_synced: AtomicBool::new(true),
+            is_loading: AtomicBool::new(false),
             commands,
             unverified,
             templates: Mutex::default(),
+            fees: Mutex::default(),
             extranonces: AtomicU64::new(0),
             started: Instant::now(),
         }))
@@ -179,10 +189,16 @@ impl Node {
         self.0.is_synced.store(is_synced, Ordering::Relaxed);
     }
 
-    /// Whether the node has caught up with its peers, as far as it knows. While it has not, there is nothing to mine on.
+    /// Notes whether the node takes in files of blocks.
+    pub(crate) fn set_loading(&self, is_loading: bool) {
+        self.0.is_loading.store(is_loading, Ordering::Relaxed);
+    }
+
+    /// Whether the node has caught up with its peers, as far as it knows, and with its files of blocks. While it has not, there is nothing to
+    /// mine on.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.0.is_synced.load(Ordering::Relaxed)
+        self.0.is_synced.load(Ordering::Relaxed) && !self.0.is_loading.load(Ordering::Relaxed)
     }
 }
 

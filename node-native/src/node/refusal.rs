@@ -18,6 +18,14 @@ pub enum Fault {
     /// What is stored does not fit together; the node stops.
     #[error("{0}; move the database away, then start the node again to rebuild it")]
     Inconsistent(Inconsistency),
+    /// A part of the node panicked: a fault of the program; the node stops.
+    #[error(
+        "the node's {part} panicked, and cannot go on: a fault of the program; start the node again, and report what it logged"
+    )]
+    Panicked {
+        /// Which part.
+        part: &'static str,
+    },
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,

@@ -263,7 +263,13 @@ impl Node {
     /// # Errors
     /// [`Fault`].
     pub async fn prune(&self, below: Height) -> Result<Height, Fault> {
-        self.ask(|reply| Command::Prune { below, reply }).await?
+        loop {
+            // Between two steps the chain moves on.
+            let pruned = self.ask(|reply| Command::Prune { below, reply }).await??;
+            if pruned.is_done {
+                return Ok(pruned.below);
+            }
+        }
     }
 
     /// Values a transaction by so many quanta above what it pays, or below: see [`Mempool::prioritise`](qbtc_core::mempool::Mempool::prioritise).

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::BlockTime;
+
 use crate::blocks_file::BlocksFileError;
 use crate::import::{ImportError, import};
 use crate::node::{Node, PrioritiseError, TxRefusal};
@@ -18,13 +21,13 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// What a node does first: it takes in files of blocks, then the mempool of the last run.
 pub(super) async fn begin(node: Node, store: Store, files: Vec<PathBuf>, is_mempool_loaded: Arc<AtomicBool>) {
     if !files.is_empty() {
-        node.set_synced(false);
+        node.set_loading(true);
         for file in files {
             if let Err(error) = load_blocks(&node, &file).await {
                 tracing::error!(file = %file.display(), "{error}");
             }
         }
-        node.set_synced(true);
+        node.set_loading(false);
     }
     restore_mempool(node, store).await;
     is_mempool_loaded.store(true, Ordering::Relaxed);
@@ -65,21 +68,38 @@ async fn restore_mempool(node: Node, store: Store) {
             Ok(()) | Err(PrioritiseError::Refused(_)) => {}
         }
     }
-    let (count, mut taken) = (transactions.len(), 0);
+    let count = transactions.len();
     let age_max_s = node.live().pool.policy().age_max_s;
-    for (arrived, transaction) in transactions {
-        // From now on it waits anew; but what had waited too long already does not come back.
-        if node.now().seconds_since(arrived) > i64::from(age_max_s) {
-            continue;
-        }
-        match node.submit_transaction(transaction).await {
-            Ok(_) => taken += 1,
-            Err(TxRefusal::Fault(_)) => return,
-            Err(error) => tracing::debug!("a transaction of the last run is not valid any more: {error}"),
-        }
-    }
+    // From now on they wait anew; but what had waited too long already does not come back.
+    let is_young = |arrived: &BlockTime| node.now().seconds_since(*arrived) <= i64::from(age_max_s);
+    let young = transactions.into_iter().filter(|(arrived, _)| is_young(arrived)).map(|(_, transaction)| transaction);
+    let Some(taken) = take_back(&node, young.collect()).await else { return };
     node.mempool_restored().await;
     if count > 0 {
         tracing::info!(taken, of = count, "mempool of the last run restored");
     }
 }
+
+/// Gives the mempool its transactions back, and returns how many it takes; `None`, if the node stops. After a reorg, parents may have come after their
+/// children: whoever misses a coin is tried again after the others, for as long as that helps.
+async fn take_back(node: &Node, mut transactions: Vec<Transaction>) -> Option<usize> {
+    let mut taken = 0;
+    loop {
+        let (before, mut orphans) = (taken, Vec::new());
+        for transaction in transactions {
+            match node.submit_transaction(transaction.clone()).await {
+                Ok(_) => taken += 1,
+                Err(TxRefusal::Fault(_)) => return None,
+                Err(TxRefusal::Admit(error)) if error.missing_coin().is_some() => orphans.push(transaction),
+                Err(error) => tracing::debug!("a transaction of the last run is not valid any more: {error}"),
+            }
+        }
+        if orphans.is_empty() || taken == before {
+            return Some(taken);
+        }
+        transactions = orphans;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -101,7 +101,9 @@ impl Batch {
         }
         // What this batch connected and took back again is stored all the same: its header is, and a reorg may come back to it.
         self.aside.extend(dropped.iter().map(|block| (block.block().id(), Arc::new(block.block().clone()))));
+        let left = self.left.len();
         self.left.extend(change.disconnected.into_iter().skip(dropped.len()));
+        self.bytes += self.left[left..].iter().map(|block| block.size_bytes() as usize).sum::<usize>();
         self.keeps = self.keeps.min(change.history_keeps);
         let nodes_stay = nodes_len(change.history_keeps).saturating_sub(nodes_len(self.keeps));
         self.nodes.truncate(usize::try_from(nodes_stay).unwrap_or(usize::MAX));
@@ -127,10 +129,10 @@ impl Batch {
         self.bytes
     }
 
-    /// How many blocks wait.
+    /// How many blocks wait, those that leave the chain among them.
     #[must_use]
     pub fn blocks(&self) -> usize {
-        self.chain.len() + self.aside.len()
+        self.left.len() + self.chain.len() + self.aside.len()
     }
 
     /// Whether nothing waits.
@@ -183,7 +185,7 @@ impl Batch {
     }
 
     /// The height of the first block that enters.
-    pub(super) const fn first_height(&self) -> Height {
+    pub(crate) const fn first_height(&self) -> Height {
         Height(self.keeps)
     }
 }

@@ -14,16 +14,17 @@ use super::{Store, StoreError, blob};
 pub struct LoadedTree {
     /// The tree.
     pub tree: HeaderTree,
-    /// Headers that are left out, since they are no longer valid: their time is in the future, or a checkpoint is new.
+    /// Headers that are left out, since a checkpoint is new.
     pub left_out: usize,
 }
 
 impl Store {
-    /// Reads all headers back. Each is checked as on the day it came.
+    /// Reads all headers back. Each is checked as on the day it came, when it was not too far in the future: what the clock says today is
+    /// nothing to them.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn load_tree(&self, now: BlockTime) -> Result<LoadedTree, StoreError> {
+    /// [`StoreError`]; [`StoreError::Inconsistent`] too, if the chain's tip is not among them.
+    pub fn load_tree(&self) -> Result<LoadedTree, StoreError> {
         let view = self.view()?;
         let transaction = self.database.begin_read()?;
         let headers = transaction.open_table(HEADERS)?;
@@ -39,11 +40,17 @@ impl Store {
             let (number, header) = row?;
             let header = Header::from_bytes(header.value());
             let id = header.id();
-            if tree.insert(header, now, &self.spec).is_err() {
+            if tree.insert(header, BlockTime(u32::MAX), &self.spec).is_err() {
                 left_out += 1;
             } else if blob::has(&bodies, number.value())? || tree.node(&id).map_or(Ok(false), is_pruned)? {
                 tree.add_body(&id).expect("the header was inserted just now");
             }
+        }
+        let tip = view.state().tip();
+        if tree.node(&tip).is_none() {
+            return Err(StoreError::inconsistent(format!(
+                "the tip {tip} breaks the rules for headers, or is not among them"
+            )));
         }
         for row in transaction.open_table(INVALID)?.iter()? {
             // A block that is not in the tree needs no mark.

@@ -192,7 +192,7 @@ fn a_merged_batch_is_what_its_blocks_are_one_by_one() {
     for store in [first, second] {
         assert_eq!(store.view().unwrap().state().height(), Height(5));
         chain.check(&store.view().unwrap());
-        assert_eq!(store.load_tree(NOW).unwrap().tree.best_complete().id(), chain.ids[5]);
+        assert_eq!(store.load_tree().unwrap().tree.best_complete().id(), chain.ids[5]);
     }
 }
 
@@ -208,7 +208,7 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
         store.commit(&batch).unwrap();
     }
     assert!(!store.prune(Height(4), Height(2)).unwrap());
-    assert_eq!(store.load_tree(NOW).unwrap().tree.best_complete().id(), chain.ids[6], "it goes on after a restart");
+    assert_eq!(store.load_tree().unwrap().tree.best_complete().id(), chain.ids[6], "it goes on after a restart");
     let view = store.view().unwrap();
     assert_eq!((view.pruned_below(), view.bodies_pruned_below()), (Height(4), Height(2)));
     for (id, height) in chain.ids.iter().zip(0..) {

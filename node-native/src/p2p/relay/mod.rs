@@ -32,7 +32,7 @@ use qbtc_core::units::FeeRate;
 use qbtc_core::verify::SpendError;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::node::{Event, Node, TxRefusal};
+use crate::node::{Event, Node, StopOnPanic, TxRefusal};
 use own::Own;
 use stem_pool::StemPool;
 
@@ -95,6 +95,7 @@ impl Relay {
 
     /// Goes on until the node stops.
     pub(crate) async fn run(mut self) {
+        let _guard = StopOnPanic::new(&self.node, "relay of transactions");
         let stopping = self.node.stopping().clone();
         loop {
             let deadline = self.stem.deadline().into_iter().chain(self.own.deadline()).min();

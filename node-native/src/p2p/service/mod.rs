@@ -4,8 +4,8 @@
 //! connection → hello, asked by both → up (told to the synchronisation) → questions both ways → down
 //! ```
 //!
-//! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing but this node's own
-//! hello; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
+//! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing of the chain but this node's own
+//! hello: beside it only what libp2p's protocols say (identify, Kademlia, gossipsub's topics), and a proof of this node's identity; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
 
 mod answering;
 mod commands;
@@ -56,7 +56,7 @@ use super::transport::link::Links;
 use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
 use super::wanted::Wanted;
-use crate::node::Node;
+use crate::node::{Node, StopOnPanic};
 use answering::{Answering, Sending};
 use discovering::asked_seeds;
 pub(super) use identifying::Asked;
@@ -327,6 +327,7 @@ async fn tell_addresses(swarm: &mut Swarm<Behaviour>, mut listeners: HashSet<Lis
 impl Service {
     /// Runs until the node stops.
     pub async fn run(mut self) {
+        let _guard = StopOnPanic::new(&self.node, "network");
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (stopping, sync_events) = (self.node.stopping().clone(), self.sync_events.clone());

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 
 use super::answers::BlocksAtHand;
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink};
-use crate::node::{HeaderRefusal, Node};
+use crate::node::{HeaderRefusal, Node, StopOnPanic};
 use blocks::{Blocks, BlocksHandle};
 
 /// The most outcomes of headers and blocks that wait: no more are under way at a time.
@@ -74,6 +74,7 @@ struct Syncing {
 
 impl Syncing {
     fn run(mut self) {
+        let _guard = StopOnPanic::new(&self.node, "synchronisation");
         while let Some(input) = self.next() {
             if let Some(input) = input {
                 self.handle(input);

@@ -15,7 +15,7 @@ use super::super::protocol::Outcome;
 use super::super::{Rpc, json};
 
 /// The parts of the node whose details can be logged: its modules.
-const CATEGORIES: [&str; 8] = ["api", "driver", "miner", "node", "p2p", "run", "store", "stratum"];
+const CATEGORIES: [&str; 10] = ["api", "driver", "import", "light", "miner", "node", "p2p", "run", "store", "stratum"];
 
 /// Puts another filter in place of the one that is there.
 type Apply = dyn Fn(&str) -> Result<(), String> + Send + Sync;
@@ -72,7 +72,7 @@ pub(super) fn methods() -> [Method<Context>; 1] {
     [Method::blocking("logging", Category::Control, logging)
         .about(
             "Tells of which parts of the node details are logged, and changes it.\n\
-             The parts are api, driver, miner, node, run, store and stratum. Whatever --log asks for stays.",
+             The parts are api, driver, import, light, miner, node, p2p, run, store and stratum. Whatever --log asks for stays.",
             "{ \"part\": bool,... }    (json object) Of each part whether its details are logged",
         )
         .takes(PARAMS, "'[\"store\"]' '[\"api\"]'")]

@@ -119,7 +119,7 @@ async fn requests_for_templates_are_checked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_no_work_before_the_node_has_caught_up() {
     let world = World::new();
-    world.node.shared().is_synced.store(false, std::sync::atomic::Ordering::Relaxed);
+    world.node.set_synced(false);
     let (status, reply) = world.reply("getblocktemplate", json!([{"rules": ["segwit"]}])).await;
     // Any other status than 500 makes minerd give up this way of mining for good.
     assert_eq!((status, &reply["error"]["code"]), (500, &json!(-10)));
