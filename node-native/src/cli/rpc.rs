@@ -146,6 +146,21 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn negative_numbers_are_parameters() {
+        use clap::Parser as _;
+
+        #[derive(clap::Parser)]
+        struct Typed {
+            #[command(flatten)]
+            rpc: RpcCommand,
+        }
+        let typed = ["qbtc", "prioritisetransaction", "00", "0", "-1000", "-0.5"];
+        let Typed { rpc } = Typed::try_parse_from(typed).unwrap();
+        assert_eq!(rpc.params().unwrap(), json!(["00", 0, -1000, -0.5]));
+        assert!(Typed::try_parse_from(["qbtc", "stop", "-x"]).is_err());
+    }
+
+    #[test]
     fn results_are_indented_and_otherwise_as_the_node_wrote_them() {
         let answer = r#"{"b":0.00001000,"a":[ 92233720368.54775807,{},[],"x\\\"{,}: "],"c":{"d":null}}"#;
         let expected = [

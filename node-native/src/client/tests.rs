@@ -175,3 +175,17 @@ fn a_node_that_listens_everywhere_is_reached_here() {
     let expected = ["127.0.0.1:8332", "[::1]:8080", "192.0.2.1:3333"].map(|address| Some(address.to_owned()));
     assert_eq!([rpc, http, stratum], expected);
 }
+
+#[test]
+fn a_node_of_many_addresses_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let p2p = (0..100).map(|part| format!("/ip4/192.0.2.{part}/udp/8334/webrtc-direct/{}", "x".repeat(200)));
+    let rpc = Some("127.0.0.1:1".to_owned());
+    let mut addresses = NodeAddresses { pid: 7, rpc, http: None, stratum: None, p2p: p2p.collect() };
+    let write = |addresses| fs::write(node_file(folder.path()), serde_json::to_vec_pretty(addresses).unwrap()).unwrap();
+    write(&addresses);
+    assert_eq!(running_node(folder.path()).unwrap().p2p.len(), 100);
+    addresses.p2p.push("x".repeat(NODE_FILE_BYTES_MAX as usize));
+    write(&addresses);
+    assert!(running_node(folder.path()).is_none(), "half of a file is none");
+}

@@ -314,3 +314,14 @@ proptest! {
 fn rewinding_undoes_applying_whatever_the_chain() {
     rewinding_undoes_applying();
 }
+
+#[test]
+fn a_history_is_no_longer_than_can_be_read_back() {
+    let mut ledger = Ledger::default();
+    let received = gift(9, 5);
+    apply(&mut ledger, 1, &[&received]);
+    let before = ledger.clone();
+    let flood = vec![TxEffects::of_transaction(&received); Ledger::ENTRIES_MAX];
+    assert_eq!(ledger.apply(&book(), mark(2), &flood), Err(LedgerError::TooManyEntries));
+    assert_eq!(ledger, before);
+}
