@@ -1,4 +1,4 @@
-// Which page gets what, without a browser: `node --test tests/browser/extension`.
+// Which page gets what, without a browser: `node --test tests/browser/extension/requests.test.mjs`.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 

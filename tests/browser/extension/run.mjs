@@ -7,7 +7,7 @@ import { begin } from './popup.mjs'
 import { ask } from './site.mjs'
 import { share } from './share.mjs'
 
-const { status, stdout } = spawnSync(process.execPath, ['--test', '.'], { encoding: 'utf8' })
+const { status, stdout } = spawnSync(process.execPath, ['--test', 'requests.test.mjs'], { encoding: 'utf8' })
 judge('which page gets what, without a browser', status === 0, status === 0 ? [] : stdout)
 
 const node = await Node.start()
