@@ -67,8 +67,10 @@ async function answerOwnPage({ what, id, decision, origin }) {
     case 'question':
       return requests.question(id) ?? null
     case 'decide': {
-      if (decision?.result !== undefined) await settled()
-      const was = requests.decide(id, decision)
+      // The window stays so long: what is unlocked in it must reach the wallet's document. Closed meanwhile, it is no more a no.
+      const ready = decision?.result === undefined ? undefined : settled()
+      const was = requests.decide(id, decision, ready)
+      await ready
       closeQuestion(id)
       return was
     }

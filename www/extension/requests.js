@@ -77,14 +77,17 @@ export class Requests {
     return question && { id, origin: question.origin, method: question.method, params: question.params }
   }
 
-  /** Ends a question with what the user decided: `{ result }`, `{ error }` with a sentence, or anything else for a no. */
-  decide(id, { result, error } = {}) {
+  /**
+   * Ends a question with what the user decided: `{ result }`, `{ error }` with a sentence, or anything else for a no. Whatever comes after is too
+   * late, also while a page's answer waits until the wallet is ready.
+   */
+  decide(id, { result, error } = {}, ready = undefined) {
     const question = this.#questions.get(id)
     if (!question) return false
     this.#questions.delete(id)
     if (result !== undefined) {
       question.pace.allowed()
-      question.resolve(result)
+      question.resolve(Promise.resolve(ready).then(() => result))
     } else if (typeof error === 'string') {
       question.reject(new ProviderError(-32000, error))
     } else {

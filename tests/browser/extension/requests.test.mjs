@@ -115,6 +115,23 @@ test('each signature and each payment is asked about, with what the page gave an
   assert.equal(calls.length, before)
 })
 
+test('a window that is closed after a yes takes nothing back', async () => {
+  const { call, connect, asking, requests } = scene()
+  await connect()
+  const sent = call('qbtc_sendTransaction', { outputs: [{ address: 'dbqs1x', amount: '1' }] })
+  const id = await asking(2)
+  let isReady
+  const ready = new Promise(resolve => { isReady = resolve })
+  assert.equal(requests.decide(id, { result: { txid: 'x' } }, ready), true)
+  const early = await Promise.race([sent, new Promise(resolve => setImmediate(resolve, 'waits'))])
+  assert.equal(early, 'waits')
+  // The window, and then the page itself.
+  assert.equal(requests.decide(id), false)
+  assert.deepEqual(requests.gone(PAGE), [])
+  isReady()
+  assert.deepEqual(await sent, { txid: 'x' })
+})
+
 test('a window that is left over answers nothing that is asked later', async () => {
   const [before, after] = [scene(), scene()]
   before.call('qbtc_requestAccounts').catch(() => {})
