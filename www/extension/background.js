@@ -1,8 +1,9 @@
 // The service worker: lets pages in by ports, opens the window in which the user decides, and keeps the wallet's document alive. What may be
 // done is decided in requests.js.
 //
-// It can be stopped at any moment that nobody is asking. Then the ports of pages end, which tells them, and the next call starts it anew; what
-// must outlive it is in the extension's storage. It never has a key: those are in the documents' memory alone.
+// It can be stopped at any moment that nobody is asking. Then the ports of pages end, and the next call, or news for the pages, starts it anew;
+// pages that have no port are then asked to come again. What must outlive it is in the extension's storage. It never has a key: those are in the
+// documents' memory alone.
 import { ProviderError } from './errors.js'
 import { Permissions, isEligible } from './permissions.js'
 import { Requests } from './requests.js'
@@ -18,19 +19,20 @@ const CHAIN = 'chain'
 const WINDOW = { type: 'popup', width: 440, height: 700, focused: true }
 
 const permissions = new Permissions(chrome.storage.local)
-/** The ports of each origin. */
+/** The ports of each origin, each with the events that its page was told last. */
 const pages = new Map()
 /** The question of each window. */
 const windows = new Map()
 
-const requests = new Requests({ permissions, wallet: { call: callWallet }, ask: openQuestion, now: Date.now, changed: tellAccounts })
+const requests = new Requests({ permissions, wallet: { call: callWallet }, ask: openQuestion, now: Date.now, changed: accountsChanged })
 
 chrome.runtime.onConnect.addListener(port => {
   const origin = port.sender?.origin
   if (port.name !== 'page' || !isEligible(origin) || port.sender.frameId !== 0) return port.disconnect()
-  if (!pages.has(origin)) pages.set(origin, new Set())
-  pages.get(origin).add(port)
-  port.onMessage.addListener(async ({ id, method, params }) => {
+  if (!pages.has(origin)) pages.set(origin, new Map())
+  pages.get(origin).set(port, {})
+  port.onMessage.addListener(async ({ id, method, params, told }) => {
+    if (told) return catchUp(origin, port, told)
     const answer = await requests.handle(origin, method, params).then(
       result => ({ id, result }),
       error => ({ id, error: ProviderError.told(error) }),
@@ -114,26 +116,73 @@ function closeQuestion(id) {
   }
 }
 
+/** Tells a page an event, unless it is what it was told last. */
+function tell(port, told, event, value) {
+  if (JSON.stringify(told[event]) === JSON.stringify(value)) return
+  told[event] = value
+  port.postMessage({ event, value })
+}
+
+async function accountsOf(origin) {
+  return (await permissions.has(origin)) ? callWallet('accounts').catch(() => []) : []
+}
+
 /** Tells the pages of an origin which accounts they see now. */
 async function tellAccounts(origin) {
-  const accounts = (await permissions.has(origin)) ? await callWallet('accounts').catch(() => []) : []
-  for (const port of pages.get(origin) ?? []) port.postMessage({ event: 'accountsChanged', value: accounts })
+  const accounts = await accountsOf(origin)
+  for (const [port, told] of pages.get(origin) ?? []) tell(port, told, 'accountsChanged', accounts)
+}
+
+/** What an origin sees has changed. */
+function accountsChanged(origin) {
+  tellAccounts(origin)
+  callAgain()
 }
 
 /** The same for all pages that are connected. Others are not to see when the wallet is used. */
 async function tellAllAccounts() {
+  callAgain()
   const connected = await permissions.all()
   await Promise.all([...pages.keys()].filter(origin => Object.hasOwn(connected, origin)).map(tellAccounts))
 }
 
-/** Tells all pages the chain, if it is not the one that they were told last. Its wallet is another one, and locked. */
+/**
+ * After the documents were made anew: tells all pages the chain, if it is not the one that they were told last, and what they see of a wallet that
+ * is another one, or locked.
+ */
 async function tellChain() {
   const chain = await callWallet('chainId')
   const { [CHAIN]: before } = await chrome.storage.local.get(CHAIN)
-  if (chain === before) return
-  await chrome.storage.local.set({ [CHAIN]: chain })
-  for (const port of [...pages.values()].flatMap(ports => [...ports])) port.postMessage({ event: 'chainChanged', value: chain })
+  if (chain !== before) {
+    await chrome.storage.local.set({ [CHAIN]: chain })
+    for (const [port, told] of [...pages.values()].flatMap(ports => [...ports])) tell(port, told, 'chainChanged', chain)
+    callAgain({ chainBefore: before ?? null })
+  }
   await tellAllAccounts()
+}
+
+/** Asks pages without a port to come again, if they have ever called: {@link catchUp} tells them what there is. Which tabs they are in, nobody knows. */
+async function callAgain(news = {}) {
+  const here = new Set([...pages.values()].flatMap(ports => [...ports.keys()]).map(port => port.sender.tab?.id))
+  for (const { id } of await chrome.tabs.query({})) {
+    // In most tabs nobody listens.
+    if (id !== undefined && !here.has(id)) chrome.tabs.sendMessage(id, news, { frameId: 0 }).catch(() => {})
+  }
+}
+
+/** Tells a page that has come again what it has missed: `known` is what it was told, under the events' names. */
+async function catchUp(origin, port, known) {
+  const told = pages.get(origin)?.get(port)
+  if (!told) return
+  for (const event of ['accountsChanged', 'chainChanged']) told[event] ??= known[event]
+  const { [CHAIN]: chain } = await chrome.storage.local.get(CHAIN)
+  // One that was never told of a chain, or of accounts that it may not see, is not told now.
+  const hears = { chain: told.chainChanged !== undefined && chain !== undefined }
+  hears.accounts = told.accountsChanged?.length > 0 || (await permissions.has(origin))
+  const accounts = hears.accounts ? await accountsOf(origin) : []
+  if (!pages.get(origin)?.has(port)) return
+  if (hears.chain) tell(port, told, 'chainChanged', chain)
+  if (hears.accounts) tell(port, told, 'accountsChanged', accounts)
 }
 
 /** Waits until what the user has unlocked in a window is unlocked in the wallet's document: a page that was let in is not told that it is locked. */

@@ -1,7 +1,8 @@
 // Between a page and the wallet: carries calls one way, and answers and events the other. It runs apart from the page's own scripts.
 //
 // The wallet learns the page's origin from the browser, not from here. A page that never calls costs the wallet nothing: the port is opened at
-// the first call.
+// the first call. It ends whenever the browser stops the service worker, and is opened again at the next call, or when there is news: then the
+// wallet is told what the page knows, and tells what the page has missed.
 (() => {
   'use strict'
   const CHANNEL = 'qbtc-wallet'
@@ -10,8 +11,15 @@
   /** The most characters of a call. */
   const CALL_CHARS_MAX = 64 * 1024
 
+  /** Which event would tell what a method answers. */
+  const TOLD_BY = new Map([['qbtc_accounts', 'accountsChanged'], ['qbtc_requestAccounts', 'accountsChanged'], ['qbtc_chainId', 'chainChanged']])
+
   let port = null
-  const waiting = new Set()
+  let hasCalled = false
+  /** What the page was told last, by events and answers, under the events' names. */
+  const told = {}
+  /** The method of each call that waits. */
+  const waiting = new Map()
 
   const tell = message => window.postMessage({ channel: CHANNEL, to: 'page', ...message }, window.location.origin)
   const fail = (id, code, message) => tell({ id, error: { code, message } })
@@ -20,17 +28,29 @@
     if (port) return port
     port = chrome.runtime.connect({ name: 'page' })
     port.onMessage.addListener(message => {
-      if (message.id !== undefined) waiting.delete(message.id)
+      const event = message.event ?? (message.error ? undefined : TOLD_BY.get(waiting.get(message.id)))
+      if (event !== undefined) told[event] = message.event ? message.value : message.result
+      waiting.delete(message.id)
       tell(message)
     })
     port.onDisconnect.addListener(() => {
       // The wallet was restarted, or taken away.
       port = null
-      for (const id of waiting) fail(id, 4900, 'The wallet was restarted; ask again.')
+      for (const id of waiting.keys()) fail(id, 4900, 'The wallet was restarted; ask again.')
       waiting.clear()
     })
+    if (hasCalled) port.postMessage({ told })
+    hasCalled = true
     return port
   }
+
+  // There is news, and the wallet knows no port of this page. Where the chain is the news, it says which was before: the page may never have asked.
+  chrome.runtime.onMessage.addListener(({ chainBefore }) => {
+    if (!hasCalled) return
+    if (chainBefore !== undefined) told.chainChanged ??= chainBefore
+    if (port) port.postMessage({ told })
+    else connected()
+  })
 
   window.addEventListener('message', ({ source, origin, data }) => {
     if (source !== window || origin !== window.location.origin || data?.channel !== CHANNEL || data.to !== 'wallet') return
@@ -46,7 +66,7 @@
     if (text.length > CALL_CHARS_MAX) return fail(id, -32602, `The call has ${text.length} characters of at most ${CALL_CHARS_MAX}.`)
     try {
       connected().postMessage({ id, ...JSON.parse(text) })
-      waiting.add(id)
+      waiting.set(id, method)
     } catch {
       // The extension was updated or removed while this page was open.
       fail(id, 4900, 'The wallet is gone: reload the page.')

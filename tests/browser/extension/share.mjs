@@ -28,12 +28,14 @@ export async function share (scene, site, second) {
   judge('two tabs and the extension: what one pays, all show, and all see it proven', true)
 
   await stopScripts(extension, site, one)
+  await hearStill(extension, site, one)
   await revoke(extension, site, one)
   await lock(scene, site, one, two)
   await leave(scene, second)
   await lockItself(site, second, one, two)
   await another(scene, second)
   await crash(scene, second)
+  await otherNodes(scene, site)
   await otherChain(scene, second)
 }
 
@@ -52,6 +54,37 @@ async function stopScripts (extension, site, page) {
   judge('scripts stopped: the window says that its question is over', true)
   const { result } = await site.ask('qbtc_accounts')
   judge('scripts stopped: the site is still connected, and the wallet still open', result?.length === 1, result)
+}
+
+/** Ends the ports of all sites. */
+async function stopAll (extension, page) {
+  const tools = await extension.context.newCDPSession(page)
+  await tools.send('ServiceWorker.enable')
+  await tools.send('ServiceWorker.stopAllWorkers')
+  await tools.detach()
+}
+
+const heard = (site) => site.page.evaluate(() => window.parts.accounts())
+
+/** A site that does not call, while its port has ended, is told all the same, and once. */
+async function hearStill (extension, site, page) {
+  const { length } = await heard(site)
+  await stopAll(extension, page)
+  await go(page, 'Overview')
+  await click('Lock')(page)
+  await until('the site is told', async () => (await heard(site)).length > length)
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await stopAll(extension, page)
+  await click('Unlock')(page)
+  await until('the site is told again', async () => (await heard(site)).at(-1)?.length === 1)
+  const [locked, open, ...more] = (await heard(site)).slice(length)
+  judge('scripts stopped: a quiet site hears that the wallet is locked, and open', locked?.length === 0 && open?.length === 1, [locked, open])
+  // Another change that is none for it: it comes again, and is told nothing.
+  await stopAll(extension, page)
+  await page.evaluate(() => chrome.runtime.sendMessage({ to: 'background', what: 'accounts' }))
+  const { result } = await site.ask('qbtc_accounts')
+  const last = (await heard(site)).slice(length)
+  judge('scripts stopped: and nothing twice', more.length === 0 && last.length === 2 && result?.length === 1, last)
 }
 
 async function revoke (extension, site, page) {
@@ -158,12 +191,31 @@ async function crash ({ extension, node, other }, site) {
   await again.close()
 }
 
-/** The user chooses another chain, and comes back. */
+/** The user begins anew on the same chain. */
+async function otherNodes ({ extension }, site) {
+  const page = await extension.popup()
+  await page.getByTestId('balance').waitFor()
+  await site.reopen()
+  const before = (await site.ask('qbtc_accounts')).result
+  await go(page, 'Settings')
+  await choose(page, 'dev')
+  await page.getByLabel('Passphrase').waitFor()
+  await until('the site is told', async () => (await heard(site)).at(-1)?.length === 0)
+  const chains = await site.page.evaluate(() => window.parts.chains())
+  judge('nodes: a site is told that the wallet is locked, and of no other chain', before?.length === 1 && chains.length === 0, { before, chains })
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await click('Unlock')(page)
+  await page.getByTestId('balance').waitFor()
+  await page.close()
+}
+
+/** The user chooses another chain, and comes back. Meanwhile the site's port has ended. */
 async function otherChain ({ extension }, site) {
   const first = (await site.ask('qbtc_chainId')).result
   const page = await extension.popup()
   await page.getByTestId('balance').waitFor()
   await go(page, 'Settings')
+  await stopAll(extension, page)
   await choose(page, 'local')
   await page.getByRole('button', { name: 'Create a wallet' }).waitFor()
   judge('chain: another has another wallet', true)
