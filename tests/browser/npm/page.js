@@ -49,8 +49,8 @@ window.parts = {
   history: () => plain(client.history()),
   fees: async () => plain(await client.fees([1, 6])),
 
-  // Builds with the wallet, from coins that the light client has found, and sends.
-  async pay (to, amount) {
+  // Builds with the wallet, from coins that the light client has found, and sends; or gives up before it begins, with the code of that.
+  async pay (to, amount, isGivenUp) {
     const unsigned = book.pay({
       coins: client.coins().filter(({ isSpendable }) => isSpendable),
       outputs: [{ address: to, amount: qbtc.parseAmount(amount) }],
@@ -59,6 +59,7 @@ window.parts = {
       tip: client.status.tip.height
     })
     const { bytes, txid } = unsigned.sign(account)
+    if (isGivenUp) return (await refusal(() => client.send(bytes, { signal: AbortSignal.abort() }))).code
     const sent = await client.send(bytes)
     return { ...plain(sent), same: sent.txid === txid, fee: text(unsigned.fee) }
   },

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { finish, judge, until } from '../support/judge.mjs'
+import { finish, judge, pause, until } from '../support/judge.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
@@ -53,7 +53,8 @@ async function receive (run, node, to) {
   return whole
 }
 
-async function pay (run, node, to, other) {
+async function pay (run, all, to, other) {
+  const [node] = all
   const maturity = 100
   node.rpc('generatetoaddress', String(maturity), other)
   await settled(run, BLOCKS + 3 + maturity)
@@ -61,6 +62,10 @@ async function pay (run, node, to, other) {
   judge('coinbases ripen', BigInt(value.confirmed) > 0n && value.immature === '0', value)
   const { rates, nodes } = await run('fees')
   judge('nodes say what to pay', rates.length === 2 && rates.every((rate) => BigInt(rate) > 0n) && nodes > 0, { rates, nodes })
+  const givenUp = await run('pay', to, '0.5', true)
+  await pause(1_000)
+  const waiting = all.map((node) => node.rpc('getrawmempool')).flat()
+  judge('a payment that is given up before it begins is not sent', givenUp === 'aborted' && waiting.length === 0, { givenUp, waiting })
   const sent = await run('pay', to, '1.5')
   judge('nodes take a payment', sent.nodes > 0 && sent.same, sent)
   const pending = await run('balance')
@@ -143,7 +148,7 @@ try {
   const [address] = await run('addresses')
   await follow(run, nodes)
   await receive(run, nodes[0], address)
-  const confirmed = await pay(run, nodes[0], other, other)
+  const confirmed = await pay(run, nodes, other, other)
   await refuse(run, nodes)
   await fallBack(run, nodes, confirmed, await run('addresses'))
   const worked = await run('work', nodes.map(({ address }) => address), nodes.map(({ socket }) => socket))

@@ -150,7 +150,7 @@ export type LightWarning =
 
 /** What one question may be given. */
 export interface Asking {
-  /** Ends the question. */
+  /** Ends the question; one that has ended already asks nothing. */
   readonly signal?: AbortSignal;
 }
 
@@ -180,7 +180,10 @@ export interface LightClient extends AsyncDisposable {
   header(height: number, asking?: Asking): Promise<Proven<Uint8Array, Uint8Array> & { readonly block: BlockMark }>;
   /** For each number of blocks the rate at which a transaction should be mined within them: the median of what nodes say. */
   fees(blocks: readonly number[], asking?: Asking): Promise<{ readonly rates: readonly FeeRate[]; readonly nodes: number }>;
-  /** Gives a signed transaction to several nodes. */
+  /**
+   * Gives a signed transaction to several nodes. Once it has begun, its signal ends the waiting only: what a node was given is not called back, and
+   * may be mined.
+   */
   send(transaction: Uint8Array, asking?: Asking): Promise<Sent>;
   nodes(): readonly LightNode[];
   /** Tries one more node. */

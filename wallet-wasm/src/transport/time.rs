@@ -122,17 +122,18 @@ impl Cancel {
         }))
     }
 
-    /// Waits for a future, unless the signal comes first.
+    /// Waits for a future, unless the signal comes first: once it has come, the future does nothing any more, and one that was never polled has
+    /// done nothing.
     ///
     /// # Errors
     /// [`TransportError::Aborted`].
     pub async fn during<T>(&self, future: impl Future<Output = T>) -> Result<T, TransportError> {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            if let Poll::Ready(done) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
+            if self.poll(cx).is_ready() {
+                return Poll::Ready(Err(TransportError::Aborted));
             }
-            self.poll(cx).map(|()| Err(TransportError::Aborted))
+            future.as_mut().poll(cx).map(Ok)
         })
         .await
     }
@@ -165,11 +166,11 @@ impl Limit<'_> {
     ) -> Result<T, TransportError> {
         let (mut future, mut timer) = (pin!(future), Sleep::new(self.limit_ms));
         poll_fn(|cx| {
-            if let Poll::Ready(result) = future.as_mut().poll(cx) {
-                return Poll::Ready(result);
-            }
             if self.cancel.poll(cx).is_ready() {
                 return Poll::Ready(Err(TransportError::Aborted));
+            }
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(result);
             }
             let is_over = Pin::new(&mut timer).poll(cx).is_ready();
             let Self { what, limit_ms, .. } = *self;
