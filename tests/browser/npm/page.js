@@ -87,6 +87,9 @@ window.parts = {
     const stop = new AbortController()
     const question = refusal(() => client.transaction('ab'.repeat(32), { signal: stop.signal }))
     stop.abort()
+    const ended = await LightClient.connect(options)
+    const pending = refusal(() => ended.header(1))
+    await ended.close()
     return {
       aborted: await refusal(() => LightClient.connect({ ...options, signal: AbortSignal.abort() })),
       stopped: await refusal(() => LightClient.connect({ chain: 'dev', nodes: [], signal: AbortSignal.timeout(300) })),
@@ -95,6 +98,7 @@ window.parts = {
       watched: await refusal(() => LightClient.connect({ ...options, addresses: ['bqs1oops'] })),
       chain: await refusal(() => LightClient.connect({ ...options, chain: new Uint8Array(3) })),
       question: await question,
+      ended: await pending,
       txid: await refusal(() => client.transaction('no id')),
       none: await refusal(() => client.transaction('ab'.repeat(32))),
       above: await refusal(() => client.header(1_000_000)),

@@ -91,7 +91,7 @@ async function refuse (run, nodes) {
   const found = await run('refusals', nodes.map(({ address }) => address))
   const expected = {
     aborted: 'aborted', stopped: 'aborted', late: 'timeout', address: 'bad-address', watched: 'address-character', chain: 'bytes-malformed',
-    question: 'aborted', txid: 'hash-format', none: 'query-not-found', above: 'query-above-tip', times: 'query-too-many-times', bytes: 'bytes-trailing'
+    question: 'aborted', ended: 'closed', txid: 'hash-format', none: 'query-not-found', above: 'query-above-tip', times: 'query-too-many-times', bytes: 'bytes-trailing'
   }
   const wrong = Object.entries(expected).filter(([name, code]) => found[name].code !== code).map(([name]) => [name, found[name]])
   judge('each refusal has its code', wrong.length === 0, wrong)

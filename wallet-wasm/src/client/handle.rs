@@ -155,12 +155,12 @@ impl Client {
     /// Asks for something once.
     ///
     /// # Errors
-    /// [`TransportError::Aborted`], by the caller's signal.
+    /// [`TransportError::Aborted`], by the caller's signal: one that was there before asks nothing. [`TransportError::Ended`], by the client's end.
     pub async fn query(&self, what: Query, cancel: &Cancel) -> Result<Outcome, TransportError> {
-        cancel.during(self.answer(what)).await
+        cancel.during(self.answer(what)).await?
     }
 
-    async fn answer(&self, what: Query) -> Outcome {
+    async fn answer(&self, what: Query) -> Result<Outcome, TransportError> {
         let inner = &self.0.0;
         inner.last_query.set(inner.last_query.get() + 1);
         let query = QueryId(inner.last_query.get());
@@ -169,14 +169,14 @@ impl Client {
         inner.handle(Input::Query { query, what });
         poll_fn(|cx| {
             if inner.is_stopped.get() {
-                return Poll::Ready(Outcome::Failed(QueryError::TimedOut));
+                return Poll::Ready(Err(TransportError::Ended));
             }
             let mut queries = inner.queries.borrow_mut();
             let Some(known) = queries.get_mut(&waiting.query) else {
-                return Poll::Ready(Outcome::Failed(QueryError::TimedOut));
+                return Poll::Ready(Ok(Outcome::Failed(QueryError::TimedOut)));
             };
             if let Some(outcome) = known.outcome.take() {
-                return Poll::Ready(outcome);
+                return Poll::Ready(Ok(outcome));
             }
             known.waker = Some(cx.waker().clone());
             Poll::Pending

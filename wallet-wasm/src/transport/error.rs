@@ -76,6 +76,9 @@ pub enum TransportError {
     /// The connection is closed.
     #[error("the connection is closed: {0}")]
     Closed(CloseReason),
+    /// The client that asked was closed.
+    #[error("the client was closed")]
+    Ended,
     /// The node has given the stream up: it has no answer.
     #[error("the node has turned the question down")]
     TurnedDown,
@@ -119,7 +122,7 @@ impl TransportError {
             Self::WrongCertificate => "wrong-certificate",
             Self::WrongPeer { .. } => "wrong-peer",
             Self::Unproven(_) => "unproven",
-            Self::Closed(_) => "closed",
+            Self::Closed(_) | Self::Ended => "closed",
             Self::TurnedDown => "turned-down",
             Self::Multistream(_) => "not-spoken",
             Self::Malformed => "malformed",
