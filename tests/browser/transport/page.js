@@ -1,5 +1,5 @@
 // What the page does with the package's NodeConnection. Each function is one part; run.mjs calls them and judges.
-import init, { NodeConnection } from '/pkg/qbtc_wallet_wasm.js'
+import init, { ConnectionServer, NodeConnection, PortDialer } from '/pkg/qbtc_wallet_wasm.js'
 
 const LIMIT_MS = 30000
 const MIB = 1 << 20
@@ -57,6 +57,29 @@ window.parts = {
       connection.free()
     }
     return ms
+  },
+
+  // As a worker, which gives each dial up at the moment in which the page is done; in the end one that stays. More dials than a page may hold.
+  async late (address, count) {
+    const { port1, port2 } = new MessageChannel()
+    let stop
+    port1.postMessage = (message, moved) => {
+      if (message[1] === true) stop?.abort()
+      MessagePort.prototype.postMessage.call(port1, message, moved)
+    }
+    const [server, dialer, codes] = [new ConnectionServer(port1), new PortDialer(port2), []]
+    for (let round = 0; round < count; round++) {
+      stop = new AbortController()
+      codes.push(await codeOf(() => dialer.dial(address, stop.signal)))
+    }
+    stop = undefined
+    const last = await codeOf(async () => (await dialer.dial(address)).free())
+    const closes = () => made.opened === made.closed
+    for (let round = 0; round < 50 && !closes(); round++) await new Promise((resolve) => setTimeout(resolve, 100))
+    const found = { codes: [...new Set(codes)], last, closes: closes() }
+    dialer.free()
+    server.free()
+    return found
   },
 
   // Many streams one after the other, many at once, of all sizes; then large ones, whose times are told.

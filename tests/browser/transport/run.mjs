@@ -37,6 +37,8 @@ async function withPeer (page, run) {
     const isRight = ([name, code]) => code === (expected[name] ?? name.replace('_', '-'))
     judge('refusals have their names', Object.keys(refusals).length === 8 && Object.entries(refusals).every(isRight), refusals)
     judge('the connection outlives them', still && closed === 'closed', closed)
+    const late = await run('late', peer.address, 20)
+    judge('a dial through a page that is given up too late leaves nothing open', late.codes.join() === 'aborted' && late.last === 'none' && late.closes, late)
     await leaks(page, run, peer)
   } finally {
     await peer.stop()

@@ -10,7 +10,7 @@ use qbtc_core::net::browser::Address;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
-use web_sys::AbortSignal;
+use web_sys::{AbortSignal, MessagePort};
 
 use crate::failure::Failure;
 
@@ -19,6 +19,7 @@ use super::error::{CloseReason, TransportError};
 use super::exchange::Framing;
 use super::life::Health;
 use super::noise::Identity;
+use super::remote::Page;
 use super::time::Cancel;
 
 /// A connection with one node, which has proved its id.
@@ -121,5 +122,32 @@ impl NodeConnection {
             let answered = connection.ask(question, &Cancel::new(signal)).await;
             answered.map(|answer| Uint8Array::from(&answer[..]).into()).map_err(|error| Failure::from(error).into())
         })
+    }
+}
+
+/// Connects as a worker does: through a page at the other end of a port.
+#[wasm_bindgen]
+pub struct PortDialer(Dialer);
+
+#[wasm_bindgen]
+impl PortDialer {
+    /// At the other end is a `ConnectionServer`.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(port: MessagePort) -> Self {
+        Self(Dialer::page(Page::new(port)))
+    }
+
+    /// As [`NodeConnection::dial`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn dial(&self, address: &str, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        let (dialer, cancel) = (self.0.clone(), Cancel::new(signal));
+        let address: Address = address.parse().map_err(TransportError::from)?;
+        Ok(future_to_promise(async move {
+            let dialled = dialer.dial(&address, HashMap::new(), &cancel).await;
+            dialled.map(|connection| NodeConnection(connection).into()).map_err(|error| Failure::from(error).into())
+        }))
     }
 }

@@ -43,7 +43,7 @@ pub(crate) use error::said;
 pub use error::{CloseReason, TransportError};
 pub use exchange::Framing;
 #[cfg(feature = "harness")]
-pub use export::NodeConnection;
+pub use export::{NodeConnection, PortDialer};
 pub use life::Health;
 pub use noise::Identity;
 pub use remote::Page;

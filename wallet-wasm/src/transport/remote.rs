@@ -7,7 +7,7 @@ use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use js_sys::{Array, Map, Uint8Array};
 use qbtc_core::net::browser::{Address, PeerId};
 use wasm_bindgen::closure::Closure;
@@ -40,6 +40,8 @@ struct Inner {
 #[derive(Default)]
 struct Waiting {
     answers: HashMap<u32, Slot>,
+    /// Dials that nobody waits for any more, and that the page has not answered: it may be done before it hears.
+    dropped: HashSet<u32>,
     lives: HashMap<u32, Life>,
     wake: Option<Rc<dyn Fn()>>,
 }
@@ -55,10 +57,10 @@ impl Page {
     #[must_use]
     pub fn new(port: MessagePort) -> Self {
         let waiting: Rc<RefCell<Waiting>> = Rc::default();
-        let shared = Rc::clone(&waiting);
+        let (shared, back) = (Rc::clone(&waiting), port.clone());
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(message) = event.data().dyn_into::<Array>() {
-                receive(&shared, message);
+                receive(&shared, &back, message);
             }
         });
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -82,7 +84,7 @@ impl Page {
             known.set(&JsValue::from_str(&protocol), &Uint8Array::from(&answer[..]));
         }
         let parts = [JsValue::from_str(DIAL), JsValue::from_str(&address.to_string()), known.into()];
-        let message = self.ask(&parts, CONNECT_TIME_MAX_MS, "connecting", cancel).await?;
+        let message = self.ask(true, &parts, CONNECT_TIME_MAX_MS, "connecting", cancel).await?;
         let key = number(&message, 2);
         let life = Life::default();
         self.0.waiting.borrow_mut().lives.insert(key, life.clone());
@@ -96,6 +98,7 @@ impl Page {
     /// Sends a question to the page and waits for what comes of it.
     async fn ask(
         &self,
+        is_dial: bool,
         parts: &[JsValue],
         limit_ms: u32,
         what: &'static str,
@@ -104,7 +107,7 @@ impl Page {
         let number = self.0.last.get().wrapping_add(1).max(1);
         self.0.last.set(number);
         self.0.waiting.borrow_mut().answers.insert(number, Slot::default());
-        let asked = Asked { page: self, number, is_answered: Cell::new(false) };
+        let asked = Asked { page: self, number, is_dial, is_answered: Cell::new(false) };
         post(&self.0.port, &[&[JsValue::from(number)], parts].concat());
         let limit = Limit { what, limit_ms: limit_ms.saturating_add(GRACE_MS), cancel };
         let message = limit.wait(asked.answer()).await?;
@@ -119,10 +122,11 @@ impl Drop for Inner {
     }
 }
 
-/// A question that waits. Dropping it before its answer tells the page.
+/// A question that waits. Dropping it before its answer tells the page, and closes what the page may have opened for it.
 struct Asked<'a> {
     page: &'a Page,
     number: u32,
+    is_dial: bool,
     is_answered: Cell<bool>,
 }
 
@@ -146,16 +150,41 @@ impl Asked<'_> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.page.0.waiting.borrow_mut().answers.remove(&self.number);
-        if !self.is_answered.get() {
-            post(&self.page.0.port, &[0.into(), JsValue::from_str(ABORT), self.number.into()]);
+        let Inner { port, waiting, .. } = &*self.page.0;
+        let slot = waiting.borrow_mut().answers.remove(&self.number);
+        if self.is_answered.get() {
+            return;
+        }
+        match slot.and_then(|slot| slot.answer) {
+            Some(answer) if self.is_dial => close_late(port, &answer),
+            Some(_) => {}
+            None => {
+                if self.is_dial {
+                    waiting.borrow_mut().dropped.insert(self.number);
+                }
+                post(port, &[0.into(), JsValue::from_str(ABORT), self.number.into()]);
+            }
         }
     }
 }
 
-fn receive(waiting: &RefCell<Waiting>, message: Array) {
+/// Closes the connection of a dial whose answer nobody waits for any more.
+fn close_late(port: &MessagePort, answer: &Array) {
+    if answer.get(1).is_truthy() {
+        say_close(port, number(answer, 2), CloseReason::Here);
+    }
+}
+
+fn say_close(port: &MessagePort, key: u32, reason: CloseReason) {
+    post(port, &[0.into(), JsValue::from_str(CLOSE), key.into(), write_reason(reason).into()]);
+}
+
+fn receive(waiting: &RefCell<Waiting>, port: &MessagePort, message: Array) {
     let answered = number(&message, 0);
     if answered > 0 {
+        if waiting.borrow_mut().dropped.remove(&answered) {
+            return close_late(port, &message);
+        }
         let waker = match waiting.borrow_mut().answers.get_mut(&answered) {
             Some(slot) => {
                 slot.answer = Some(message);
@@ -229,21 +258,20 @@ impl RemoteConnection {
             answer_max.into(),
             limit_ms.into(),
         ];
-        let asked = self.0.page.ask(&parts, limit_ms, "the answer", cancel);
+        let asked = self.0.page.ask(false, &parts, limit_ms, "the answer", cancel);
         Ok(super::port::bytes(&self.0.life.during(asked).await?, 2))
     }
 
     pub(super) async fn ping(&self, limit_ms: u32, cancel: &Cancel) -> Result<f64, TransportError> {
         let parts = [JsValue::from_str(PING), self.0.key.into(), limit_ms.into()];
-        let message = self.0.life.during(self.0.page.ask(&parts, limit_ms, "a ping", cancel)).await?;
+        let message = self.0.life.during(self.0.page.ask(false, &parts, limit_ms, "a ping", cancel)).await?;
         message.get(2).as_f64().ok_or(TransportError::Malformed)
     }
 }
 
 impl Remote {
     fn say_close(&self, reason: CloseReason) {
-        let parts = [0.into(), JsValue::from_str(CLOSE), self.key.into(), write_reason(reason).into()];
-        post(&self.page.0.port, &parts);
+        say_close(&self.page.0.port, self.key, reason);
     }
 }
 
