@@ -1,8 +1,10 @@
 //! The light client.
 //!
 //! The layer above makes an async iterable of `next`, and gives the plain objects here their types. Whoever calls [`LightClient::follow`] is told of
-//! coins and transactions; without it, whoever calls [`LightClient::scan`] is given the blocks that match, and has to tell when each is taken.
+//! coins and transactions.
 
+#[cfg(feature = "harness")]
+mod blocks;
 #[cfg(feature = "harness")]
 mod called;
 mod shown;
@@ -20,7 +22,7 @@ use qbtc_core::hash::Txid;
 use qbtc_core::lock::{Address, AddressPrefix};
 use qbtc_core::net::LIGHT_FEES_MAX;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::sync::light::{Input, Outcome, Query};
+use qbtc_core::sync::light::{Outcome, Query};
 use qbtc_core::units::Height;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -34,7 +36,7 @@ use self::shown::{
 use self::watching::Watching;
 use super::chain::{Chain, read_address};
 use super::value::{self, list};
-use crate::client::{Client, ClientOptions, Store, persist};
+use crate::client::{Client, ClientOptions, Store};
 use crate::failure::Failure;
 use crate::transport::{Cancel, Dialer, Identity, Page, Server, TransportError};
 
@@ -142,27 +144,6 @@ impl LightClient {
             .look(|watch| list(watch.ledger().history().take(count_max).map(|entry| shown_entry(entry, watch, &tip))))
     }
 
-    /// Looks through the chain for these addresses, from a height on.
-    pub fn scan(&self, start: u32, addresses: &JsValue) -> Result<(), Failure> {
-        let addresses = self.addresses(addresses)?;
-        self.client.input(Input::Scan { start: Height(start), marks: Vec::new(), addresses });
-        Ok(())
-    }
-
-    /// Looks for more addresses.
-    pub fn watch(&self, from: u32, addresses: &JsValue) -> Result<(), Failure> {
-        let addresses = self.addresses(addresses)?;
-        self.client.input(Input::Watch { addresses, from: Height(from) });
-        Ok(())
-    }
-
-    /// The wallet has taken a block in, and has these addresses more.
-    pub fn taken(&self, id: &str, addresses: &JsValue) -> Result<(), Failure> {
-        let addresses = self.addresses(addresses)?;
-        self.client.input(Input::Taken { id: id.parse()?, addresses });
-        Ok(())
-    }
-
     /// A transaction, with its proof. One of the watched addresses needs no node that keeps an index: its block is known.
     pub fn transaction(&self, txid: &str, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
         let txid: Txid = txid.parse()?;
@@ -185,11 +166,6 @@ impl LightClient {
     /// The header at a height, with its proof.
     pub fn header(&self, height: u32, signal: Option<AbortSignal>) -> Promise {
         self.query(Query::Header { height: Height(height) }, signal)
-    }
-
-    /// The block at a height, without witnesses, with its proof.
-    pub fn block(&self, height: u32, signal: Option<AbortSignal>) -> Promise {
-        self.query(Query::Block { height: Height(height) }, signal)
     }
 
     /// Gives a transaction to several nodes.
@@ -281,12 +257,6 @@ fn in_no_leaf_of_its_own() -> Failure {
         "query-not-found",
         "a coinbase is proven with its block: ask for the header, or the block, at its height",
     )
-}
-
-/// Asks the browser not to evict what is stored: whether it has agreed, undefined where it cannot be asked.
-#[wasm_bindgen(js_name = persistStorage)]
-pub async fn persist_storage() -> Option<bool> {
-    persist().await
 }
 
 /// Holds connections for a client that runs in a worker. Freeing it closes them.
