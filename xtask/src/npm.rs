@@ -22,9 +22,6 @@ pub(crate) struct Options {
     docs: bool,
 }
 
-/// The oldest Node that the package and the bundlers run in. The package is built with older ones, too.
-pub(crate) const NODE_MIN: u32 = 20;
-
 /// A program of the package.
 pub(crate) struct Program {
     /// Its name in the package.

@@ -206,10 +206,8 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
         ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
         counts.passed += 1;
     }
-    let node = tools::node(run.workspace)?;
-    if tools::node_major(&node) < npm::NODE_MIN {
-        let what = format!("the npm package in its hosts: Node is {node}, and they want {} or newer", npm::NODE_MIN);
-        run.skip(what);
+    if let Some(why) = tools::too_old_for_suites(run.workspace)? {
+        run.skip(format!("the npm package in its hosts: {why}"));
         return Ok(());
     }
     npm::try_in_hosts(run.workspace, &package, |command| {
@@ -229,6 +227,10 @@ fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
 }
 
 fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
+    if let Some(why) = tools::too_old_for_suites(run.workspace)? {
+        run.skip(format!("the suites in Chromium: {why}"));
+        return Ok(());
+    }
     if !run.has_web_app.swap(true, Ordering::Relaxed) {
         web::make(run.workspace, true)?;
     }

@@ -23,8 +23,14 @@ const CARGO_DENY: &str = "0.20.2";
 /// The version of Trunk that builds the web app. Those above it want a newer compiler than the workspace does.
 const TRUNK: &str = "0.21.14";
 
-/// The oldest Node that runs the wasm tests.
-const NODE_MIN: u32 = 18;
+/// The oldest Node that builds, and runs the tests of core on wasm32: the one that Debian 12 installs.
+const NODE_MIN: NodeVersion = (18, 0);
+
+/// The oldest Node in which the npm package and the suites in browsers are tried.
+pub(crate) const NODE_FOR_SUITES: NodeVersion = (20, 17);
+
+/// The first two numbers of a version of Node.
+pub(crate) type NodeVersion = (u32, u32);
 
 /// Finds a toolchain that builds for wasm32, or installs one.
 ///
@@ -69,16 +75,31 @@ pub(crate) fn node(workspace: &Workspace) -> Result<String> {
         debian::install(workspace, &["nodejs"])?;
     }
     let version = output_of(Command::new("node").arg("--version")).with_context(|| {
-        format!("Node {NODE_MIN} or newer runs the wasm tests, and `node` is not on PATH: install it")
+        let ((low, _), (major, minor)) = (NODE_MIN, NODE_FOR_SUITES);
+        format!(
+            "`node` is not on PATH: install Node {major}.{minor} or newer; {low} runs the wasm tests and little else"
+        )
     })?;
-    let major = node_major(&version);
-    ensure!(major >= NODE_MIN, "`node` is {version}: the wasm tests need {NODE_MIN} or newer");
+    let (low, _) = NODE_MIN;
+    ensure!(node_version(&version) >= NODE_MIN, "`node` is {version}: the wasm tests need {low} or newer");
     Ok(version)
 }
 
-/// The first number of a version as Node writes it; 0 for another text.
-pub(crate) fn node_major(version: &str) -> u32 {
-    version.trim_start_matches('v').split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0)
+/// Why the npm package and the suites in browsers cannot be tried in the Node that is here; `None` if they can.
+///
+/// # Errors
+/// If there is no Node at all.
+pub(crate) fn too_old_for_suites(workspace: &Workspace) -> Result<Option<String>> {
+    let version = node(workspace)?;
+    let (major, minor) = NODE_FOR_SUITES;
+    let is_old = node_version(&version) < NODE_FOR_SUITES;
+    Ok(is_old.then(|| format!("Node is {version}, and {major}.{minor} or newer is wanted")))
+}
+
+/// The first two numbers of a version as Node writes it; zeros for another text.
+fn node_version(version: &str) -> NodeVersion {
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Returns Trunk's program, built into the cache.
@@ -200,4 +221,17 @@ pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Result<(Toolchain, PathBuf)> 
     version.args(["fuzz", "--version"]).stderr(Stdio::null());
     ensure!(output_of(&mut version).is_some(), "{} does not run: remove it and repeat", program.display());
     Ok((Toolchain::NIGHTLY, program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_told_apart() {
+        assert_eq!(node_version("v20.17.0"), NODE_FOR_SUITES);
+        assert!(node_version("v20.9.1") < NODE_FOR_SUITES && node_version("v22.1.0") > NODE_FOR_SUITES);
+        assert!(node_version("v18.20.4") >= NODE_MIN && node_version("v16.9.0") < NODE_MIN);
+        assert_eq!(node_version("no version"), (0, 0));
+    }
 }
