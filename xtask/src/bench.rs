@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::figures;
-use crate::process::{output_of, run_shown};
+use crate::process::{output_of, run_shown_for};
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
 use crate::{packages, tools};
@@ -57,7 +57,7 @@ fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
     // The runner reads the file of the run before, to compare, and adds to it.
     let results = workspace.target.join("wasm-bench.json");
     cargo.env("WASM_BINDGEN_BENCH_RESULT", &results);
-    run_shown(&mut cargo)?;
+    run_shown_for(&mut cargo, None)?;
     let results = figures::read_json(&results)?;
     let noble_s = noble_s(workspace)?;
     println!("{}: {:.0} µs", figures::NOBLE, noble_s * 1e6);
@@ -92,7 +92,7 @@ fn run_native(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     cargo.args(&options.filter);
     println!("benches for {}; results under {}", options.cpu, target.join("criterion").display());
-    run_shown(&mut cargo)?;
+    run_shown_for(&mut cargo, None)?;
     if options.test {
         Ok(())
     } else {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{output_of, run_logged, run_shown};
+use crate::process::{LIMIT, output_of, run_logged, run_shown, run_shown_for};
 use crate::toolchain::Toolchain;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -66,7 +67,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let built = Built::new(workspace, &toolchain)?;
     for target in &chosen {
         println!("fuzzing {target} for {seconds} s");
-        run_shown(&mut built.run(target, seconds)?).with_context(|| repeat(target))?;
+        // What was found before is replayed whole, however long that takes.
+        let limit = Duration::from_secs(seconds.into()) + LIMIT;
+        run_shown_for(&mut built.run(target, seconds)?, Some(limit)).with_context(|| repeat(target))?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Runs child processes: quietly into a log, on the user's terminal, or beside `xtask`; never longer than a limit, never left behind.
+//! Runs child processes: quietly into a log, on the user's terminal, or beside `xtask`; never longer than a limit, but for what the user wants to run
+//! for long; never left behind.
 //!
 //! Every child leads a process group of its own, so that a signal to `xtask` or an expired limit ends the whole tree below it
 //! (cargo, rustc, test programs, Node) and not only its root.
@@ -19,7 +20,7 @@ use nix::unistd::Pid;
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// How long a child may run before it is taken for hung. A cold build of everything on two cores stays far below it.
-const LIMIT: Duration = Duration::from_secs(45 * 60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// How long a child that was asked to stop may take before it is killed: a node writes everything first.
 const GRACE: Duration = Duration::from_secs(10);
@@ -167,7 +168,15 @@ impl Drop for Beside {
 /// # Errors
 /// If it cannot be started or does not succeed.
 pub(crate) fn run_shown(command: &mut Command) -> Result<()> {
-    let status = run(command)?;
+    run_shown_for(command, Some(LIMIT))
+}
+
+/// The same for what the user has asked to run for so long, or, without a limit, until it is done.
+///
+/// # Errors
+/// As [`run_shown`].
+pub(crate) fn run_shown_for(command: &mut Command, limit: Option<Duration>) -> Result<()> {
+    let status = run(command, limit)?;
     if !status.success() {
         bail!("`{}` failed ({status})", shown(command));
     }
@@ -183,7 +192,7 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Result<String> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     command.stdout(file.try_clone()?).stderr(file);
-    let result = run(command);
+    let result = run(command, Some(LIMIT));
     let text = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
     match result {
         Ok(status) if status.success() => Ok(text),
@@ -224,26 +233,29 @@ fn forget(group: Pid) {
     running().retain(|running| *running != group);
 }
 
-fn run(command: &mut Command) -> Result<ExitStatus> {
+fn run(command: &mut Command, limit: Option<Duration>) -> Result<ExitStatus> {
     let (mut child, group) = spawn(command)?;
-    let status = wait(&mut child, LIMIT);
+    let status = wait(&mut child, limit);
     // What the child left running (a server of a test, a compiler whose cargo died) ends with it.
     end_group(group);
     forget(group);
     match status? {
         Some(status) => Ok(status),
-        None => bail!("`{}` was ended: it ran for more than {} minutes", shown(command), LIMIT.as_secs() / 60),
+        None => {
+            let limit_s = limit.unwrap_or_default().as_secs();
+            bail!("`{}` was ended: it ran for more than {limit_s} s", shown(command))
+        }
     }
 }
 
 /// Waits for `child`; `None` if it still runs after `limit`.
-fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<Option<ExitStatus>> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if started.elapsed() > limit {
+        if limit.is_some_and(|limit| started.elapsed() > limit) {
             return Ok(None);
         }
         thread::sleep(Duration::from_millis(10));
@@ -290,6 +302,19 @@ mod tests {
         let long: String = (0..200).map(|line| format!("{line}\n")).collect();
         assert!(tail(&long).starts_with("… 50 lines before this\n50\n"));
         assert!(tail(&long).ends_with("\n199"));
+    }
+
+    #[test]
+    fn a_command_ends_at_its_limit_and_without_one_by_itself() {
+        let sleeps = |s: &str| {
+            let mut command = Command::new("sleep");
+            command.arg(s);
+            command
+        };
+        let error = run_shown_for(&mut sleeps("60"), Some(Duration::from_millis(50))).unwrap_err().to_string();
+        assert!(error.contains("`sleep 60` was ended"), "{error}");
+        run_shown_for(&mut sleeps("0.1"), None).unwrap();
+        run_shown_for(&mut sleeps("0.1"), Some(LIMIT)).unwrap();
     }
 
     #[test]

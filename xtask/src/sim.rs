@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::process::run_shown;
+use crate::process::run_shown_for;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -82,7 +82,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         if options.json {
             cargo.arg("--json");
         }
-        run_shown(&mut cargo).with_context(|| format!("the seed {seed} failed"))?;
+        run_shown_for(&mut cargo, None).with_context(|| format!("the seed {seed} failed"))?;
     }
     Ok(())
 }
