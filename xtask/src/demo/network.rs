@@ -195,9 +195,9 @@ impl Network {
     /// Waits until the wallet has money that can be spent, and shows how far that is.
     ///
     /// # Errors
-    /// If that takes too long.
+    /// If no block comes for too long.
     pub(super) fn wait_for_money(&mut self, wallet: &Wallet) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
+        let mut until = Instant::now() + PATIENCE;
         println!("mining until the wallet has money: coins of a new block can be spent ten blocks later");
         let mut shown = None;
         while !wallet.has_money()? {
@@ -205,9 +205,10 @@ impl Network {
             let height = self.first().height()?;
             if shown.replace(height) != Some(height) {
                 println!("  block {height}");
+                until = Instant::now() + PATIENCE;
             }
             if Instant::now() > until {
-                bail!("the wallet has no money after {} s", PATIENCE.as_secs());
+                bail!("the wallet has no money, and no block came for {} s", PATIENCE.as_secs());
             }
             thread::sleep(Duration::from_millis(500));
         }
