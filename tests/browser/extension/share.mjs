@@ -34,7 +34,7 @@ export async function share (scene, site, second) {
   await leave(scene, second)
   await lockItself(site, second, one, two)
   await another(scene, second)
-  await crash(scene, second)
+  await loseDocument(scene, second)
   await otherNodes(scene, site)
   await otherChain(scene, second)
 }
@@ -166,29 +166,20 @@ async function another ({ extension, node, other }, second) {
   judge('restart: a site that was never connected still sees nothing', accounts?.length === 0, accounts)
 }
 
-/** The browser ends the process that all documents of the extension share, the hidden one and the scripts among them. */
-async function crash ({ extension, node, other }, site) {
-  const before = (await site.ask('qbtc_chainId')).result
+/** The document that holds the connections is gone, as the browser may have it: the next that needs it makes it anew. */
+async function loseDocument ({ extension, node, other }, site) {
+  const chain = (await site.ask('qbtc_chainId')).result
   const page = await extension.popup()
   await page.getByTestId('balance').waitFor()
-  const tools = await extension.context.newCDPSession(page)
-  const crashed = page.waitForEvent('crash')
-  // It has no answer: whoever would give one is gone.
-  tools.send('Page.crash').catch(() => {})
-  await crashed
-  await page.close()
-  await until('the site is served again', async () => (await site.ask('qbtc_chainId')).result === before)
-  judge('crash: the next call of a site starts everything anew', true)
-  const again = await extension.popup()
-  await again.getByLabel('Passphrase').fill(PASSPHRASE)
-  await click('Unlock')(again)
-  await again.getByTestId('balance').waitFor()
+  const [worker] = extension.context.serviceWorkers()
+  await worker.evaluate(() => chrome.offscreen.closeDocument())
+  judge('document lost: a site is answered all the same', (await site.ask('qbtc_chainId')).result === chain)
   await node.mine(1, other)
   const { tip } = await node.get('/api/v1/chain')
-  await provenUpTo(again, tip.height)
-  await again.locator('.balance .badge[data-level="filter"]').waitFor()
-  judge('crash: the wallet is there, was locked, goes on where it was, and proves', true)
-  await again.close()
+  await provenUpTo(page, tip.height)
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  judge('document lost: the wallet goes on where it was, open, and proves', true)
+  await page.close()
 }
 
 /** The user begins anew on the same chain. */
