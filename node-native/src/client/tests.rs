@@ -182,10 +182,12 @@ fn a_node_of_many_addresses_is_found() {
     let p2p = (0..100).map(|part| format!("/ip4/192.0.2.{part}/udp/8334/webrtc-direct/{}", "x".repeat(200)));
     let rpc = Some("127.0.0.1:1".to_owned());
     let mut addresses = NodeAddresses { pid: 7, rpc, http: None, stratum: None, p2p: p2p.collect() };
-    let write = |addresses| fs::write(node_file(folder.path()), serde_json::to_vec_pretty(addresses).unwrap()).unwrap();
+    let write = |addresses: &NodeAddresses| {
+        fs::write(node_file(folder.path()), serde_json::to_vec_pretty(addresses).unwrap()).unwrap();
+    };
     write(&addresses);
     assert_eq!(running_node(folder.path()).unwrap().p2p.len(), 100);
-    addresses.p2p.push("x".repeat(NODE_FILE_BYTES_MAX as usize));
+    addresses.p2p.push("x".repeat(usize::try_from(NODE_FILE_BYTES_MAX).unwrap()));
     write(&addresses);
     assert!(running_node(folder.path()).is_none(), "half of a file is none");
 }
