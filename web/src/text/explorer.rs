@@ -43,7 +43,6 @@ pub const LEVEL_BLOCK_MEANS: &str = "This tab has checked the bytes itself: they
 pub const LEVEL_PROVEN: &str = "Proven by this tab";
 pub const LEVEL_HEADER_MEANS: &str = "The light client in this browser has checked it, with the same code that full nodes run: this header, and the transaction whose page this is, are in the chain with the most work that the nodes it has asked could show. It asks them directly. Whatever else is on the page is the node’s word.";
 pub const LEVEL_FILTER_MEANS: &str = "The light client in this browser has checked it, with the same code that full nodes run: every payment is in the chain with the most work that the nodes it has asked could show, and every block up to this height was looked through, so that none is left out.";
-pub const PROVEN: &str = "Proven by this tab";
 pub const SEARCH: &str = "Height, block, transaction or address";
 pub const SEARCH_HELP: &str = "Look for a height, the id of a block or a transaction (64 hex digits), or an address.";
 pub const NO_SUCH_ID: &str = "There is no block or transaction with this id here.";

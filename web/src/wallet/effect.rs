@@ -74,21 +74,3 @@ impl Effect {
         }
     }
 }
-
-/// How many seconds a transaction can still be mined at a tip; `None` for one that does not expire.
-#[must_use]
-pub fn seconds_left(expiry: Height, tip: Height, spacing_s: u32) -> Option<u64> {
-    (expiry != Height::GENESIS).then(|| u64::from(expiry.above(tip)) * u64::from(spacing_s))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_left_follows_the_tip() {
-        assert_eq!(seconds_left(Height(0), Height(9), 60), None);
-        assert_eq!(seconds_left(Height(70), Height(10), 60), Some(3_600));
-        assert_eq!(seconds_left(Height(10), Height(70), 60), Some(0));
-    }
-}

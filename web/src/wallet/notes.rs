@@ -17,18 +17,16 @@ pub struct Notes {
     pub is_backed_up: bool,
     /// Names beside addresses of others.
     pub contacts: Vec<Contact>,
-    /// Words beside transactions.
-    pub labels: Vec<Contact>,
     /// After how many minutes without a touch the wallet locks itself.
     pub lock_after_min: Option<u32>,
 }
 
-/// A name, and what it stands for: an address, or a transaction's id.
+/// A name, and the address that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     /// The name.
     pub name: String,
-    /// What it stands for.
+    /// The address.
     pub of: String,
 }
 
@@ -46,7 +44,7 @@ pub enum NameFault {
 impl Notes {
     /// The longest name, in characters.
     pub const NAME_CHARACTERS_MAX: usize = 60;
-    /// The most contacts, labels and accounts.
+    /// The most contacts.
     pub const COUNT_MAX: usize = 1_000;
     /// The most accounts: each has addresses that are looked for.
     pub const ACCOUNTS_MAX: usize = 20;
@@ -65,7 +63,6 @@ impl Notes {
         let mut notes: Self = serde_json::from_str(text).unwrap_or_default();
         notes.accounts.truncate(Self::ACCOUNTS_MAX);
         notes.contacts.truncate(Self::COUNT_MAX);
-        notes.labels.truncate(Self::COUNT_MAX);
         if notes.accounts.is_empty() {
             notes.accounts.push(String::new());
         }
@@ -149,6 +146,14 @@ mod tests {
         assert_eq!(Notes::parse("{").accounts.len(), 1);
         let flood = serde_json::json!({ "accounts": vec!["x"; 5_000] }).to_string();
         assert_eq!(Notes::parse(&flood).accounts.len(), Notes::ACCOUNTS_MAX);
+    }
+
+    #[test]
+    fn what_an_earlier_version_has_kept_is_read() {
+        let text = r#"{"accounts":["Main"],"is_backed_up":true,"contacts":[{"name":"Ada","of":"a"}],"labels":[{"name":"Rent","of":"t"}],"lock_after_min":5}"#;
+        let notes = Notes::parse(text);
+        assert_eq!((notes.name_of("a"), notes.is_backed_up, notes.lock_after_min), (Some("Ada"), true, Some(5)));
+        assert!(!notes.to_text().contains("labels"));
     }
 
     #[test]
