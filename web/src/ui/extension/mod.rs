@@ -55,20 +55,17 @@ pub(crate) fn Seen() -> impl IntoView {
 
 #[component]
 fn Header() -> impl IntoView {
-    let shared = Shared::here();
     let path = use_location().pathname;
     // Whoever is asked something is not led elsewhere.
     let is_asked = move || path.with(|path| path.starts_with("/approve/"));
-    let chain = move || shared.name.get().filter(|name| name != "main");
     view! {
         <a class="skip" href="#main">{text::SKIP}</a>
         <header class="head">
             <div class="wrap">
-                <a class="brand" href="/wallet">
-                    <img src="/icon.svg" alt="" width="30" height="30"/>
-                    "qBTC"
-                    {move || chain().map(|name| view! { <span class="chain">{name}</span> })}
-                </a>
+                {move || match is_asked() {
+                    true => view! { <span class="brand"><Brand/></span> }.into_any(),
+                    false => view! { <a class="brand" href="/wallet"><Brand/></a> }.into_any(),
+                }}
                 {move || (!is_asked()).then(|| view! {
                     <nav aria-label=text::NAVIGATION>
                         <ul class="nav">
@@ -81,5 +78,16 @@ fn Header() -> impl IntoView {
                 <div class="tools"><Theme/></div>
             </div>
         </header>
+    }
+}
+
+#[component]
+fn Brand() -> impl IntoView {
+    let shared = Shared::here();
+    let chain = move || shared.name.get().filter(|name| name != "main");
+    view! {
+        <img src="/icon.svg" alt="" width="30" height="30"/>
+        "qBTC"
+        {move || chain().map(|name| view! { <span class="chain">{name}</span> })}
     }
 }
