@@ -36,6 +36,7 @@ export async function explorer (node, browser) {
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save proof' }).click()])
   const proof = await download.path()
   await browser.check('transaction')
+  await otherPage(node, page)
 
   await page.goto(`${node.url}/verify`)
   await page.locator('input[type=file]').setInputFiles(proof)
@@ -76,6 +77,30 @@ export async function explorer (node, browser) {
   await page.locator('.notice.bad').waitFor()
   judge('block: one that is not there says so', true)
   browser.faults.splice(0)
+}
+
+/** From the page of one transaction to that of another, before the check of the first has ended. Of the second nothing can be checked. */
+async function otherPage (node, page) {
+  const coinbase = async (height) => (await node.get(`/api/v1/blocks/${height}/transactions`)).transactions[0].txid
+  const [one, two] = [await coinbase(3), await coinbase(4)]
+  let release
+  const held = new Promise((resolve) => { release = resolve })
+  await page.route(`**/${one}/proof`, async (route) => { await held; await route.continue() })
+  await page.route(`**/${two}/proof`, (route) => route.fulfill({ status: 404, json: {} }))
+  await page.goto(`${node.url}/tx/${one}`)
+  await provenUpTo(page, 15)
+  const search = page.getByRole('searchbox')
+  await search.fill(two)
+  await search.press('Enter')
+  await page.waitForURL(`**/tx/${two}`)
+  await page.locator('.badge[data-level="word"]').waitFor()
+  const checked = page.waitForResponse((response) => response.url().endsWith(`${one}/raw`))
+  release()
+  await checked
+  await page.waitForTimeout(1_000)
+  const level = await page.locator('.badge').first().getAttribute('data-level')
+  judge('transaction: what was checked for another one does not count', level === 'word', level)
+  await page.unrouteAll()
 }
 
 /** The address of the block that pays whoever it likes. */

@@ -44,7 +44,7 @@ fn checked(shared: Shared, block: &node::Block) -> Option<Checked> {
     let header = &block.header;
     let is_right = proof::check_header(&header.hex, &header.id, &rules.0).is_ok();
     let level = if is_right { Level::Block } else { Level::Word };
-    Some(Checked { level, block: Some((header.height, header.id.clone())) })
+    Some(Checked { of: header.id.clone(), level, block: Some((header.height, header.id.clone())) })
 }
 
 #[component]

@@ -69,6 +69,8 @@ fn sentence(doubt: Doubt) -> String {
 /// What has been checked without the light client, and the block in which it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
+    /// The id of the thing.
+    pub(crate) of: String,
     pub(crate) level: Level,
     pub(crate) block: Option<(u32, String)>,
 }
@@ -83,21 +85,20 @@ pub(crate) fn level_of(checked: impl Fn() -> Option<Checked> + Send + Sync + 'st
         Some(shared.proven_tip()?.mark.height.0 >= height)
     });
     Effect::new(move |_| {
-        let (Some(Checked { level: without, block }), reaches) = (checked.get(), reaches.get()) else {
+        let (Some(asked), reaches) = (checked.get(), reaches.get()) else {
             return level.set(None);
         };
         shared.reorgs.track();
+        let without = asked.level;
         level.set(Some(without));
-        let Some((height, id)) = block.filter(|_| without >= Level::Block && reaches == Some(true)) else { return };
+        let Some((height, id)) = asked.block.clone().filter(|_| without >= Level::Block && reaches == Some(true))
+        else {
+            return;
+        };
         let Ok(id) = id.parse::<BlockHash>() else { return };
         spawn_local(async move {
-            let is_same = move || {
-                checked
-                    .try_get_untracked()
-                    .flatten()
-                    .and_then(|checked| checked.block)
-                    .is_some_and(|(_, now)| now == id.to_string())
-            };
+            // The page may be another thing's by then, in the same block even.
+            let is_same = move || checked.try_get_untracked().flatten() == Some(asked);
             if shared.light.has_proven(height, &id).await && is_same() {
                 let _ = level.try_set(Some(Level::Header));
             }

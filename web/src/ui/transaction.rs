@@ -30,17 +30,25 @@ pub(crate) fn Transaction() -> impl IntoView {
             async move { fetch::json::<node::Transaction>(&path::transaction(&id)).await }
         },
     );
-    let checked = RwSignal::new(None);
+    let (checked, turn) = (RwSignal::new(None::<Checked>), StoredValue::new(0_u64));
     Effect::new(move |_| {
         let (tx, rules) = (found.ok(), shared.rules.get());
         checked.set(None);
+        turn.update_value(|turn| *turn += 1);
+        let now = turn.get_value();
         let Some((tx, rules)) = tx.zip(rules) else { return };
         spawn_local(async move {
             let found = check(&tx, &rules).await;
-            let _ = checked.try_set(Some(found));
+            // The page may have gone, or show another transaction, or this one in another block.
+            if turn.try_get_value() == Some(now) {
+                let _ = checked.try_set(Some(found));
+            }
         });
     });
-    let level = level_of(move || checked.get());
+    let level = level_of(move || {
+        let tx = found.ok()?;
+        checked.get().filter(|checked| checked.of == tx.txid && checked.block == block_of(&tx))
+    });
     // One that waits is looked at again when the mempool changes: it may be mined.
     Effect::new(move |_| {
         shared.pool_turn.track();
@@ -59,12 +67,16 @@ pub(crate) fn Transaction() -> impl IntoView {
 
 /// What the tab can show for itself: the bytes, the branch and the header, held against one another.
 async fn check(tx: &node::Transaction, rules: &Rules) -> Checked {
-    let block = match &tx.status {
+    let level = if shown(tx, rules).await.is_some() { Level::Block } else { Level::Word };
+    Checked { of: tx.txid.clone(), level, block: block_of(tx) }
+}
+
+/// The block in which it is mined, as the node says.
+fn block_of(tx: &node::Transaction) -> Option<(u32, String)> {
+    match &tx.status {
         Status::Confirmed { block, height, .. } => Some((*height, block.clone())),
         Status::Pending { .. } | Status::Abandoned { .. } => None,
-    };
-    let level = if shown(tx, rules).await.is_some() { Level::Block } else { Level::Word };
-    Checked { level, block }
+    }
 }
 
 async fn shown(tx: &node::Transaction, Rules(spec): &Rules) -> Option<()> {
