@@ -27,7 +27,7 @@ export async function share (scene, site, second) {
   }
   judge('two tabs and the extension: what one pays, all show, and all see it proven', true)
 
-  await stopScripts(extension, site, one)
+  await stopScripts(scene, site, one)
   await hearStill(extension, site, one)
   await revoke(extension, site, one)
   await lock(scene, site, one, two)
@@ -40,18 +40,23 @@ export async function share (scene, site, second) {
 }
 
 /** The browser stops the service worker whenever it likes. */
-async function stopScripts (extension, site, page) {
-  const waits = site.ask('qbtc_signMessage', { message: 'x' })
-  const window = await extension.question()
+async function stopScripts ({ node, extension, other }, site, page) {
   const tools = await extension.context.newCDPSession(page)
   await tools.send('ServiceWorker.enable')
-  await tools.send('ServiceWorker.stopAllWorkers')
-  const { code } = await waits
-  judge('scripts stopped: a site that waits is told', code === DISCONNECTED, code)
-  await window.reload()
-  await window.getByText('This question is over').waitFor()
-  await window.close()
-  judge('scripts stopped: the window says that its question is over', true)
+  const outputs = [{ address: other, amount: '0.1' }]
+  for (const [yes, method, params] of [['Sign', 'qbtc_signMessage', { message: 'x' }], ['Sign and send', 'qbtc_sendTransaction', { outputs }]]) {
+    const waits = site.ask(method, params)
+    const window = await extension.question()
+    await window.getByRole('button', { name: yes, exact: true }).waitFor()
+    await tools.send('ServiceWorker.stopAllWorkers')
+    const { code } = await waits
+    judge('scripts stopped: a site that waits is told', code === DISCONNECTED, code)
+    await click(yes)(window)
+    await window.getByText('This question is over').waitFor()
+    await window.close()
+    const waiting = await node.rpc('getrawmempool')
+    judge(`scripts stopped: “${yes}” says that the question is over, and does nothing`, JSON.parse(waiting).length === 0, waiting)
+  }
   const { result } = await site.ask('qbtc_accounts')
   judge('scripts stopped: the site is still connected, and the wallet still open', result?.length === 1, result)
 }

@@ -23,6 +23,7 @@ pub const SITES_MEAN: &str = "These sites see the first account’s next address
 pub const NO_SITES: &str = "No site is connected.";
 pub const DISCONNECT: &str = "Disconnect";
 pub const QUESTION_OVER: &str = "This question is over. You can close the window.";
+pub const SITE_UNTOLD: &str = "The site could not be told: its question is over. You can close the window.";
 pub const SITE: &str = "Site";
 pub const ASKS_CONNECT: &str = "asks to be connected";
 pub const ASKS_SIGN: &str = "asks for your signature on a message";

@@ -29,30 +29,91 @@ const ARMED_AFTER: Duration = Duration::from_millis(700);
 #[component]
 pub(crate) fn Approve() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id").unwrap_or_default());
+    let asking = Asking { id: StoredValue::new(id), end: RwSignal::new(None), is_busy: RwSignal::new(false) };
     let question = RwSignal::new(None::<Result<Option<Question>, String>>);
     spawn_local(async move {
-        let _ = question.try_set(Some(extension::tell(&Says::Question { id: &id }).await));
+        let _ = question.try_set(Some(asking.question().await));
     });
     view! {
-        {move || match question.get() {
-            None => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
-            Some(Err(error)) => view! { <Title text=text::CANNOT/><Notice kind="bad"><p>{error}</p></Notice> }.into_any(),
-            Some(Ok(None)) => view! { <Title text=text::QUESTION_OVER/> }.into_any(),
-            Some(Ok(Some(question))) => view! { <Asked question=question/> }.into_any(),
+        {move || match (asking.end.get(), question.get()) {
+            (Some(End::Over), _) => view! { <Title text=text::QUESTION_OVER/> }.into_any(),
+            (Some(End::Paid), _) => view! { <Title text=text::SENT/><Notice kind="warn"><p>{text::SITE_UNTOLD}</p></Notice> }.into_any(),
+            (None, None) => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
+            (None, Some(Err(error))) => view! { <Title text=text::CANNOT/><Notice kind="bad"><p>{error}</p></Notice> }.into_any(),
+            (None, Some(Ok(None))) => view! { <Title text=text::QUESTION_OVER/> }.into_any(),
+            (None, Some(Ok(Some(question)))) => view! { <Asked asking=asking question=question/> }.into_any(),
         }}
     }
 }
 
+/// The question of this window.
+#[derive(Clone, Copy)]
+struct Asking {
+    /// Its number.
+    id: StoredValue<String>,
+    /// How it has ended, if it has, and the window is still there.
+    end: RwSignal<Option<End>>,
+    /// Whether the user has said yes and it is being done.
+    is_busy: RwSignal<bool>,
+}
+
+/// How a question has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nothing was done.
+    Over,
+    /// It was paid, and the site does not hear of it.
+    Paid,
+}
+
+impl Asking {
+    /// The question, while it waits.
+    async fn question(self) -> Result<Option<Question>, String> {
+        extension::tell(&Says::Question { id: &self.id.get_value() }).await
+    }
+
+    /// Whether an answer is still waited for; otherwise the window says that it is over. Asked before anything is signed: the page may have gone, and the
+    /// service worker have been stopped.
+    ///
+    /// # Errors
+    /// A sentence.
+    async fn waits(self) -> Result<bool, String> {
+        let waits = self.question().await?.is_some();
+        if !waits {
+            let _ = self.end.try_set(Some(End::Over));
+        }
+        Ok(waits)
+    }
+
+    /// Tells the service worker what was decided; it closes the window. Where nobody waits for it any more, the window says so.
+    fn decide(self, decision: Decision) {
+        self.decide_or(decision, End::Over);
+    }
+
+    fn decide_or(self, decision: Decision, end: End) {
+        spawn_local(async move {
+            let told = extension::tell::<bool>(&Says::Decide { id: &self.id.get_value(), decision }).await;
+            if told != Ok(true) {
+                let _ = self.end.try_set(Some(end));
+            }
+        });
+    }
+}
+
 #[component]
-fn Asked(question: Question) -> impl IntoView {
+fn Asked(asking: Asking, question: Question) -> impl IntoView {
     let (wallet, shared) = (WalletState::here(), Shared::here());
-    let stage = Memo::new(move |_| wallet.stage.get());
+    // What was said yes to stays in sight until it is done, should the wallet be locked meanwhile.
+    let stage = Memo::new(move |before: Option<&Stage>| {
+        let now = wallet.stage.get();
+        before.filter(|_| asking.is_busy.get()).cloned().unwrap_or(now)
+    });
     let title = match question.wish {
         Wish::Connect {} => text::ASKS_CONNECT,
         Wish::Sign { .. } => text::ASKS_SIGN,
         Wish::Send { .. } => text::ASKS_SEND,
     };
-    let (id, wish) = (StoredValue::new(question.id), StoredValue::new(question.wish));
+    let wish = StoredValue::new(question.wish);
     let title = format!("{} {title}", question.origin);
     view! {
         <Title text=title/>
@@ -64,39 +125,28 @@ fn Asked(question: Question) -> impl IntoView {
         </section>
         {move || match stage.get() {
             Stage::Open => match wish.get_value() {
-                Wish::Connect {} => view! { <Connect id=id/> }.into_any(),
-                Wish::Sign { message, address } => view! { <Sign id=id message=message address=address/> }.into_any(),
-                wish @ Wish::Send { .. } => view! { <Pay id=id wish=wish/> }.into_any(),
+                Wish::Connect {} => view! { <Connect asking=asking/> }.into_any(),
+                Wish::Sign { message, address } => view! { <Sign asking=asking message=message address=address/> }.into_any(),
+                wish @ Wish::Send { .. } => view! { <Pay asking=asking wish=wish/> }.into_any(),
             },
-            Stage::Locked => view! { <UnlockForm/><Refuse id=id/> }.into_any(),
+            Stage::Locked => view! { <UnlockForm/><Refuse asking=asking/> }.into_any(),
             Stage::Opening => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
-            Stage::None => view! { <Notice kind="warn"><p>{text::WANTS_NO_WALLET}</p></Notice><Refuse id=id/> }.into_any(),
-            Stage::StrangeChain => view! { <Notice kind="warn"><p>{text::STRANGE_CHAIN}</p></Notice><Refuse id=id/> }.into_any(),
-            Stage::NoStorage(error) => view! { <Notice kind="bad"><p class="strong">{text::STORAGE_REFUSED}</p><p>{error}</p></Notice><Refuse id=id/> }.into_any(),
+            Stage::None => view! { <Notice kind="warn"><p>{text::WANTS_NO_WALLET}</p></Notice><Refuse asking=asking/> }.into_any(),
+            Stage::StrangeChain => view! { <Notice kind="warn"><p>{text::STRANGE_CHAIN}</p></Notice><Refuse asking=asking/> }.into_any(),
+            Stage::NoStorage(error) => view! { <Notice kind="bad"><p class="strong">{text::STORAGE_REFUSED}</p><p>{error}</p></Notice><Refuse asking=asking/> }.into_any(),
         }}
     }
 }
 
-/// The number of the question.
-type Id = StoredValue<String>;
-
-/// Tells the service worker what was decided; it closes the window.
-fn decide(id: Id, decision: Decision) {
-    spawn_local(async move {
-        // A question that is over needs no answer, and its window can be closed by hand.
-        let _ = extension::tell::<bool>(&Says::Decide { id: &id.get_value(), decision }).await;
-    });
-}
-
 #[component]
-fn Refuse(id: Id) -> impl IntoView {
-    view! { <div class="row"><button class="button plain" type="button" on:click=move |_| decide(id, Decision::Refused)>{text::REFUSE}</button></div> }
+fn Refuse(asking: Asking) -> impl IntoView {
+    view! { <div class="row"><button class="button plain" type="button" on:click=move |_| asking.decide(Decision::Refused)>{text::REFUSE}</button></div> }
 }
 
 /// Yes and no.
 #[component]
-fn Choice(id: Id, yes: &'static str, busy: RwSignal<bool>, then: Callback<()>) -> impl IntoView {
-    let is_armed = RwSignal::new(false);
+fn Choice(asking: Asking, yes: &'static str, then: Callback<()>) -> impl IntoView {
+    let (busy, is_armed) = (asking.is_busy, RwSignal::new(false));
     let arm = move || {
         let _ = is_armed.try_set(true);
     };
@@ -104,18 +154,18 @@ fn Choice(id: Id, yes: &'static str, busy: RwSignal<bool>, then: Callback<()>) -
     view! {
         <div class="row">
             <button class="button primary" type="button" disabled=move || busy.get() || !is_armed.get() on:click=move |_| then.run(())>{move || if busy.get() { text::SIGNING } else { yes }}</button>
-            <button class="button" type="button" disabled=busy on:click=move |_| decide(id, Decision::Refused)>{text::REFUSE}</button>
+            <button class="button" type="button" disabled=busy on:click=move |_| asking.decide(Decision::Refused)>{text::REFUSE}</button>
         </div>
     }
 }
 
 /// What cannot be done is said here, and to the site once the user has read it.
 #[component]
-fn Cannot(id: Id, why: String) -> impl IntoView {
+fn Cannot(asking: Asking, why: String) -> impl IntoView {
     let told = why.clone();
     view! {
         <Notice kind="bad"><p class="strong">{text::CANNOT}</p><p>{why}</p></Notice>
-        <div class="row"><button class="button" type="button" on:click=move |_| decide(id, Decision::Error(told.clone()))>{text::TELL_SITE}</button></div>
+        <div class="row"><button class="button" type="button" on:click=move |_| asking.decide(Decision::Error(told.clone()))>{text::TELL_SITE}</button></div>
     }
 }
 
@@ -132,35 +182,49 @@ fn Groups(address: String) -> impl IntoView {
 }
 
 #[component]
-fn Connect(id: Id) -> impl IntoView {
+fn Connect(asking: Asking) -> impl IntoView {
     let wallet = WalletState::here();
     let address = untrack(|| own_address(wallet));
     let shown = address.clone().unwrap_or_default();
     let yes = Callback::new(move |()| {
-        decide(id, Decision::Result(json!(address.iter().collect::<Vec<_>>())));
+        asking.decide(Decision::Result(json!(address.iter().collect::<Vec<_>>())));
     });
     view! {
         <section class="card stack">
             <Groups address=shown/>
             <p>{text::CONNECT_MEANS}</p>
-            <Choice id=id yes=text::CONNECT busy=RwSignal::new(false) then=yes/>
+            <Choice asking=asking yes=text::CONNECT then=yes/>
         </section>
     }
 }
 
 #[component]
-fn Sign(id: Id, message: String, address: Option<String>) -> impl IntoView {
+fn Sign(asking: Asking, message: String, address: Option<String>) -> impl IntoView {
     let wallet = WalletState::here();
     let address = address.or_else(|| untrack(|| own_address(wallet))).unwrap_or_default();
     let fault = RwSignal::new(None::<String>);
     let (shown, signer) = (format::visible(&message), address.clone());
-    let yes = Callback::new(move |()| match sign(wallet, &address, &message) {
-        Ok(signature) => decide(id, Decision::Result(json!({ "address": address, "signature": signature }))),
-        Err(error) => fault.set(Some(error)),
+    let yes = Callback::new(move |()| {
+        let (address, message) = (address.clone(), message.clone());
+        asking.is_busy.set(true);
+        spawn_local(async move {
+            let signature = match asking.waits().await {
+                Ok(true) => sign(wallet, &address, &message),
+                Ok(false) => return,
+                Err(error) => Err(error),
+            };
+            match signature {
+                Ok(signature) => asking.decide(Decision::Result(json!({ "address": address, "signature": signature }))),
+                Err(error) => {
+                    let _ = fault.try_set(Some(error));
+                    let _ = asking.is_busy.try_set(false);
+                }
+            }
+        });
     });
     view! {
         {move || match fault.get() {
-            Some(why) => view! { <Cannot id=id why=why/> }.into_any(),
+            Some(why) => view! { <Cannot asking=asking why=why/> }.into_any(),
             None => view! {
                 <section class="card stack">
                     <h2>{text::MESSAGE}</h2>
@@ -168,7 +232,7 @@ fn Sign(id: Id, message: String, address: Option<String>) -> impl IntoView {
                     <h2>{text::SIGNS_AS}</h2>
                     <Groups address=format::visible(&signer)/>
                     <p class="soft small">{text::SIGN_FOR_SITE}</p>
-                    <Choice id=id yes=text::SIGN busy=RwSignal::new(false) then=yes/>
+                    <Choice asking=asking yes=text::SIGN then=yes/>
                 </section>
             }.into_any(),
         }}
@@ -195,7 +259,7 @@ async fn build(shared: Shared, wallet: WalletState, wish: Wish) -> Built {
 }
 
 #[component]
-fn Pay(id: Id, wish: Wish) -> impl IntoView {
+fn Pay(asking: Asking, wish: Wish) -> impl IntoView {
     let (wallet, shared) = (WalletState::here(), Shared::here());
     let built = RwSignal::new(None::<Built>);
     spawn_local(async move {
@@ -204,25 +268,30 @@ fn Pay(id: Id, wish: Wish) -> impl IntoView {
     view! {
         {move || match built.get() {
             None => view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
-            Some(Err(why)) => view! { <Cannot id=id why=why/> }.into_any(),
-            Some(Ok((shown, unsigned))) => view! { <Review id=id shown=shown unsigned=unsigned/> }.into_any(),
+            Some(Err(why)) => view! { <Cannot asking=asking why=why/> }.into_any(),
+            Some(Ok((shown, unsigned))) => view! { <Review asking=asking shown=shown unsigned=unsigned/> }.into_any(),
         }}
     }
 }
 
 #[component]
-fn Review(id: Id, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView {
+fn Review(asking: Asking, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView {
     let wallet = WalletState::here();
-    let (fault, busy) = (RwSignal::new(None::<String>), RwSignal::new(false));
+    let fault = RwSignal::new(None::<String>);
     let yes = Callback::new(move |()| {
         let unsigned = unsigned.clone();
-        busy.set(true);
+        asking.is_busy.set(true);
         spawn_local(async move {
-            match sign_and_send(wallet, unsigned).await {
-                Ok((txid, _)) => decide(id, Decision::Result(sent(&txid.to_string()))),
+            let paid = match asking.waits().await {
+                Ok(true) => sign_and_send(wallet, unsigned).await,
+                Ok(false) => return,
+                Err(error) => Err(error),
+            };
+            match paid {
+                Ok((txid, _)) => asking.decide_or(Decision::Result(sent(&txid.to_string())), End::Paid),
                 Err(error) => {
-                    let _ = busy.try_set(false);
                     let _ = fault.try_set(Some(error));
+                    let _ = asking.is_busy.try_set(false);
                 }
             }
         });
@@ -233,8 +302,8 @@ fn Review(id: Id, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView {
             <What shown=shown/>
             <p class="soft small">{text::REVIEW_MEANS}</p>
             {move || match fault.get() {
-                Some(why) => view! { <Cannot id=id why=why/> }.into_any(),
-                None => view! { <Choice id=id yes=text::SIGN_AND_SEND busy=busy then=yes/> }.into_any(),
+                Some(why) => view! { <Cannot asking=asking why=why/> }.into_any(),
+                None => view! { <Choice asking=asking yes=text::SIGN_AND_SEND then=yes/> }.into_any(),
             }}
         </section>
     }
