@@ -27,6 +27,38 @@ pub struct Search {
     pub addresses: Vec<Address>,
 }
 
+/// How often a scan is begun anew, because what was told did not follow what was told before: a few times at one tip of one client, then not until
+/// there is another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restarts {
+    count: u32,
+    given_up: Option<(u64, BlockMark)>,
+}
+
+impl Restarts {
+    /// So often, before it is given up.
+    pub const MAX: u32 = 8;
+
+    /// Notes that a scan has failed, while this client, by its run, showed this tip. Once that was too often, it is given up at each tip at which it fails.
+    pub fn failed(&mut self, at: Option<(u64, BlockMark)>) {
+        self.count = self.count.saturating_add(1);
+        if self.count > Self::MAX {
+            self.given_up = at;
+        }
+    }
+
+    /// Gives up at once: another try would end alike.
+    pub fn give_up(&mut self, at: (u64, BlockMark)) {
+        self.given_up = Some(at);
+    }
+
+    /// Whether a scan may be begun with this client at this tip.
+    #[must_use]
+    pub fn may_start(&self, at: (u64, BlockMark)) -> bool {
+        self.given_up != Some(at)
+    }
+}
+
 /// Makes the accounts ready for the client, which has shown the chain up to this tip: what a node has only said is taken back, and those that
 /// are ahead go back to where the last one stands. The keys are those of the accounts, in their order.
 ///
@@ -153,6 +185,32 @@ mod tests {
             (Height(1), Vec::new()),
             "a further account may have been used before"
         );
+    }
+
+    #[test]
+    fn the_same_account_twice_is_said() {
+        let mut accounts = vec![account(0, 1), account(1, 1), account(1, 1)];
+        assert!(matches!(begin(&mut accounts, &[key(0), key(1), key(2)], mark(9)), Err(ChainError::Account(_))));
+    }
+
+    #[test]
+    fn a_scan_that_keeps_failing_waits_for_another_tip() {
+        let (mut restarts, at) = (Restarts::default(), (7, mark(9)));
+        for _ in 0..Restarts::MAX {
+            restarts.failed(Some(at));
+            assert!(restarts.may_start(at));
+        }
+        restarts.failed(Some(at));
+        assert!(!restarts.may_start(at), "however often it is asked");
+        assert!(!restarts.may_start(at));
+        assert!(restarts.may_start((8, mark(9))), "another client");
+        assert!(restarts.may_start((7, mark(10))), "another tip");
+        // There it has one try.
+        restarts.failed(Some((7, mark(10))));
+        assert!(!restarts.may_start((7, mark(10))));
+        let mut once = Restarts::default();
+        once.give_up(at);
+        assert!(!once.may_start(at) && once.may_start((7, mark(10))));
     }
 
     #[test]

@@ -30,12 +30,10 @@ use crate::light::{Ask, News, ScanNumber, Standing, Told, read, write};
 use crate::text;
 use crate::wallet::account::AccountState;
 use crate::wallet::change::{Change, Said};
-use crate::wallet::scan::{self, Search};
+use crate::wallet::scan::{self, Restarts, Search};
 
 /// After so many seconds without a node, the wallet follows the chain on the word of the node that serves the page.
 const ALONE_S: u64 = 10;
-/// How often a scan is begun anew, because what was told did not follow what was told before.
-const RESTARTS_MAX: u32 = 8;
 /// What is found in so much time is written down together.
 const KEEP_PAUSE: Duration = Duration::from_millis(400);
 
@@ -46,7 +44,7 @@ pub(crate) struct Scan {
     number: ScanNumber,
     /// The client that was asked.
     run: Option<u64>,
-    restarts: u32,
+    restarts: Restarts,
     watched: BTreeSet<Address>,
 }
 
@@ -164,7 +162,7 @@ impl WalletState {
 
     /// Has the accounts looked for from where the last of them stands.
     pub(super) fn search_anew(self) {
-        self.scan.update_value(|scan| scan.run = None);
+        self.scan.update_value(|scan| (scan.run, scan.restarts) = (None, Restarts::default()));
         self.steer();
         if self.following.get_untracked() == Following::Word {
             self.follow();
@@ -180,7 +178,8 @@ impl WalletState {
         let news = light.news.get_untracked();
         if let Some(news) = news.as_ref().filter(|news| news.standing() != Standing::Alone) {
             self.alone_since.set_value(None);
-            if news.can_prove() && self.scan.with_value(|scan| scan.run) != Some(news.run) {
+            let is_due = |scan: &Scan| scan.run != Some(news.run) && scan.restarts.may_start(place(news));
+            if news.can_prove() && self.scan.with_value(is_due) {
                 self.start_scan(news);
             }
             return;
@@ -202,9 +201,16 @@ impl WalletState {
         let spec = self.spec();
         let Some(keys) = self.keys(&spec) else { return };
         let begun = self.accounts.try_update(|accounts| scan::begin(accounts, &keys, news.tip.mark));
-        let Some(Ok(Search { start, marks, addresses })) = begun else { return };
+        let Search { start, marks, addresses } = match begun {
+            Some(Ok(search)) => search,
+            Some(Err(error)) => {
+                self.scan.update_value(|scan| scan.restarts.give_up(place(news)));
+                return self.progress.update(|progress| progress.fault = Some(error.to_string()));
+            }
+            None => return,
+        };
         let number = js_sys::Math::random().to_bits();
-        let restarts = self.scan.with_value(|scan| scan.restarts);
+        let restarts = self.scan.with_value(|scan| scan.restarts.clone());
         let watched = addresses.iter().copied().collect();
         self.scan.set_value(Scan { number, run: Some(news.run), restarts, watched });
         self.following.set(Following::Light);
@@ -242,17 +248,19 @@ impl WalletState {
                 self.progress.update(|progress| progress.height = to.height.0);
                 self.keep_soon();
                 if to.height.0 >= untrack(|| self.shared.height()) {
-                    self.scan.update_value(|scan| scan.restarts = 0);
+                    self.scan.update_value(|scan| scan.restarts = Restarts::default());
                     self.hand_in_again();
                 }
             }
             Some(Err(error)) => {
-                self.scan.update_value(|scan| (scan.run, scan.number, scan.restarts) = (None, 0, scan.restarts + 1));
-                if self.scan.with_value(|scan| scan.restarts) <= RESTARTS_MAX {
-                    self.steer();
-                } else {
-                    self.progress.update(|progress| progress.fault = Some(error.to_string()));
-                }
+                let at = self.shared.light.news.with_untracked(|news| news.as_ref().map(place));
+                self.scan.update_value(|scan| {
+                    (scan.run, scan.number) = (None, 0);
+                    scan.restarts.failed(at);
+                });
+                // Said until another try begins.
+                self.progress.update(|progress| progress.fault = Some(error.to_string()));
+                self.steer();
             }
             None => {}
         }
@@ -429,4 +437,9 @@ impl WalletState {
             }
         }
     }
+}
+
+/// Which client has shown the chain, and where it ends.
+fn place(news: &News) -> (u64, BlockMark) {
+    (news.run, news.tip.mark)
 }
