@@ -4,12 +4,14 @@ import { finish, judge } from '../support/judge.mjs'
 import { explorer } from './explorer.mjs'
 import { liars } from './liars.mjs'
 import { light } from './light.mjs'
+import { making } from './making.mjs'
 import { wallet } from './wallet.mjs'
 
 const node = await Node.start()
 const browser = await Browser.start()
 try {
   await explorer(node, browser)
+  await making(node, browser)
   const words = await wallet(node, browser)
   await light(node, browser)
   await liars(node, browser, words)

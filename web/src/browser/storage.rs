@@ -1,16 +1,19 @@
 //! What stays in the browser when the tab closes: `IndexedDB`, one database for each chain.
 //!
 //! A failure is an error that the user sees: a wallet that only seems to be kept is worse than none. Each write is one transaction, done
-//! when the browser says that it is complete.
+//! when the browser says that it is complete. It begins with a look at the keystore: where that is not the writer's own, another tab has made or removed a
+//! wallet meanwhile, and nothing is written. So no tab overwrites a key that it does not know of.
 
 use std::rc::Rc;
 
-use idb::{Database, DatabaseEvent as _, Factory, ObjectStoreParams, TransactionMode, TransactionResult};
+use idb::{Database, DatabaseEvent as _, Factory, ObjectStore, ObjectStoreParams, TransactionMode, TransactionResult};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 /// The table that holds everything, by name.
 const TABLE: &str = "wallet";
+/// Where the keystore is kept.
+pub(crate) const KEYSTORE: &str = "keystore";
 
 /// A chain's database.
 #[derive(Clone)]
@@ -20,11 +23,26 @@ pub(crate) struct Storage {
 
 /// Why something is not kept, or not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StorageError(pub(crate) String);
+pub(crate) enum StorageError {
+    /// What the browser says.
+    Browser(String),
+    /// The keystore is not the one that was expected.
+    OtherWallet,
+}
 
 impl From<idb::Error> for StorageError {
     fn from(error: idb::Error) -> Self {
-        Self(error.to_string())
+        Self::Browser(error.to_string())
+    }
+}
+
+impl StorageError {
+    /// A sentence for people.
+    pub(crate) fn sentence(self) -> String {
+        match self {
+            Self::Browser(error) => error,
+            Self::OtherWallet => crate::text::OTHER_WALLET.to_owned(),
+        }
     }
 }
 
@@ -50,39 +68,56 @@ impl Storage {
     /// [`StorageError`].
     pub(crate) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let transaction = self.database.transaction(&[TABLE], TransactionMode::ReadOnly)?;
-        let value = transaction.object_store(TABLE)?.get(JsValue::from_str(name))?.await?;
-        let bytes = value.and_then(|value| value.dyn_into::<js_sys::Uint8Array>().ok());
-        Ok(bytes.map(|bytes| bytes.to_vec()))
+        read(&transaction.object_store(TABLE)?, name).await
     }
 
-    /// Keeps all of these, or none.
+    /// Keeps all of these beside the rest, or none.
     ///
     /// # Errors
-    /// [`StorageError`], as of a full disk.
-    pub(crate) async fn put(&self, entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
-        let transaction = self.database.transaction(&[TABLE], TransactionMode::ReadWrite)?;
+    /// [`StorageError`], as of a full disk, or if the keystore is not this one.
+    pub(crate) async fn put(&self, keystore: &[u8], entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
+        let transaction = self.change(Some(keystore)).await?;
+        write(&transaction.object_store(TABLE)?, entries).await?;
+        complete(transaction).await
+    }
+
+    /// Keeps these and forgets everything else, or nothing happens.
+    ///
+    /// # Errors
+    /// [`StorageError`], as of a full disk, or if the keystore is not this one; `None` stands for there being none.
+    pub(crate) async fn replace(&self, keystore: Option<&[u8]>, entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
+        let transaction = self.change(keystore).await?;
         let table = transaction.object_store(TABLE)?;
-        for (name, bytes) in entries {
-            table.put(&js_sys::Uint8Array::from(*bytes), Some(&JsValue::from_str(name)))?.await?;
-        }
+        table.clear()?.await?;
+        write(&table, entries).await?;
         complete(transaction).await
     }
 
-    /// Forgets everything.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub(crate) async fn clear(&self) -> Result<(), StorageError> {
+    /// Begins a change of what belongs to a keystore, or of what belongs to none.
+    async fn change(&self, keystore: Option<&[u8]>) -> Result<idb::Transaction, StorageError> {
         let transaction = self.database.transaction(&[TABLE], TransactionMode::ReadWrite)?;
-        transaction.object_store(TABLE)?.clear()?.await?;
-        complete(transaction).await
+        let found = read(&transaction.object_store(TABLE)?, KEYSTORE).await?;
+        if found.as_deref() == keystore { Ok(transaction) } else { Err(StorageError::OtherWallet) }
     }
+}
+
+async fn read(table: &ObjectStore, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    let value = table.get(JsValue::from_str(name))?.await?;
+    let bytes = value.and_then(|value| value.dyn_into::<js_sys::Uint8Array>().ok());
+    Ok(bytes.map(|bytes| bytes.to_vec()))
+}
+
+async fn write(table: &ObjectStore, entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
+    for (name, bytes) in entries {
+        table.put(&js_sys::Uint8Array::from(*bytes), Some(&JsValue::from_str(name)))?.await?;
+    }
+    Ok(())
 }
 
 async fn complete(transaction: idb::Transaction) -> Result<(), StorageError> {
     match transaction.commit()?.await? {
         TransactionResult::Committed => Ok(()),
-        TransactionResult::Aborted => Err(StorageError("the browser gave the change up".to_owned())),
+        TransactionResult::Aborted => Err(StorageError::Browser("the browser gave the change up".to_owned())),
     }
 }
 

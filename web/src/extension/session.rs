@@ -21,6 +21,8 @@ pub enum Session {
         seed: Vec<u8>,
         /// No coin of the wallet is older.
         birthday: u32,
+        /// The hash of the keystore in which the seed was: whoever knows another one has, or will have, another wallet.
+        keystore: [u8; 32],
     },
     /// It has locked the wallet.
     Locked,
@@ -48,9 +50,10 @@ mod tests {
 
     #[test]
     fn what_is_told_is_heard() {
-        let told = Session::Open { seed: vec![7; 64], birthday: 41 };
-        let Some(Session::Open { seed, birthday }) = &Session::from_bytes(&told.to_bytes()) else { panic!("it reads") };
-        assert_eq!((&seed[..], *birthday), (&[7; 64][..], 41));
+        let told = Session::Open { seed: vec![7; 64], birthday: 41, keystore: [9; 32] };
+        let read = Session::from_bytes(&told.to_bytes()).expect("it reads");
+        let Session::Open { seed, birthday, keystore } = &read else { panic!("it is the same") };
+        assert_eq!((&seed[..], *birthday, *keystore), (&[7; 64][..], 41, [9; 32]));
         for other in [Session::Asked, Session::Locked, Session::Touched] {
             let read = Session::from_bytes(&other.to_bytes()).expect("it reads");
             assert_eq!(read.to_bytes(), other.to_bytes());

@@ -24,6 +24,10 @@ pub const UNLOCKING: &str = "Opening…";
 pub const WRONG_PASSPHRASE: &str = "This is not the passphrase. Try again: nothing is lost.";
 pub const LOCK: &str = "Lock";
 pub const LOCKED: &str = "The wallet is locked.";
+pub const OTHER_WALLET: &str =
+    "Another tab has changed which wallet this browser has. Nothing was done here. Load the page again to see it.";
+pub const WALLET_THERE: &str =
+    "Another tab has put a wallet into this browser meanwhile. It is as it was, and none was made here.";
 pub const NO_WALLET: &str = "There is no wallet in this browser.";
 pub const FORGET: &str = "Remove this wallet from the browser";
 pub const FORGET_MEANS: &str =
@@ -102,6 +106,7 @@ pub const ACCOUNTS_MEAN: &str = "Each account has addresses and coins of its own
 pub const FIRST_ACCOUNT: &str = "Main";
 pub const ACCOUNT_NAME: &str = "Name of a further account";
 pub const ADD_ACCOUNT: &str = "Add";
+pub const OTHER_ACCOUNT: &str = "Another account was added meanwhile. Try again.";
 pub const BACKUP: &str = "Backup";
 pub const BACKUP_MEANS: &str = "The words alone bring everything back. A keystore file does too, with your passphrase; qbtc wallet reads it as well.";
 pub const SAVE_KEYSTORE: &str = "Save keystore file";

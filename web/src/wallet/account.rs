@@ -17,7 +17,7 @@ use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::builder::{self, BuildError, Funds, Payment, Rest, SigningKey, UnsignedTx};
 use qbtc_core::wallet::coin_selection::SelectionError;
-use qbtc_core::wallet::derivation::{AccountKey, AccountPath, Branch, ChildIndex, CoinType, PathError};
+use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType, PathError};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::ledger::{Balance, BlockMark, Ledger, OwnedCoin, TxEffects, TxEntry};
 use qbtc_core::wallet::mnemonic::WalletSeed;
@@ -88,11 +88,19 @@ impl AccountState {
         codec::encode(self)
     }
 
-    /// Reads what was kept; `None`, if it is damaged or of another chain: then the account is looked for anew.
+    /// Reads what was kept; `None`, if it is damaged, of another chain or of another secret: then the account is looked for anew.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8], spec: &ChainSpec) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8], spec: &ChainSpec, key: &AccountKey) -> Option<Self> {
         let state: Self = codec::decode(bytes, Self::BYTES_MAX).ok()?;
-        (state.chain == spec.chain_id()).then_some(state)
+        (state.chain == spec.chain_id() && state.is_of(key)).then_some(state)
+    }
+
+    /// Whether the addresses are those of a secret: the first is made anew.
+    fn is_of(&self, key: &AccountKey) -> bool {
+        let (book, index) = (self.book(), ChildIndex::new(0).expect("zero lies within the range"));
+        let first = AddressPath { branch: Branch::Receive, index };
+        let expected = || book.layout().keys(key, first).tree().address();
+        book.path() == key.path() && book.entry(first).is_some_and(|entry| entry.address == expected())
     }
 
     /// Its addresses.

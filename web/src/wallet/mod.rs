@@ -6,6 +6,7 @@
 //! | [`chain`] | what the chain tells an account, and what is checked of it |
 //! | [`change`] | what changes an account beside the chain, and what tabs tell each other |
 //! | [`notes`] | what is kept beside the keys: accounts, the address book, settings |
+//! | [`opening`] | whether a wallet may still be opened, once everything is there |
 //! | [`order`] | what somebody types into the form of a payment, and what is wrong with it |
 //! | [`effect`] | what a transaction will do, as it is shown before it is signed |
 //! | [`scan`] | what the light client tells the wallet, taken into its accounts |
@@ -16,6 +17,7 @@ pub mod chain;
 pub mod change;
 pub mod effect;
 pub mod notes;
+pub mod opening;
 pub mod order;
 pub mod scan;
 pub mod vault;

@@ -98,6 +98,7 @@ impl WalletState {
             Said::Another => {
                 // What is known is of the wallet before.
                 self.is_dirty.set_value(false);
+                self.unkept.set(None);
                 self.close();
                 // Until it is known which one it is, nothing is shared.
                 self.stage.set(Stage::Opening);
@@ -427,11 +428,11 @@ impl WalletState {
         let entries: Vec<(String, Vec<u8>)> = self.accounts.with_untracked(|accounts| {
             accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
         });
-        let storage = self.storage.get_value();
+        let (storage, keystore) = (self.storage.get_value(), self.keystore.get_value());
         async move {
-            let Some(storage) = storage else { return };
+            let (Some(storage), Some(keystore)) = (storage, keystore) else { return };
             let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-            let fault = storage.put(&entries).await.err().map(|StorageError(error)| error);
+            let fault = storage.put(&keystore, &entries).await.err().map(StorageError::sentence);
             if self.unkept.get_untracked() != fault {
                 self.unkept.set(fault);
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use qbtc_core::hash::sha256;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::mnemonic::WalletSeed;
@@ -45,25 +46,32 @@ impl WalletState {
 
     /// Tells the other documents that this one has the wallet open, and with which seed.
     pub(super) fn share_session(self) {
-        let (Some(seed), true) = (self.seed.get_value(), self.session.with_value(Option::is_some)) else { return };
-        self.tell_session(&Session::Open { seed: seed.as_bytes().to_vec(), birthday: self.birthday().0 });
+        let (Some(seed), Some(keystore)) = (self.seed.get_value(), self.keystore.get_value()) else { return };
+        if self.session.with_value(Option::is_some) {
+            let (seed, birthday) = (seed.as_bytes().to_vec(), self.birthday().0);
+            self.tell_session(&Session::Open { seed, birthday, keystore: sha256(&keystore) });
+        }
     }
 
     fn hear_session(self, told: &Session) {
         let stage = self.stage.get_untracked();
         match told {
             Session::Asked if stage == Stage::Open => self.share_session(),
-            Session::Open { seed, birthday } if stage == Stage::Locked => {
+            Session::Open { seed, birthday, keystore } if stage == Stage::Locked => {
+                let own = self.keystore.get_value().filter(|own| sha256(own) == *keystore);
+                let Some(own) = own else { return };
                 let Ok(seed) = <[u8; WalletSeed::BYTES]>::try_from(&seed[..]) else { return };
                 let (seed, birthday) = (Arc::new(WalletSeed::from_bytes(seed)), Height(*birthday));
                 spawn_local(async move {
                     // A document that cannot read what is kept stays locked, and says why when it is unlocked by itself.
-                    let _ = self.begin_with(&self.spec(), seed, birthday).await;
+                    let _ = self.begin_with(&self.spec(), seed, birthday, own).await;
                 });
             }
             Session::Locked if stage == Stage::Open => self.close(),
+            // What is being opened at this moment stays locked as well.
+            Session::Locked => self.opening.update_value(|opening| *opening += 1),
             Session::Touched => self.touched_at.set_value(clock::now_s()),
-            Session::Asked | Session::Open { .. } | Session::Locked => {}
+            Session::Asked | Session::Open { .. } => {}
         }
     }
 

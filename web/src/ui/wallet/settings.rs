@@ -35,10 +35,17 @@ pub(crate) fn Settings() -> impl IntoView {
 fn Accounts() -> impl IntoView {
     let wallet = WalletState::here();
     let (name, fault) = (RwSignal::new(String::new()), RwSignal::new(None::<String>));
+    let is_busy = RwSignal::new(false);
     let add = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
+        // A form can be submitted again before its button is seen to be disabled.
+        if is_busy.get_untracked() {
+            return;
+        }
+        is_busy.set(true);
         spawn_local(async move {
             let added = wallet.add_account(&wallet.spec(), &name.get_untracked()).await;
+            let _ = is_busy.try_set(false);
             let _ = fault.try_set(added.err());
             let _ = name.try_set(String::new());
         });
@@ -47,11 +54,11 @@ fn Accounts() -> impl IntoView {
         <section class="card stack" aria-labelledby="accounts">
             <h2 id="accounts">{text::ACCOUNTS}</h2>
             <p class="soft small">{text::ACCOUNTS_MEAN}</p>
-            <ul>{move || wallet.notes.with(|notes| notes.accounts.clone()).into_iter().enumerate()
+            <ul data-testid="accounts">{move || wallet.notes.with(|notes| notes.accounts.clone()).into_iter().enumerate()
                 .map(|(index, name)| view! { <li>{text::account(&name, index)}</li> }).collect_view()}</ul>
             <form class="with-button" on:submit=add>
                 <input type="text" aria-label=text::ACCOUNT_NAME placeholder=text::ACCOUNT_NAME maxlength="60" prop:value=name on:input=move |event| name.set(event_target_value(&event))/>
-                <button class="button" type="submit">{text::ADD_ACCOUNT}</button>
+                <button class="button" type="submit" disabled=is_busy>{text::ADD_ACCOUNT}</button>
             </form>
             {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
         </section>

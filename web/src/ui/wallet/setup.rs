@@ -99,11 +99,16 @@ fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
         let navigate = navigate.clone();
         spawn_local(async move {
             let spec = wallet.spec();
-            // Asked while the user has just made something that is worth keeping. The settings show what came of it.
-            let _ = storage::persist().await;
             let created = wallet.create(&spec, &words, birthday, &passphrase, restores).await;
             typed.forget();
             let _ = is_busy.try_set(false);
+            if created.is_ok() {
+                // Asked when the user has just made something that is worth keeping, and not waited for: a browser may ask the user. The settings show what
+                // came of it.
+                spawn_local(async {
+                    let _ = storage::persist().await;
+                });
+            }
             match created {
                 Ok(()) => navigate(if restores { "/wallet" } else { "/wallet/receive" }, NavigateOptions::default()),
                 Err(error) => drop(fault.try_set(Some(error))),
@@ -120,7 +125,7 @@ fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
                 {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
                 <div class="row">
                     <button class="button primary" type="submit" disabled=is_busy>{move || if is_busy.get() { text::SEALING } else { name }}</button>
-                    <button class="button plain" type="button" on:click=move |_| back.run(())>{text::BACK}</button>
+                    <button class="button plain" type="button" disabled=is_busy on:click=move |_| back.run(())>{text::BACK}</button>
                 </div>
             </form>
         </section>
@@ -188,9 +193,11 @@ fn parsed_height(height: &str) -> Result<Height, String> {
 /// The page of a wallet that is locked.
 #[component]
 pub(crate) fn Unlock() -> impl IntoView {
+    let wallet = WalletState::here();
     view! {
         <section class="narrow stack">
             <Title text=text::UNLOCK/>
+            {move || wallet.unmade.get().map(|why| view! { <Notice kind="bad"><p>{why}</p></Notice> })}
             <UnlockForm/>
             <Forget/>
         </section>

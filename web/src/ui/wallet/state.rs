@@ -1,7 +1,8 @@
 //! The wallet that the tab holds: opened from storage, unlocked by its passphrase, kept up with the chain, locked again.
 //!
 //! Invariant: the seed is in memory only while the wallet is open, and nowhere else in the clear. What is shown as kept was kept: a write that
-//! fails closes nothing and is said until one succeeds.
+//! fails closes nothing and is said until one succeeds. What is open belongs to the keystore that is kept: no wallet is made where there is one, none is
+//! opened that another has replaced meanwhile, and none is removed or written over but by those who know it.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::keep::Scan;
 use crate::browser::channel::Channel;
-use crate::browser::storage::{Storage, StorageError};
+use crate::browser::storage::{KEYSTORE, Storage, StorageError};
 use crate::browser::{clock, entropy, nfkd, worker};
 use crate::extension::Session;
 use crate::text;
@@ -26,10 +27,9 @@ use crate::ui::context::{Rules, Shared};
 use crate::wallet::account::{AccountState, account_key};
 use crate::wallet::change::{Change, Said};
 use crate::wallet::notes::Notes;
+use crate::wallet::opening::{Opening, OpeningFault, check_opening};
 use crate::wallet::vault::{Ask, Told};
 
-/// Where the keystore is kept.
-const KEYSTORE: &str = "keystore";
 /// Where the notes are kept.
 const NOTES: &str = "notes";
 
@@ -83,19 +83,22 @@ pub(crate) struct WalletState {
     pub(crate) progress: RwSignal<Progress>,
     /// Why what is known could not be kept, if it could not.
     pub(crate) unkept: RwSignal<Option<String>>,
+    /// Why no wallet was made here that was to be made.
+    pub(crate) unmade: RwSignal<Option<String>>,
     /// Who shows the chain to it.
     pub(crate) following: RwSignal<Following>,
     /// Whether this tab keeps it: follows the chain for it, and writes it down.
     pub(crate) keeps: RwSignal<bool>,
     pub(super) shared: Shared,
     pub(super) seed: StoredValue<Option<Arc<WalletSeed>>>,
-    keystore: StoredValue<Option<Vec<u8>>>,
+    /// The keystore that is kept, as far as this tab knows.
+    pub(super) keystore: StoredValue<Option<Vec<u8>>>,
     pub(super) storage: StoredValue<Option<Storage>, LocalStorage>,
     pub(super) wants_follow: StoredValue<bool>,
     pub(super) touched_at: StoredValue<u64>,
     /// The lock of the tab that keeps the wallet.
     pub(super) keeping: StoredValue<Option<Leadership>, LocalStorage>,
-    /// Counts how often the wallet was opened: whoever waits for the lock waits for one opening.
+    /// Counts how often the wallet was opened and locked: whoever waits for something waits for one opening.
     pub(super) opening: StoredValue<u64>,
     pub(super) scan: StoredValue<Scan>,
     /// Since when the light client has had no node.
@@ -118,6 +121,7 @@ impl WalletState {
             current: RwSignal::new(0),
             progress: RwSignal::new(Progress::default()),
             unkept: RwSignal::new(None),
+            unmade: RwSignal::new(None),
             following: RwSignal::new(Following::Nobody),
             keeps: RwSignal::new(false),
             shared,
@@ -172,7 +176,7 @@ impl WalletState {
             Ok::<_, StorageError>((storage, keystore, notes))
         };
         match opened.await {
-            Err(StorageError(error)) => self.stage.set(Stage::NoStorage(error)),
+            Err(error) => self.stage.set(Stage::NoStorage(error.sentence())),
             Ok((storage, keystore, notes)) => {
                 self.storage.set_value(Some(storage));
                 self.notes.set(Notes::parse(&String::from_utf8_lossy(&notes)));
@@ -184,10 +188,10 @@ impl WalletState {
         }
     }
 
-    /// Makes a wallet of words and keeps it. Nothing is shown before it is kept.
+    /// Makes a wallet of words and keeps it. Nothing is shown before it is kept, and nothing is kept where there is a wallet by then.
     ///
     /// # Errors
-    /// A sentence; then there is no wallet.
+    /// A sentence; then none was made.
     pub(crate) async fn create(
         self,
         spec: &ChainSpec,
@@ -209,12 +213,26 @@ impl WalletState {
         };
         let notes = Notes::new(text::FIRST_ACCOUNT, is_backed_up);
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
-        storage.clear().await.map_err(|StorageError(error)| error)?;
-        let (text, sealed) = (notes.to_text(), keystore.as_slice());
-        storage.put(&[(KEYSTORE, sealed), (NOTES, text.as_bytes())]).await.map_err(|StorageError(error)| error)?;
-        self.keystore.set_value(Some(keystore));
+        let text = notes.to_text();
+        match storage.replace(None, &[(KEYSTORE, keystore.as_slice()), (NOTES, text.as_bytes())]).await {
+            Ok(()) => {}
+            Err(StorageError::OtherWallet) => {
+                self.unmade.set(Some(text::WALLET_THERE.to_owned()));
+                // Where tabs do not hear of each other, this one does not know of it yet.
+                if self.stage.with_untracked(|stage| *stage == Stage::None) {
+                    self.open(spec).await;
+                }
+                return Err(text::WALLET_THERE.to_owned());
+            }
+            Err(error) => return Err(error.sentence()),
+        }
+        self.keystore.set_value(Some(keystore.clone()));
         self.say(&Said::Another);
-        self.begin(spec, words, birthday).await
+        let begun = self.begin(spec, words, birthday, keystore).await;
+        if begun.is_err() && self.stage.with_untracked(|stage| *stage == Stage::None) {
+            self.stage.set(Stage::Locked);
+        }
+        begun
     }
 
     /// Unlocks the wallet.
@@ -222,8 +240,9 @@ impl WalletState {
     /// # Errors
     /// A sentence.
     pub(crate) async fn unlock(self, spec: &ChainSpec, passphrase: &str) -> Result<(), String> {
-        let (words, birthday) = self.words(passphrase).await?;
-        self.begin(spec, &words, birthday).await
+        let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
+        let (words, birthday) = opened(&keystore, passphrase).await?;
+        self.begin(spec, &words, birthday, keystore).await
     }
 
     /// The entropy of the words, and the birthday, for whoever knows the passphrase.
@@ -231,37 +250,41 @@ impl WalletState {
     /// # Errors
     /// A sentence.
     pub(crate) async fn words(self, passphrase: &str) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
-        let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
-        match &worker::ask(&Ask::Open { keystore, passphrase: nfkd(passphrase) }).await {
-            Told::Opened { words, birthday } => Ok((Zeroizing::new(words.clone()), Height(*birthday))),
-            Told::WrongPassphrase => Err(text::WRONG_PASSPHRASE.to_owned()),
-            Told::Failed(error) => Err(error.clone()),
-            Told::Sealed(_) => Err(text::FAULT.to_owned()),
-        }
+        opened(&self.keystore.get_value().ok_or(text::NO_WALLET)?, passphrase).await
     }
 
-    async fn begin(self, spec: &ChainSpec, words: &[u8], birthday: Height) -> Result<(), String> {
+    async fn begin(self, spec: &ChainSpec, words: &[u8], birthday: Height, keystore: Vec<u8>) -> Result<(), String> {
         let mnemonic = Mnemonic::from_entropy(words).map_err(|error| error.to_string())?;
         let seed = Arc::new(mnemonic.to_seed(Passphrase::from_nfkd(String::new())));
-        self.begin_with(spec, seed, birthday).await?;
+        self.begin_with(spec, seed, birthday, keystore).await?;
         self.share_session();
         Ok(())
     }
 
-    /// Opens the wallet of this seed, unless it is open.
+    /// Opens the wallet of this seed, which was in this keystore, unless it is open.
+    ///
+    /// # Errors
+    /// A sentence, also if another wallet is kept or open by then, or this one was locked meanwhile.
     pub(super) async fn begin_with(
         self,
         spec: &ChainSpec,
         seed: Arc<WalletSeed>,
         birthday: Height,
+        keystore: Vec<u8>,
     ) -> Result<(), String> {
-        let accounts = self.kept(&seed, birthday, spec).await.map_err(|StorageError(error)| error)?;
-        if self.stage.with_untracked(|stage| *stage == Stage::Open) {
-            return Ok(());
+        let asked = self.opening.get_value();
+        let accounts = self.kept(&seed, birthday, &keystore, spec).await.map_err(StorageError::sentence)?;
+        match check_opening(&seed, self.seed.get_value().as_deref(), asked, self.opening.get_value()) {
+            Ok(Opening::Opens) => {}
+            Ok(Opening::IsOpen) => return Ok(()),
+            Err(OpeningFault::Locked) => return Err(text::LOCKED.to_owned()),
+            Err(OpeningFault::Another) => return Err(text::OTHER_WALLET.to_owned()),
         }
+        self.keystore.set_value(Some(keystore));
         self.seed.set_value(Some(seed));
         self.accounts.set(accounts);
         self.current.set(0);
+        self.unmade.set(None);
         self.touched_at.set_value(clock::now_s());
         self.stage.set(Stage::Open);
         if self.may_keep() {
@@ -270,23 +293,27 @@ impl WalletState {
         Ok(())
     }
 
-    /// Reads what is kept: the notes, and the accounts; those of which nothing is kept have seen nothing yet.
+    /// Reads what is kept for a keystore: the notes, and the accounts; those of which nothing is kept have seen nothing yet.
     async fn kept(
         self,
         seed: &WalletSeed,
         birthday: Height,
+        keystore: &[u8],
         spec: &ChainSpec,
     ) -> Result<Vec<AccountState>, StorageError> {
-        let storage = self.storage.get_value().ok_or_else(|| StorageError(text::STORAGE_REFUSED.to_owned()))?;
+        let refused = || StorageError::Browser(text::STORAGE_REFUSED.to_owned());
+        let storage = self.storage.get_value().ok_or_else(refused)?;
         let notes = Notes::parse(&String::from_utf8_lossy(&storage.get(NOTES).await?.unwrap_or_default()));
         let mut accounts = Vec::new();
         for index in 0..notes.accounts.len() {
             let kept = storage.get(&name_of(index)).await?;
-            let kept = kept.and_then(|bytes| AccountState::from_bytes(&bytes, spec));
-            accounts.push(match kept {
-                Some(state) => state,
-                None => fresh(seed, index, birthday, spec).map_err(StorageError)?,
-            });
+            let key = key_of(seed, index, spec).map_err(StorageError::Browser)?;
+            let kept = kept.and_then(|bytes| AccountState::from_bytes(&bytes, spec, &key));
+            accounts.push(kept.unwrap_or_else(|| fresh(&key, birthday, spec)));
+        }
+        // No keystore is ever kept a second time, so all of it was this one's.
+        if storage.get(KEYSTORE).await?.as_deref() != Some(keystore) {
+            return Err(StorageError::OtherWallet);
         }
         if self.notes.with_untracked(|known| *known != notes) {
             self.notes.set(notes);
@@ -296,10 +323,10 @@ impl WalletState {
 
     /// Takes over what another tab has kept. Nothing, if the wallet was locked meanwhile.
     pub(super) async fn reload(self, spec: &ChainSpec) {
-        let Some(seed) = self.seed.get_value() else { return };
+        let (Some(seed), Some(keystore)) = (self.seed.get_value(), self.keystore.get_value()) else { return };
         let birthday = self.birthday();
         let opening = self.opening.get_value();
-        if let Ok(accounts) = self.kept(&seed, birthday, spec).await
+        if let Ok(accounts) = self.kept(&seed, birthday, &keystore, spec).await
             && self.opening.get_value() == opening
             && self.stage.with_untracked(|stage| *stage == Stage::Open)
         {
@@ -320,8 +347,8 @@ impl WalletState {
         let (count, birthday) = (notes.accounts.len(), self.birthday());
         self.notes.set(notes);
         for index in self.accounts.with_untracked(Vec::len)..count {
-            if let Ok(state) = fresh(&seed, index, birthday, spec) {
-                self.accounts.update(|accounts| accounts.push(state));
+            if let Ok(key) = key_of(&seed, index, spec) {
+                self.accounts.update(|accounts| accounts.push(fresh(&key, birthday, spec)));
                 self.search_anew();
             }
         }
@@ -336,10 +363,15 @@ impl WalletState {
         let mut notes = self.notes.get_untracked();
         let index = notes.add_account(name).map_err(text::name_fault)?;
         // It may have been used before on another device, from the wallet's beginning on.
-        let state = fresh(&seed, index as usize, self.birthday(), spec)?;
+        let index = index as usize;
+        let state = fresh(&key_of(&seed, index, spec)?, self.birthday(), spec);
         self.keep_notes(notes).await?;
+        // An account stands at its own place or nowhere: at another one it would be held against another key.
+        if self.accounts.with_untracked(Vec::len) != index {
+            return Err(text::OTHER_ACCOUNT.to_owned());
+        }
         self.accounts.update(|accounts| accounts.push(state));
-        self.current.set(index as usize);
+        self.current.set(index);
         self.search_anew();
         Ok(())
     }
@@ -350,7 +382,8 @@ impl WalletState {
     /// A sentence; then they are as before.
     pub(crate) async fn keep_notes(self, notes: Notes) -> Result<(), String> {
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
-        storage.put(&[(NOTES, notes.to_text().as_bytes())]).await.map_err(|StorageError(error)| error)?;
+        let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
+        storage.put(&keystore, &[(NOTES, notes.to_text().as_bytes())]).await.map_err(StorageError::sentence)?;
         self.notes.set(notes);
         self.say(&Said::Kept);
         Ok(())
@@ -391,7 +424,8 @@ impl WalletState {
     /// A sentence; then it is still there.
     pub(crate) async fn forget(self) -> Result<(), String> {
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
-        storage.clear().await.map_err(|StorageError(error)| error)?;
+        let keystore = self.keystore.get_value();
+        storage.replace(keystore.as_deref(), &[]).await.map_err(StorageError::sentence)?;
         self.is_dirty.set_value(false);
         self.lock();
         self.keystore.set_value(None);
@@ -404,7 +438,7 @@ impl WalletState {
     /// The secret of an account, while the wallet is open.
     pub(crate) fn key(self, index: usize, spec: &ChainSpec) -> Option<AccountKey> {
         let seed = self.seed.get_value()?;
-        account_key(&seed, u32::try_from(index).ok()?, spec).ok()
+        key_of(&seed, index, spec).ok()
     }
 
     /// Looks at the account that is shown.
@@ -429,8 +463,21 @@ pub(super) fn name_of(account: usize) -> String {
     format!("account-{account}")
 }
 
-fn fresh(seed: &WalletSeed, index: usize, birthday: Height, spec: &ChainSpec) -> Result<AccountState, String> {
+fn key_of(seed: &WalletSeed, index: usize, spec: &ChainSpec) -> Result<AccountKey, String> {
     let number = u32::try_from(index).map_err(|error| error.to_string())?;
-    let key = account_key(seed, number, spec).map_err(|error| error.to_string())?;
-    Ok(AccountState::new(spec, AddressLayout::default(), birthday, &key))
+    account_key(seed, number, spec).map_err(|error| error.to_string())
+}
+
+fn fresh(key: &AccountKey, birthday: Height, spec: &ChainSpec) -> AccountState {
+    AccountState::new(spec, AddressLayout::default(), birthday, key)
+}
+
+/// What is in a keystore, for whoever knows its passphrase.
+async fn opened(keystore: &[u8], passphrase: &str) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
+    match &worker::ask(&Ask::Open { keystore: keystore.to_vec(), passphrase: nfkd(passphrase) }).await {
+        Told::Opened { words, birthday } => Ok((Zeroizing::new(words.clone()), Height(*birthday))),
+        Told::WrongPassphrase => Err(text::WRONG_PASSPHRASE.to_owned()),
+        Told::Failed(error) => Err(error.clone()),
+        Told::Sealed(_) => Err(text::FAULT.to_owned()),
+    }
 }

@@ -85,10 +85,20 @@ fn a_turn_of_the_chain_takes_back_what_it_brought() {
 fn what_is_kept_is_read_again_and_damage_is_not() {
     let (state, spec) = (funded(), ChainSpec::dev());
     let bytes = state.to_bytes();
-    assert_eq!(AccountState::from_bytes(&bytes, &spec), Some(state));
-    assert_eq!(AccountState::from_bytes(&bytes, &ChainSpec::main()), None);
-    assert_eq!(AccountState::from_bytes(&bytes[..bytes.len() / 2], &spec), None);
-    assert_eq!(AccountState::from_bytes(&[], &spec), None);
+    assert_eq!(AccountState::from_bytes(&bytes, &spec, &key()), Some(state));
+    assert_eq!(AccountState::from_bytes(&bytes, &ChainSpec::main(), &key()), None);
+    assert_eq!(AccountState::from_bytes(&bytes[..bytes.len() / 2], &spec, &key()), None);
+    assert_eq!(AccountState::from_bytes(&[], &spec, &key()), None);
+}
+
+#[test]
+fn what_was_kept_for_another_secret_is_not_read() {
+    let (bytes, spec) = (funded().to_bytes(), ChainSpec::dev());
+    let other_words = account_key(&WalletSeed::from_bytes([6; 64]), 0, &spec).unwrap();
+    let other_account = account_key(&WalletSeed::from_bytes([5; 64]), 1, &spec).unwrap();
+    for other in [other_words, other_account] {
+        assert_eq!(AccountState::from_bytes(&bytes, &spec, &other), None);
+    }
 }
 
 #[test]
