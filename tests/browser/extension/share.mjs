@@ -27,6 +27,7 @@ export async function share (scene, site, second) {
   }
   judge('two tabs and the extension: what one pays, all show, and all see it proven', true)
 
+  await payAndClose(scene)
   await stopScripts(scene, site, one)
   await hearStill(extension, site, one)
   await revoke(extension, site, one)
@@ -37,6 +38,27 @@ export async function share (scene, site, second) {
   await loseDocument(scene, second)
   await otherNodes(scene, site)
   await otherChain(scene, second)
+}
+
+/** A popup closes whenever something else is clicked: what it has just signed is out, and is noted. */
+async function payAndClose ({ node, extension, other }) {
+  const page = await extension.popup()
+  await page.getByTestId('balance').waitFor()
+  await go(page, 'Send')
+  await page.getByLabel('To', { exact: true }).fill(other)
+  await page.getByLabel('Amount in QBTC').fill('0.125')
+  await page.getByRole('button', { name: 'Review' }).click()
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await page.close()
+  const again = await extension.popup()
+  await again.getByTestId('balance').waitFor()
+  await go(again, 'History')
+  await until('the payment is noted', async () => (await again.getByTestId('payment').first().innerText()).includes('0.125'))
+  await until('the node has it', async () => (await node.get('/api/v1/mempool')).transactions === 1)
+  judge('a popup that closes while it pays: the payment is out, and noted', true)
+  await node.mine(1, other)
+  await again.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
+  await again.close()
 }
 
 /** The browser stops the service worker whenever it likes. */

@@ -28,6 +28,8 @@ pub const OTHER_WALLET: &str =
     "Another tab has changed which wallet this browser has. Nothing was done here. Load the page again to see it.";
 pub const WALLET_THERE: &str =
     "Another tab has put a wallet into this browser meanwhile. It is as it was, and none was made here.";
+pub const NOT_SENT: &str = "The payment was not sent";
+pub const UNDERSTOOD: &str = "Understood";
 pub const NO_WALLET: &str = "There is no wallet in this browser.";
 pub const FORGET: &str = "Remove this wallet from the browser";
 pub const FORGET_MEANS: &str =

@@ -375,6 +375,20 @@ impl AccountState {
         Ok(!applied.touched.is_empty())
     }
 
+    /// Notes a payment again that another one had replaced, if all of its coins are there and free; returns whether they are.
+    ///
+    /// # Errors
+    /// [`AccountError`], if too many wait.
+    pub fn sent_again(&mut self, transaction: &Transaction, key: Option<&AccountKey>) -> Result<bool, AccountError> {
+        let ledger = self.ledger();
+        let free = ledger.spendable(self.next_height(), 0).into_iter().chain(ledger.pending_coins());
+        let free: BTreeSet<OutPoint> = free.map(|coin| coin.outpoint).collect();
+        if !transaction.body.inputs.iter().all(|input| free.contains(input)) {
+            return Ok(false);
+        }
+        self.sent(transaction, key).map(|()| true)
+    }
+
     /// Forgets a transaction that will not be mined.
     pub fn forget(&mut self, txid: &Txid) {
         self.account.drop_pending(txid);

@@ -29,7 +29,7 @@ use crate::browser::storage::StorageError;
 use crate::light::{Ask, News, ScanNumber, Standing, Told, read, write};
 use crate::text;
 use crate::wallet::account::AccountState;
-use crate::wallet::change::{Change, Said};
+use crate::wallet::change::{Change, Done, Made, Said, Unsaid};
 use crate::wallet::scan::{self, Restarts, Search};
 
 /// After so many seconds without a node, the wallet follows the chain on the word of the node that serves the page.
@@ -98,24 +98,36 @@ impl WalletState {
             Said::Another => {
                 // What is known is of the wallet before.
                 self.is_dirty.set_value(false);
+                self.unsaid.set_value(Unsaid::default());
                 self.unkept.set(None);
                 self.close();
                 // Until it is known which one it is, nothing is shared.
                 self.stage.set(Stage::Opening);
                 self.open(&spec).await;
             }
-            Said::Kept if is_open && self.keeps.get_untracked() => self.add_accounts_of_notes(&spec).await,
-            Said::Kept if is_open => {
-                self.unsaid.set_value(Vec::new());
-                self.reload(&spec).await;
-            }
-            Said::Changed { account, change } if is_open && self.keeps.get_untracked() => {
-                let account = account as usize;
-                if self.apply(account, &change, &spec).is_ok() {
-                    self.keep_all().await;
+            Said::Kept { done } => {
+                self.unsaid.update_value(|unsaid| unsaid.kept(&done));
+                match (is_open, self.keeps.get_untracked()) {
+                    (true, true) => self.add_accounts_of_notes(&spec).await,
+                    (true, false) => {
+                        // Nobody may have heard it: one keeper may just have followed another.
+                        self.unsaid.get_value().iter().for_each(|made| self.say(&Said::Changed(made.clone())));
+                        self.reload(&spec).await;
+                    }
+                    (false, _) => {}
                 }
             }
-            Said::Kept | Said::Changed { .. } => {}
+            Said::Changed(made) if self.is_keeping() => {
+                let account = made.account as usize;
+                if account >= self.accounts.with_untracked(Vec::len) {
+                    self.add_accounts_of_notes(&spec).await;
+                }
+                // What does not fit was overtaken by what is known here. Either way it is settled.
+                let _ = self.apply(account, &made.change, &spec);
+                self.done.update_value(|done| done.add(&[made.number]));
+                self.keep_all().await;
+            }
+            Said::Changed(_) => {}
         }
     }
 
@@ -135,26 +147,26 @@ impl WalletState {
                 return;
             }
             self.keeping.set_value(lock);
-            for (account, change) in self.unsaid.get_value() {
-                // What does not fit what was kept has been overtaken by it.
-                let _ = self.apply(account, &change, &spec);
-            }
-            self.unsaid.set_value(Vec::new());
+            // It is in what this tab keeps from now on.
+            self.unsaid.set_value(Unsaid::default());
             self.keeps.set(true);
+            // Whoever has told nobody meanwhile hears that there is somebody again.
+            self.keep_all().await;
         });
     }
 
     /// Lets another tab keep the wallet.
     pub(super) fn stop_keeping(self) {
         if self.is_dirty.get_value() {
-            spawn_local(self.write_down());
+            let written = self.write_down();
+            spawn_local(async move { drop(written.await) });
         }
         self.opening.update_value(|opening| *opening += 1);
         self.keeps.set(false);
         self.keeping.set_value(None);
         self.following.set(Following::Nobody);
         self.scan.set_value(Scan::default());
-        self.unsaid.set_value(Vec::new());
+        self.done.set_value(Done::default());
     }
 
     fn is_keeping(self) -> bool {
@@ -286,7 +298,7 @@ impl WalletState {
         (0..self.accounts.with_untracked(Vec::len)).map(|index| self.key(index, spec)).collect()
     }
 
-    fn apply(self, account: usize, change: &Change, spec: &ChainSpec) -> Result<(), String> {
+    pub(super) fn apply(self, account: usize, change: &Change, spec: &ChainSpec) -> Result<(), String> {
         let key = self.key(account, spec).ok_or(text::LOCKED)?;
         let changed =
             self.accounts.try_update(|accounts| accounts.get_mut(account).map(|state| change.apply(state, &key)));
@@ -302,25 +314,38 @@ impl WalletState {
     pub(crate) async fn change_current(self, spec: &ChainSpec, change: Change) -> Result<(), String> {
         let current = self.current.get_untracked();
         self.apply(current, &change, spec)?;
-        if self.is_keeping() {
-            self.keep_all().await;
-        } else {
-            self.unsaid.update_value(|unsaid| unsaid.push((current, change.clone())));
-            self.say(&Said::Changed { account: u32::try_from(current).unwrap_or(u32::MAX), change });
-        }
+        self.have_kept(current, change).await;
         Ok(())
     }
 
-    /// Hands a payment to the network and notes it.
+    /// Has a change kept, by this tab or by the one that keeps the wallet.
+    async fn have_kept(self, account: usize, change: Change) {
+        if self.is_keeping() {
+            return self.keep_all().await;
+        }
+        let account = u32::try_from(account).unwrap_or(u32::MAX);
+        let made = Made { number: js_sys::Math::random().to_bits(), account, change };
+        self.unsaid.update_value(|unsaid| unsaid.add(made.clone()));
+        self.say(&Said::Changed(made));
+    }
+
+    /// Notes a payment and hands it to the network, in this order: it can be out whatever becomes of this document while nodes are asked.
     ///
     /// # Errors
-    /// A sentence, if nobody wants it: then nothing is noted.
+    /// A sentence, if it could not be noted, or if nobody wants it: then it is not out, and nothing stays noted.
     pub(crate) async fn hand_in(self, spec: &ChainSpec, transaction: Transaction) -> Result<Handed, String> {
+        let account = self.current.get_untracked();
+        let back = self.accounts.with_untracked(|accounts| {
+            accounts.get(account).map(|state| Change::taking_back(state, &transaction)).ok_or(text::LOCKED)
+        })?;
+        self.change_current(spec, Change::Sent(Box::new(transaction.clone()))).await?;
         let handed = source::submit(self.shared.light, &transaction).await;
         if let Handed::Refused(why) = handed {
+            // A wallet that was locked meanwhile is told when it opens.
+            let _ = self.apply(account, &back, spec);
+            self.have_kept(account, back).await;
             return Err(why);
         }
-        self.change_current(spec, Change::Sent(Box::new(transaction))).await?;
         Ok(handed)
     }
 
@@ -418,24 +443,29 @@ impl WalletState {
 
     /// Writes everything down, and tells the other tabs. That it could not be is shown until it could.
     async fn keep_all(self) {
-        self.write_down().await;
-        self.say(&Said::Kept);
+        let done = self.done.try_update_value(Done::take).unwrap_or_default();
+        match self.write_down().await {
+            Ok(()) => self.say(&Said::Kept { done }),
+            Err(_) => self.done.update_value(|now| now.add(&done)),
+        }
     }
 
     /// What is written is what is known at the moment of the call.
-    fn write_down(self) -> impl Future<Output = ()> {
+    fn write_down(self) -> impl Future<Output = Result<(), StorageError>> {
         self.is_dirty.set_value(false);
         let entries: Vec<(String, Vec<u8>)> = self.accounts.with_untracked(|accounts| {
             accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
         });
         let (storage, keystore) = (self.storage.get_value(), self.keystore.get_value());
         async move {
-            let (Some(storage), Some(keystore)) = (storage, keystore) else { return };
+            let (Some(storage), Some(keystore)) = (storage, keystore) else { return Ok(()) };
             let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-            let fault = storage.put(&keystore, &entries).await.err().map(StorageError::sentence);
+            let written = storage.put(&keystore, &entries).await;
+            let fault = written.clone().err().map(StorageError::sentence);
             if self.unkept.get_untracked() != fault {
                 self.unkept.set(fault);
             }
+            written
         }
     }
 }

@@ -111,6 +111,12 @@ fn Warnings() -> impl IntoView {
         {move || wallet.unkept.get().map(|error| view! {
             <Notice kind="bad"><p class="strong">{text::NOT_KEPT}</p><p>{text::NOT_KEPT_MEANS}</p><p class="small mono">{error}</p></Notice>
         })}
+        {move || wallet.unsent.get().map(|error| view! {
+            <Notice kind="bad">
+                <p class="strong">{text::NOT_SENT}</p><p>{error}</p>
+                <div class="row"><button class="button small" type="button" on:click=move |_| wallet.unsent.set(None)>{text::UNDERSTOOD}</button></div>
+            </Notice>
+        })}
         {move || is_unsaved().then(|| view! {
             <Notice kind="warn">
                 <p class="strong">{text::WRITE_WORDS}</p><p>{text::WRITE_WORDS_MEANS}</p>

@@ -226,6 +226,7 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
     let confirm = move |_| {
         let Some(unsigned) = draft.get_value() else { return effect.set(None) };
         is_busy.set(true);
+        wallet.unsent.set(None);
         let navigate = navigate.clone();
         spawn_local(async move {
             match sign_and_send(wallet, unsigned).await {
@@ -239,7 +240,10 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
                 }
                 Err(error) => {
                     let _ = is_busy.try_set(false);
-                    let _ = fault.try_set(Some(error));
+                    // A replacement takes the place of the payment beside which this is shown.
+                    if let Some(Some(error)) = fault.try_set(Some(error)) {
+                        wallet.unsent.set(Some(error));
+                    }
                 }
             }
         });

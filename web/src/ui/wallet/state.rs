@@ -25,7 +25,7 @@ use crate::extension::Session;
 use crate::text;
 use crate::ui::context::{Rules, Shared};
 use crate::wallet::account::{AccountState, account_key};
-use crate::wallet::change::{Change, Said};
+use crate::wallet::change::{Done, Said, Unsaid};
 use crate::wallet::notes::Notes;
 use crate::wallet::opening::{Opening, OpeningFault, check_opening};
 use crate::wallet::vault::{Ask, Told};
@@ -85,6 +85,8 @@ pub(crate) struct WalletState {
     pub(crate) unkept: RwSignal<Option<String>>,
     /// Why no wallet was made here that was to be made.
     pub(crate) unmade: RwSignal<Option<String>>,
+    /// Why a payment was not sent, if the page that would say so has gone.
+    pub(crate) unsent: RwSignal<Option<String>>,
     /// Who shows the chain to it.
     pub(crate) following: RwSignal<Following>,
     /// Whether this tab keeps it: follows the chain for it, and writes it down.
@@ -104,7 +106,9 @@ pub(crate) struct WalletState {
     /// Since when the light client has had no node.
     pub(super) alone_since: StoredValue<Option<u64>>,
     /// What this tab has done that no tab has kept yet.
-    pub(super) unsaid: StoredValue<Vec<(usize, Change)>>,
+    pub(super) unsaid: StoredValue<Unsaid>,
+    /// What this tab has taken in of other tabs, and has not kept yet.
+    pub(super) done: StoredValue<Done>,
     pub(super) tabs: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
     /// The other documents of an extension, which share what is unlocked.
     pub(super) session: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
@@ -122,6 +126,7 @@ impl WalletState {
             progress: RwSignal::new(Progress::default()),
             unkept: RwSignal::new(None),
             unmade: RwSignal::new(None),
+            unsent: RwSignal::new(None),
             following: RwSignal::new(Following::Nobody),
             keeps: RwSignal::new(false),
             shared,
@@ -134,7 +139,8 @@ impl WalletState {
             opening: StoredValue::new(0),
             scan: StoredValue::new(Scan::default()),
             alone_since: StoredValue::new(None),
-            unsaid: StoredValue::new(Vec::new()),
+            unsaid: StoredValue::new(Unsaid::default()),
+            done: StoredValue::new(Done::default()),
             tabs: StoredValue::new_local(None),
             session: StoredValue::new_local(None),
             is_dirty: StoredValue::new(false),
@@ -226,6 +232,7 @@ impl WalletState {
             }
             Err(error) => return Err(error.sentence()),
         }
+        self.unsaid.set_value(Unsaid::default());
         self.keystore.set_value(Some(keystore.clone()));
         self.say(&Said::Another);
         let begun = self.begin(spec, words, birthday, keystore).await;
@@ -282,7 +289,7 @@ impl WalletState {
         }
         self.keystore.set_value(Some(keystore));
         self.seed.set_value(Some(seed));
-        self.accounts.set(accounts);
+        self.show(accounts, spec);
         self.current.set(0);
         self.unmade.set(None);
         self.touched_at.set_value(clock::now_s());
@@ -330,7 +337,16 @@ impl WalletState {
             && self.opening.get_value() == opening
             && self.stage.with_untracked(|stage| *stage == Stage::Open)
         {
-            self.accounts.set(accounts);
+            self.show(accounts, spec);
+        }
+    }
+
+    /// Shows what was kept, and what this tab has done since.
+    fn show(self, accounts: Vec<AccountState>, spec: &ChainSpec) {
+        self.accounts.set(accounts);
+        for made in self.unsaid.get_value().iter() {
+            // What does not fit what was kept has been overtaken by it.
+            let _ = self.apply(made.account as usize, &made.change, spec);
         }
     }
 
@@ -385,7 +401,7 @@ impl WalletState {
         let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
         storage.put(&keystore, &[(NOTES, notes.to_text().as_bytes())]).await.map_err(StorageError::sentence)?;
         self.notes.set(notes);
-        self.say(&Said::Kept);
+        self.say(&Said::Kept { done: Vec::new() });
         Ok(())
     }
 
@@ -427,6 +443,7 @@ impl WalletState {
         let keystore = self.keystore.get_value();
         storage.replace(keystore.as_deref(), &[]).await.map_err(StorageError::sentence)?;
         self.is_dirty.set_value(false);
+        self.unsaid.set_value(Unsaid::default());
         self.lock();
         self.keystore.set_value(None);
         self.notes.set(Notes::default());
