@@ -40,6 +40,8 @@ const startNode = () => createLibp2p({
   streamMuxers: [],
   connectionGater: { denyDialMultiaddr: () => false },
   connectionMonitor: { enabled: false },
+  // Twenty at once, on a busy machine, take longer than its six seconds.
+  connectionManager: { dialTimeout: 60_000, addressDialTimeout: 60_000 },
   services: { ping: ping(), identify: identify() }
 })
 
@@ -72,7 +74,9 @@ async function echo (connection, data) {
 // How many of the promises failed, and why the first did.
 async function failures (promises) {
   const failed = (await Promise.allSettled(promises)).filter(({ status }) => status === 'rejected')
-  return { failed: failed.length, why: failed.length > 0 ? String(failed[0].reason) : undefined }
+  // libp2p tries several ways, and tells of all.
+  const why = failed.slice(0, 1).flatMap(({ reason }) => [reason, ...(reason.errors ?? [])]).join('; ')
+  return { failed: failed.length, why: why || undefined }
 }
 
 window.run = async (address, version, { rounds }) => {
