@@ -4,8 +4,9 @@
 //! connection → hello, asked by both → up (told to the synchronisation) → questions both ways → down
 //! ```
 //!
-//! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing of the chain but this node's own
-//! hello: beside it only what libp2p's protocols say (identify, Kademlia, gossipsub's topics), and a proof of this node's identity; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
+//! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing of the chain but this
+//! node's own hello: beside it only what libp2p's protocols say (identify, Kademlia, gossipsub's topics), and a proof of this node's
+//! identity; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
 
 mod answering;
 mod commands;

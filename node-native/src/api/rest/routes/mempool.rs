@@ -12,6 +12,7 @@ use super::{App, Problems, json};
 use crate::api::rest::cache::Validity;
 use crate::api::rest::params::{Number, Query, SequenceCursor, limit};
 use crate::api::rest::problem::Problem;
+use crate::api::rest::reader::Snapshot;
 use crate::api::rest::shapes::{Band, FeeEstimate, FeeEstimates, MempoolBands, MempoolPage, MempoolSummary, MempoolTx};
 
 /// The longest page of transactions.
@@ -86,12 +87,13 @@ pub(crate) async fn bands(State(api): App) -> Result<Response, Problem> {
 /// What to pay to be mined within so many blocks. Told anew every two seconds.
 #[utoipa::path(get, operation_id = "fees", path = "/fees", tag = "mempool", responses((status = OK, description = "As asked.", body = FeeEstimates), Problems))]
 pub(crate) async fn fees(State(api): App) -> Result<Response, Problem> {
-    let fees = api.every_now_and_then("fees", |node| {
+    let read = |snapshot: &Snapshot| {
+        let node = &snapshot.node;
         let estimate = |blocks| FeeEstimate::new(blocks, node.recent_fee_estimate(blocks));
         let fee_rate_min = node.live().pool.fee_rate_min(node.now()).quanta_per_1000_bytes();
         Ok(FeeEstimates { fee_rate_min, estimates: WAITS.into_iter().map(estimate).collect() })
-    });
-    Ok(Validity::Moment.respond(&HeaderMap::new(), json(&fees.await?)))
+    };
+    Ok(Validity::Moment.respond(&HeaderMap::new(), Json(api.read(read).await?)))
 }
 
 fn sorted<'a>(entries: impl Iterator<Item = &'a MempoolEntry>) -> Vec<Band> {
