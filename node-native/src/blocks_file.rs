@@ -84,6 +84,11 @@ impl<R: Read> BlocksReader<R> {
         Self { source, block_bytes_max, blocks: 0, bytes: Vec::new() }
     }
 
+    /// How many bytes the block has that was read last.
+    pub const fn block_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn read(&mut self) -> Result<Option<Block>, BlocksFileError> {
         let number = self.blocks;
         let failed = |error| BlocksFileError::Read { number, error };

@@ -20,7 +20,7 @@ use crate::verify::CheckedBlock;
 /// How many questions for blocks one peer may have at a time: the next one travels while it answers the last.
 const QUESTIONS_PER_PEER_MAX: usize = 2;
 /// How many blocks may be on their way into the chain at a time, and how many answers' worth of bytes.
-const HANDED_BLOCKS_MAX: usize = 64;
+const HANDED_BLOCKS_MAX: usize = 128;
 const HANDED_ANSWERS_MAX: usize = 4;
 /// A question is for no fewer blocks than this because others could answer it too.
 const SHARED_BLOCKS_MIN: usize = 16;

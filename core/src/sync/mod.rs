@@ -146,12 +146,10 @@ pub enum Input {
         /// The first that was refused; those before it are in the tree.
         outcome: Result<(), InsertError>,
     },
-    /// What came of a block.
-    BlockTaken {
-        /// The block.
-        id: BlockHash,
-        /// What came of it.
-        outcome: BlockOutcome,
+    /// What came of blocks.
+    BlocksTaken {
+        /// Each block, with what came of it.
+        outcomes: Vec<(BlockHash, BlockOutcome)>,
     },
     /// Time has passed, or the node's own chain moved.
     Tick,
@@ -221,6 +219,17 @@ pub enum Body {
     Bytes(BlockBytes),
     /// Checked in isolation.
     Checked(Arc<CheckedBlock>),
+}
+
+impl Body {
+    /// Its size, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.0.len(),
+            Self::Checked(block) => usize::try_from(block.size_bytes()).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 /// What becomes of an announced block.
@@ -310,7 +319,9 @@ impl ChainSync {
             Input::Unanswered { request } => self.unanswered(request, at),
             Input::Announced { peer, block, announcement } => self.announced(peer, block, announcement, at),
             Input::HeadersTaken { ticket, outcome } => self.headers_taken(ticket, outcome, at),
-            Input::BlockTaken { id, outcome } => self.block_taken(&id, outcome, at),
+            Input::BlocksTaken { outcomes } => {
+                outcomes.into_iter().for_each(|(id, outcome)| self.block_taken(&id, outcome, at));
+            }
             Input::Tick => {}
         }
         self.expire(at);

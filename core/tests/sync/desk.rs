@@ -209,7 +209,7 @@ impl Desk {
             BlockOutcome::WrongBody => {}
             BlockOutcome::Invalid => self.tree.mark_invalid(&id).unwrap(),
         }
-        Input::BlockTaken { id, outcome }
+        Input::BlocksTaken { outcomes: vec![(id, outcome)] }
     }
 
     pub(crate) fn peer_up(&mut self, peer: u64, chain: &Chain) {

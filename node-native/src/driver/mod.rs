@@ -269,14 +269,14 @@ impl Driver {
     fn handle(&mut self, command: Command) -> Result<(), Fault> {
         // That nobody waits for an answer any more is no fault.
         match command {
-            Command::Block { block, verified, commit, reply } => {
+            Command::Blocks { blocks, verified, commit, reply } => {
                 verified.into_iter().for_each(|(wtxid, holds_from)| self.cache.insert(wtxid, holds_from));
-                let outcome = self.take_block(block)?;
+                let outcomes = self.take_blocks(&blocks)?;
                 match commit {
                     Commit::Now => self.flush()?,
                     Commit::Later => self.flush_if_large()?,
                 }
-                let _ = reply.send(outcome);
+                let _ = reply.send(outcomes);
             }
             Command::Header { header, reply } => {
                 let outcome = self.take_header(header);

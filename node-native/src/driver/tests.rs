@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use qbtc_core::chain::ChainStore;
+use qbtc_core::chain::{ChainStore, InsertError};
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::{EXTRANONCE_BYTES, Payout, Solution};
@@ -13,7 +13,7 @@ use qbtc_core::verify::CheckedBlock;
 
 use super::*;
 use crate::api::testing::easy_chain;
-use crate::node::Submitted;
+use crate::node::{BlockRefusal, Submitted};
 use crate::store::{Indexes, StoreOptions};
 
 fn open(folder: &Path) -> (Node, DriverThread) {
@@ -150,12 +150,36 @@ async fn pruning_keeps_up_with_blocks_that_come_one_after_the_other() {
         blocks.push(giver.chain().block(&id).unwrap());
     }
     for block in blocks {
-        let mut importing = taker.import_checked(Arc::new(block), Vec::new()).await.unwrap();
-        assert_eq!(importing.finish().await.unwrap(), Submitted::Connected, "also where a batch ends with it");
+        let mut importing = taker.import_checked(vec![Arc::new(block)], Vec::new()).await.unwrap();
+        let [Ok(outcome)] = importing.finish().await.unwrap()[..] else { panic!("one block, one outcome") };
+        assert_eq!(outcome, Submitted::Connected, "also where a batch ends with it");
     }
     // The node has had no pause in which it would have written everything.
     assert!(taker.chain().pruned_below() > Height(1));
     assert_eq!(taker.prune(Height(u32::MAX)).await.unwrap(), Height(BLOCKS - Prune::DEPTH_MIN));
+    stop(&giver, giving);
+    stop(&taker, taking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_block_of_a_run_has_its_outcome() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (giver, giving) = open(folders[0].path());
+    let (taker, taking) = open(folders[1].path());
+    let mut blocks = Vec::new();
+    for _ in 0..4 {
+        let id = mine_and_submit(&giver, 1).await;
+        blocks.push(Arc::new(giver.chain().block(&id).unwrap()));
+    }
+    let run = [0, 1, 0, 3, 2].map(|place: usize| Arc::clone(&blocks[place])).to_vec();
+    let outcomes = taker.import_at_once(run, Vec::new()).await.unwrap().finish().await.unwrap();
+    let [Ok(first), Ok(second), Ok(again), Err(orphan), Ok(third)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!((first, second, third), (&Submitted::Connected, &Submitted::Connected, &Submitted::Connected));
+    assert_eq!(again, &Submitted::Known);
+    let unknown = |error: &BlockRefusal| matches!(error, BlockRefusal::Header(InsertError::UnknownParent { .. }));
+    assert!(unknown(orphan), "{orphan}");
+    assert_eq!(taker.chain().state().tip(), blocks[2].id(), "it is on the disk");
+    assert!(taker.import_checked(Vec::new(), Vec::new()).await.unwrap().finish().await.unwrap().is_empty());
     stop(&giver, giving);
     stop(&taker, taking);
 }

@@ -37,30 +37,52 @@ impl Driver {
         })
     }
 
-    pub(super) fn take_block(&mut self, block: Arc<CheckedBlock>) -> Result<Result<Submitted, BlockRefusal>, Fault> {
+    /// Takes blocks, parents before children, moves the tip, and says what became of each.
+    pub(super) fn take_blocks(
+        &mut self,
+        blocks: &[Arc<CheckedBlock>],
+    ) -> Result<Vec<Result<Submitted, BlockRefusal>>, Fault> {
+        let known: Vec<_> = blocks.iter().map(|block| self.take_body(block)).collect();
+        let mut invalid = self.advance()?;
+        let outcomes = blocks.iter().zip(known).map(|(block, known)| match known {
+            Some(outcome) => Ok(outcome),
+            None => self.outcome(block, &mut invalid),
+        });
+        outcomes.collect()
+    }
+
+    /// Takes a block for the next move of the tip; or says at once what becomes of it.
+    fn take_body(&mut self, block: &Arc<CheckedBlock>) -> Option<Result<Submitted, BlockRefusal>> {
         let id = block.id();
         if let Err(error) = self.take_header(*block.header()) {
-            return Ok(Err(error.into()));
+            return Some(Err(error.into()));
         }
-        let is_known = self.node.headers().node(&id).is_some_and(HeaderNode::has_body);
-        if is_known {
-            return Ok(Ok(Submitted::Known));
+        let mut headers = self.node.shared().headers.write();
+        if headers.node(&id).is_some_and(HeaderNode::has_body) {
+            return Some(Ok(Submitted::Known));
         }
-        self.incoming.insert(id, Arc::clone(&block));
-        self.node.shared().headers.write().add_body(&id).expect("its header was inserted just now");
-        let invalid = self.advance()?;
+        headers.add_body(&id).expect("its header was inserted just now");
+        self.incoming.insert(id, Arc::clone(block));
+        None
+    }
+
+    /// What became of a block by the move of the tip. It is stored in any case.
+    fn outcome(
+        &mut self,
+        block: &Arc<CheckedBlock>,
+        invalid: &mut Vec<(BlockHash, BlockError)>,
+    ) -> Result<Result<Submitted, BlockRefusal>, Fault> {
+        let id = block.id();
         self.incoming.remove(&id);
         if self.is_in_chain(&id, block.coinbase().height)? {
             return Ok(Ok(Submitted::Connected));
         }
-        self.batch.push_aside(block);
-        match invalid.into_iter().find(|(found, _)| *found == id) {
-            Some((_, error)) => Ok(Err(error.into())),
-            None if self.node.headers().node(&id).is_some_and(|node| node.status() == Status::Invalid) => {
-                Ok(Err(BlockRefusal::KnownInvalid { id }))
-            }
-            None => Ok(Ok(Submitted::SideBranch)),
+        self.batch.push_aside(Arc::clone(block));
+        if let Some(place) = invalid.iter().position(|(found, _)| *found == id) {
+            return Ok(Err(invalid.swap_remove(place).1.into()));
         }
+        let is_invalid = self.node.headers().node(&id).is_some_and(|node| node.status() == Status::Invalid);
+        Ok(if is_invalid { Err(BlockRefusal::KnownInvalid { id }) } else { Ok(Submitted::SideBranch) })
     }
 
     /// Whether a block is in the chain, be it written or on its way to the disk.
@@ -96,7 +118,7 @@ impl Driver {
                         let id = *path.connect.last().unwrap_or(&path.fork);
                         Fault::Inconsistent(qbtc_core::chain::Inconsistency::Coins { id, error })
                     })?;
-                    self.node.metrics().block_applied(started.elapsed());
+                    self.node.metrics().blocks_applied(path.connect.len(), started.elapsed());
                     self.flush_if_large()?;
                 }
                 Err(ReorgError::Invalid { id, error }) => {

@@ -15,16 +15,19 @@ use qbtc_core::verify::{CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, reso
 use rayon::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 
-use super::BLOCKS_AHEAD_MAX;
+use super::RUNS_AHEAD_MAX;
 use crate::node::{Fault, Node, Verified};
 use crate::store::{ChainView, StoreError};
 
-/// A block on its way through the rules that need no chain.
-pub(crate) type Checking<E> = oneshot::Receiver<Result<Arc<CheckedBlock>, E>>;
+/// Blocks that came through the rules that need no chain, and why others did not.
+pub(crate) type Checked<E> = Vec<Result<Arc<CheckedBlock>, E>>;
 
-/// A block the signatures of which are being verified.
-pub(crate) struct Verifying {
-    pub(crate) block: Arc<CheckedBlock>,
+/// A run of blocks on its way there.
+pub(crate) type Checking<E> = oneshot::Receiver<Checked<E>>;
+
+/// A run of blocks the signatures of which are being verified.
+pub(crate) struct Verifying<E> {
+    pub(crate) blocks: Checked<E>,
     pub(crate) verified: oneshot::Receiver<Vec<Verified>>,
 }
 
@@ -32,23 +35,21 @@ pub(crate) struct Verifying {
 /// before it writes.
 const UNSHOWN_BYTES_MAX: u64 = 160 << 20;
 
-/// Has the signatures of blocks verified that are not known, in their order. What is no block passes through in its turn.
+/// Has the signatures of blocks verified that are not known, in their order. What is no block passes through in its place.
 pub(crate) fn verify_ahead<E: From<Fault> + Send + 'static>(
     node: &Node,
     known: VerifiedCache,
-    mut blocks: mpsc::Receiver<Checking<E>>,
-) -> mpsc::Receiver<Result<Verifying, E>> {
-    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
+    mut runs: mpsc::Receiver<Checking<E>>,
+) -> mpsc::Receiver<Verifying<E>> {
+    let (sender, receiver) = mpsc::channel(RUNS_AHEAD_MAX);
     let node = node.clone();
     tokio::task::spawn_blocking(move || {
         let mut coins = CoinsAhead::new(node.chain());
-        while let Some(checking) = blocks.blocking_recv() {
-            let verifying = match checking.blocking_recv() {
-                Ok(checked) => checked.map(|block| verify(&node, &known, &mut coins, block)),
-                // Whoever checked it is gone.
-                Err(_) => Err(Fault::Stopping.into()),
-            };
-            if sender.blocking_send(verifying).is_err() {
+        while let Some(checking) = runs.blocking_recv() {
+            // It fails if whoever checked them is gone.
+            let blocks = checking.blocking_recv().unwrap_or_else(|_| vec![Err(Fault::Stopping.into())]);
+            let verified = verify(&node, &known, &mut coins, blocks.iter().flatten());
+            if sender.blocking_send(Verifying { blocks, verified }).is_err() {
                 return;
             }
         }
@@ -56,17 +57,25 @@ pub(crate) fn verify_ahead<E: From<Fault> + Send + 'static>(
     receiver
 }
 
-fn verify(node: &Node, known: &VerifiedCache, coins: &mut CoinsAhead, block: Arc<CheckedBlock>) -> Verifying {
-    coins.push(node.chain(), &block);
-    let height = block.coinbase().height;
-    let unknown: Vec<&Arc<CheckedTx>> = {
-        let live = node.live();
-        // What is in the pool was verified when it came.
-        let is_unknown = |tx: &&Arc<CheckedTx>| live.pool.entry_by_wtxid(&tx.wtxid()).is_none();
-        block.transactions().iter().filter(is_unknown).collect()
-    };
-    let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
-    let resolved: Vec<ResolvedTx> = unknown.into_iter().filter_map(resolve).collect();
+fn verify<'a>(
+    node: &Node,
+    known: &VerifiedCache,
+    coins: &mut CoinsAhead,
+    blocks: impl Iterator<Item = &'a Arc<CheckedBlock>>,
+) -> oneshot::Receiver<Vec<Verified>> {
+    let mut resolved: Vec<ResolvedTx> = Vec::new();
+    for block in blocks {
+        coins.push(node.chain(), block);
+        let height = block.coinbase().height;
+        let unknown: Vec<&Arc<CheckedTx>> = {
+            let live = node.live();
+            // What is in the pool was verified when it came.
+            let is_unknown = |tx: &&Arc<CheckedTx>| live.pool.entry_by_wtxid(&tx.wtxid()).is_none();
+            block.transactions().iter().filter(is_unknown).collect()
+        };
+        let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
+        resolved.extend(unknown.into_iter().filter_map(resolve));
+    }
     let (sender, verified) = oneshot::channel();
     rayon::spawn(move || {
         let passes = |tx: &ResolvedTx| {
@@ -76,7 +85,7 @@ fn verify(node: &Node, known: &VerifiedCache, coins: &mut CoinsAhead, block: Arc
         // Nobody waits for it any more if the import has ended early.
         drop(sender.send(resolved.par_iter().filter_map(passes).collect()));
     });
-    Verifying { block, verified }
+    verified
 }
 
 /// The coins that a block may spend, whether they are spent already or not.

@@ -3,15 +3,20 @@
 //! ```text
 //! read and decode (one thread) → check → verify signatures (all processors, some blocks ahead) → driver (in order) → written in batches
 //! ```
+//!
+//! They go from thread to thread in runs: waking a thread takes longer than all that it does for a small block.
 
 mod ahead;
+mod run;
 
 pub(crate) use ahead::{Checking, Verifying, verify_ahead};
+pub(crate) use run::RunSize;
 
 use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 
+use qbtc_core::block::Block;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::verify::{VerifiedCache, check_block};
 use tokio::sync::{mpsc, oneshot};
@@ -19,11 +24,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::blocks_file::{BlocksFileError, BlocksReader};
 use crate::node::{BlockRefusal, Fault, Importing, Node};
 
-/// How many blocks may be ahead of the one that is connected, at each step on the way: enough to keep all processors busy.
-const BLOCKS_AHEAD_MAX: usize = 8;
+/// How many runs of blocks may be ahead of the one that is connected, at each step on the way: enough to keep all processors busy.
+const RUNS_AHEAD_MAX: usize = 8;
 
-/// How many blocks may wait for the driver, or for its answer.
-const BLOCKS_UNDER_WAY_MAX: usize = 8;
+/// How many runs of blocks may wait for the driver, or for its answer.
+pub(crate) const RUNS_UNDER_WAY_MAX: usize = 8;
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +72,7 @@ impl From<Fault> for Unusable {
     }
 }
 
-/// Gives the node all blocks of a file, and tells after each what has been done.
+/// Gives the node all blocks of a file, and tells again and again what has been done.
 ///
 /// # Errors
 /// [`ImportError`].
@@ -89,57 +94,87 @@ pub(crate) async fn import_knowing(
     known: VerifiedCache,
     mut progress: impl FnMut(&Imported),
 ) -> Result<Imported, ImportError> {
-    let mut blocks = verify_ahead(node, known, check_ahead(node, source));
+    let mut runs = verify_ahead(node, known, check_ahead(node, source));
     let mut under_way = VecDeque::new();
     let mut done = Imported::default();
-    while let Some(block) = blocks.recv().await {
-        let refused = |refusal| ImportError::Refused { number: done.blocks, refusal };
-        let Verifying { block, verified } = block.map_err(|unusable| match unusable {
-            Unusable::File(error) => error.into(),
-            Unusable::Refused(refusal) => refused(refusal),
-        })?;
-        let verified = verified.await.map_err(|_| refused(Fault::Stopping.into()))?;
-        let (bytes, transactions) = (block.size_bytes(), block.transactions().len());
-        // The genesis block may lead the file; it is everybody's.
-        if block.header().parent != BlockHash::ZERO {
-            let importing = node.import_checked(block, verified).await.map_err(|fault| refused(fault.into()))?;
-            under_way.push_back((done.blocks, importing));
+    while let Some(Verifying { blocks, verified }) = runs.recv().await {
+        let stopped = |fault: Fault, number| ImportError::Refused { number, refusal: fault.into() };
+        let (first, mut run, mut unusable) = (done.blocks, Vec::with_capacity(blocks.len()), None);
+        for block in blocks {
+            match block {
+                Ok(block) => {
+                    done.blocks += 1;
+                    done.bytes += u64::from(block.size_bytes());
+                    done.transactions += block.transactions().len() as u64;
+                    run.push(block);
+                }
+                Err(error) => {
+                    unusable = Some(error);
+                    break;
+                }
+            }
         }
-        finish(&mut under_way, BLOCKS_UNDER_WAY_MAX).await?;
-        done.blocks += 1;
-        done.bytes += u64::from(bytes);
-        done.transactions += transactions as u64;
+        // The genesis block may lead the file; it is everybody's.
+        let leads = run.iter().take_while(|block| block.header().parent == BlockHash::ZERO).count();
+        run.drain(..leads);
+        let verified = verified.await.map_err(|_| stopped(Fault::Stopping, first))?;
+        let importing = node.import_checked(run, verified).await.map_err(|fault| stopped(fault, first))?;
+        under_way.push_back((first + leads as u64, importing));
+        if let Some(unusable) = unusable {
+            finish(&mut under_way, 0).await?;
+            return Err(match unusable {
+                Unusable::File(error) => error.into(),
+                Unusable::Refused(refusal) => ImportError::Refused { number: done.blocks, refusal },
+            });
+        }
+        finish(&mut under_way, RUNS_UNDER_WAY_MAX).await?;
         progress(&done);
     }
     finish(&mut under_way, 0).await?;
     Ok(done)
 }
 
-/// Waits until no more than so many blocks are under way.
+/// Waits until no more than so many runs are under way, each with the number of its first block.
 async fn finish(under_way: &mut VecDeque<(u64, Importing)>, most: usize) -> Result<(), ImportError> {
     while under_way.len() > most {
-        let Some((number, mut importing)) = under_way.pop_front() else { break };
-        importing.finish().await.map_err(|refusal| ImportError::Refused { number, refusal })?;
+        let Some((first, mut importing)) = under_way.pop_front() else { break };
+        let refused = |number, refusal| ImportError::Refused { number, refusal };
+        let outcomes = importing.finish().await.map_err(|fault| refused(first, fault.into()))?;
+        for (number, outcome) in (first..).zip(outcomes) {
+            outcome.map_err(|refusal| refused(number, refusal))?;
+        }
     }
     Ok(())
 }
 
 /// Reads blocks on a thread of its own and has them checked, in their order.
 fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receiver<Checking<Unusable>> {
-    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD_MAX);
+    let (sender, receiver) = mpsc::channel(RUNS_AHEAD_MAX);
     let spec = Arc::clone(node.spec());
     tokio::task::spawn_blocking(move || {
-        for block in BlocksReader::new(source, spec.consensus().limits.block_bytes as usize) {
+        let mut reader = BlocksReader::new(source, spec.consensus().limits.block_bytes as usize);
+        loop {
+            let (mut size, mut run) = (RunSize::default(), Vec::new());
+            while !size.is_full()
+                && let Some(block) = reader.next()
+            {
+                let is_last = block.is_err();
+                run.push(block);
+                size.add(if is_last { RunSize::BYTES_MAX } else { reader.block_bytes() });
+            }
+            if run.is_empty() {
+                return;
+            }
             let (checked, checking) = oneshot::channel();
             let spec = Arc::clone(&spec);
-            // Nobody waits for it any more if the import has ended early.
-            match block {
-                Ok(block) => rayon::spawn(move || {
-                    let outcome = check_block(block, &spec).map(Arc::new);
-                    drop(checked.send(outcome.map_err(|error| Unusable::Refused(error.into()))));
-                }),
-                Err(error) => drop(checked.send(Err(Unusable::File(error)))),
-            }
+            rayon::spawn(move || {
+                let check = |block: Result<Block, BlocksFileError>| {
+                    let block = block.map_err(Unusable::File)?;
+                    check_block(block, &spec).map(Arc::new).map_err(|error| Unusable::Refused(error.into()))
+                };
+                // Nobody waits for it any more if the import has ended early.
+                drop(checked.send(run.into_iter().map(check).collect()));
+            });
             if sender.blocking_send(checking).is_err() {
                 return;
             }

@@ -41,12 +41,14 @@ async fn signatures_are_verified_before_the_chain_shows_their_coins() {
     let mut ahead = verify_ahead(&importer.node, VerifiedCache::new(1), check_ahead(&importer.node, open(&path)));
     let mut count = 0;
     while let Some(verifying) = ahead.recv().await {
-        let Verifying { block, verified } = verifying.unwrap();
-        let expected: Vec<_> = block.transactions().iter().map(|tx| (tx.wtxid(), Height(0))).collect();
+        let Verifying { blocks, verified } = verifying;
+        let blocks: Vec<_> = blocks.into_iter().map(Result::unwrap).collect();
+        let transactions = blocks.iter().flat_map(|block| block.transactions());
+        let expected: Vec<_> = transactions.map(|tx| (tx.wtxid(), Height(0))).collect();
         assert_eq!(verified.await.unwrap(), expected);
-        count += 1;
+        count += blocks.len();
     }
-    assert_eq!(count, BLOCKS);
+    assert_eq!(count, BLOCKS as usize);
     importer.stop().await.unwrap();
 }
 

@@ -26,7 +26,7 @@ fn webrtc(open: u64) -> WebRtcReading {
 fn used() -> Metrics {
     let metrics = Metrics::new("dev");
     let took = Duration::from_millis(3);
-    metrics.block_applied(took);
+    metrics.blocks_applied(1, took);
     metrics.block_refused();
     metrics.reorg(2);
     metrics.transaction_accepted(took);

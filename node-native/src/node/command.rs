@@ -41,12 +41,14 @@ pub(crate) struct Admission {
 
 /// A request to the driver. Whoever asked may be gone by the time of the answer.
 pub(crate) enum Command {
-    Block {
-        block: Arc<CheckedBlock>,
-        /// Those of its transactions whose witnesses are known to hold.
+    /// Blocks, parents before children.
+    Blocks {
+        blocks: Vec<Arc<CheckedBlock>>,
+        /// Those of their transactions whose witnesses are known to hold.
         verified: Vec<Verified>,
         commit: Commit,
-        reply: Reply<Result<Submitted, BlockRefusal>>,
+        /// What became of each.
+        reply: Reply<Vec<Result<Submitted, BlockRefusal>>>,
     },
     Header {
         header: Header,

@@ -46,17 +46,19 @@ pub struct Tested {
 /// A transaction whose witnesses passed, and the height from which on they hold.
 pub(crate) type Verified = (Wtxid, Height);
 
-/// A block on its way into the chain.
+/// Blocks on their way into the chain.
 pub(crate) struct Importing {
     node: Node,
-    answer: oneshot::Receiver<Result<Submitted, BlockRefusal>>,
+    answer: oneshot::Receiver<Vec<Result<Submitted, BlockRefusal>>>,
 }
 
 impl Importing {
-    /// Waits for what comes of it.
-    /// Must not be called again once it has returned.
-    pub(crate) async fn finish(&mut self) -> Result<Submitted, BlockRefusal> {
-        (&mut self.answer).await.map_err(|_| self.node.stopped())?
+    /// Waits for what comes of each. Must not be called again once it has returned.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(crate) async fn finish(&mut self) -> Result<Vec<Result<Submitted, BlockRefusal>>, Fault> {
+        (&mut self.answer).await.map_err(|_| self.node.stopped())
     }
 }
 
@@ -84,9 +86,8 @@ impl Node {
     /// [`BlockRefusal`].
     pub async fn submit_checked(&self, block: CheckedBlock) -> Result<Submitted, BlockRefusal> {
         let block = Arc::new(block);
-        let taken = Arc::clone(&block);
-        let outcome =
-            self.ask(|reply| Command::Block { block: taken, verified: Vec::new(), commit: Commit::Now, reply }).await?;
+        let outcomes = self.import_at_once(vec![Arc::clone(&block)], Vec::new()).await?.finish().await?;
+        let outcome = outcomes.into_iter().next().expect("an outcome for each block");
         if let Ok(Submitted::Connected) = outcome {
             // It fails if nobody listens.
             let _ = self.0.events.send(Event::Found(block));
@@ -94,40 +95,40 @@ impl Node {
         outcome
     }
 
-    /// Gives the node one of many blocks, as when it synchronises: it may be written later, together with others; and some of its
-    /// transactions may have been verified. Returns as soon as
-    /// the node has it; what came of it comes later, so that the next can be on its way meanwhile.
+    /// Gives the node some of many blocks, parents before children, as when it synchronises: they may be written later, together with others;
+    /// and some of their transactions may have been verified. Returns as soon as the node has them; what came of each comes later, so that
+    /// the next can be on their way meanwhile.
     ///
     /// # Errors
     /// [`Fault`].
     pub(crate) async fn import_checked(
         &self,
-        block: Arc<CheckedBlock>,
+        blocks: Vec<Arc<CheckedBlock>>,
         verified: Vec<Verified>,
     ) -> Result<Importing, Fault> {
-        self.import(block, verified, Commit::Later).await
+        self.import(blocks, verified, Commit::Later).await
     }
 
-    /// [`Self::import_checked`] of a block that others wait for: it is written before the answer.
+    /// [`Self::import_checked`] of blocks that others wait for: they are written before the answer.
     ///
     /// # Errors
     /// [`Fault`].
     pub(crate) async fn import_at_once(
         &self,
-        block: Arc<CheckedBlock>,
+        blocks: Vec<Arc<CheckedBlock>>,
         verified: Vec<Verified>,
     ) -> Result<Importing, Fault> {
-        self.import(block, verified, Commit::Now).await
+        self.import(blocks, verified, Commit::Now).await
     }
 
     async fn import(
         &self,
-        block: Arc<CheckedBlock>,
+        blocks: Vec<Arc<CheckedBlock>>,
         verified: Vec<Verified>,
         commit: Commit,
     ) -> Result<Importing, Fault> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Block { block, verified, commit, reply };
+        let command = Command::Blocks { blocks, verified, commit, reply };
         self.0.commands.send(command).await.map_err(|_| self.stopped())?;
         Ok(Importing { node: self.clone(), answer })
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::net::{CompactBlock, Fault, Hello};
-use qbtc_core::sync::{Announcement, BlockOutcome, Body, Input, Judgement, Moment, Output, PeerKey, Verdict};
+use qbtc_core::sync::{Announcement, BlockOutcome, Input, Judgement, Moment, Output, PeerKey, Verdict};
 
 use super::chain::Moved;
 use super::link::{Content, End, Gossip, Message};
@@ -161,11 +161,8 @@ impl World {
                 self.give_work(at, Job::Headers(ticket, headers), takes_ms);
             }
             Output::TakeBlock { id, body } => {
-                let bytes = match &body {
-                    Body::Bytes(bytes) => bytes.0.len() as u64,
-                    Body::Checked(block) => u64::from(block.size_bytes()),
-                };
-                self.give_work(at, Job::Block(id, body), 2 + bytes / 20_000);
+                let takes_ms = 2 + body.size_bytes() as u64 / 20_000;
+                self.give_work(at, Job::Block(id, body), takes_ms);
             }
             Output::Verdict { announcement, verdict } => self.judge(at, announcement, verdict),
             Output::Fault { peer, fault } => self.blame(at, peer, &fault),
@@ -262,7 +259,7 @@ impl World {
                 } else if self.nodes[at].is_honest() {
                     self.report.refused += 1;
                 }
-                Input::BlockTaken { id, outcome }
+                Input::BlocksTaken { outcomes: vec![(id, outcome)] }
             }
         };
         self.nodes[at].flush_if_due(self.now_ms);

@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use qbtc_core::chain::InsertError;
+use qbtc_core::hash::BlockHash;
 use qbtc_core::header::Header;
 use qbtc_core::net::Fault;
 use qbtc_core::sync::{
@@ -49,6 +50,7 @@ pub(crate) fn start(node: &Node, link: SyncLink, at_hand: BlocksAtHand, limits: 
         started,
         at_hand,
         blocks: Blocks::start(node, outcomes_sender.clone()),
+        handed_out: Vec::new(),
         outcomes,
         outcomes_sender,
         link,
@@ -63,6 +65,8 @@ struct Syncing {
     node: Node,
     started: Instant,
     blocks: BlocksHandle,
+    /// Blocks that the machine has just handed out.
+    handed_out: Vec<(BlockHash, Body)>,
     /// Blocks that peers may ask about before they are stored.
     at_hand: BlocksAtHand,
     /// What came of headers and blocks.
@@ -83,6 +87,9 @@ impl Syncing {
                 if !self.act(output) {
                     return;
                 }
+            }
+            if !self.blocks.take(self.handed_out.drain(..)) {
+                return;
             }
         }
     }
@@ -138,7 +145,8 @@ impl Syncing {
                 if let Body::Checked(block) = &body {
                     self.at_hand.put(Arc::clone(block));
                 }
-                self.blocks.take(id, body)
+                self.handed_out.push((id, body));
+                true
             }
             Output::Verdict { announcement, verdict } => self.tell(SyncCommand::Verdict { announcement, verdict }),
             Output::Synced(is_synced) => {

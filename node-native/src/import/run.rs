@@ -1,0 +1,26 @@
+//! How many blocks go from thread to thread together.
+
+/// The size of a run of blocks, while it grows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RunSize {
+    blocks: usize,
+    bytes: usize,
+}
+
+impl RunSize {
+    /// Where a run ends that has so many bytes: a large block goes alone, so that all processors have some.
+    pub(crate) const BYTES_MAX: usize = 128 << 10;
+    /// Where a run ends that has so many blocks.
+    const BLOCKS_MAX: usize = 16;
+
+    /// Counts one more block.
+    pub(crate) const fn add(&mut self, bytes: usize) {
+        self.blocks += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether the run ends here.
+    pub(crate) const fn is_full(self) -> bool {
+        self.blocks >= Self::BLOCKS_MAX || self.bytes >= Self::BYTES_MAX
+    }
+}
