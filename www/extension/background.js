@@ -68,6 +68,8 @@ async function answerOwnPage({ what, id, decision, origin }) {
       return null
     case 'question':
       return requests.question(id) ?? null
+    case 'begun':
+      return requests.begin(id)
     case 'decide': {
       // The window stays so long: what is unlocked in it must reach the wallet's document. Closed meanwhile, it is no more a no.
       const ready = decision?.result === undefined ? undefined : settled()
@@ -99,7 +101,7 @@ chrome.windows.onRemoved.addListener(window => {
   const id = windows.get(window)
   if (id === undefined) return
   windows.delete(window)
-  requests.decide(id)
+  requests.closed(id)
 })
 
 async function openQuestion(id) {

@@ -77,6 +77,19 @@ export class Requests {
     return question && { id, origin: question.origin, method: question.method, params: question.params }
   }
 
+  /** Notes that the user has said yes, and that it is being done from now on. Says whether the page still waits for it. */
+  begin(id) {
+    const question = this.#questions.get(id)
+    if (question) question.isBegun = true
+    return question !== undefined
+  }
+
+  /** The window of a question was closed. That is a no, unless what was asked for is being done: then only the wallet knows what became of it. */
+  closed(id) {
+    const isBegun = this.#questions.get(id)?.isBegun
+    return this.decide(id, isBegun ? { error: 'The window was closed while it was being done: the user sees in the wallet whether it was.' } : {})
+  }
+
   /**
    * Ends a question with what the user decided: `{ result }`, `{ error }` with a sentence, or anything else for a no. Whatever comes after is too
    * late, also while a page's answer waits until the wallet is ready.

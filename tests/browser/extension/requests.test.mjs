@@ -100,6 +100,23 @@ test('a no is 4001, and leaves nothing', async () => {
   assert.equal(await permissions.has(PAGE), false)
 })
 
+test('a window that is closed is a no, unless the yes is being done', async () => {
+  const { call, connect, asking, requests } = scene()
+  await connect()
+  const payment = { outputs: [{ address: 'dbqs1x', amount: '1' }] }
+  const refused = call('qbtc_sendTransaction', payment)
+  requests.closed(await asking(2))
+  await assert.rejects(refused, code(4001))
+  const begun = call('qbtc_sendTransaction', payment)
+  const id = await asking(3)
+  assert.equal(requests.begin(id), true)
+  requests.closed(id)
+  // It may be on its way: a page that heard of a no would ask again.
+  await assert.rejects(begun, code(-32000))
+  assert.equal(requests.begin(id), false)
+  assert.equal(requests.closed(id), false)
+})
+
 test('each signature and each payment is asked about, with what the page gave and nothing more', async () => {
   const { call, connect, asking, requests, calls } = scene()
   await connect()

@@ -74,6 +74,11 @@ pub(crate) enum Says<'a> {
         /// The number.
         id: &'a str,
     },
+    /// That the user has said yes to a question, and that it is being done.
+    Begun {
+        /// The number.
+        id: &'a str,
+    },
     /// What the user has decided about a question.
     Decide {
         /// The number.

@@ -72,13 +72,13 @@ impl Asking {
         extension::tell(&Says::Question { id: &self.id.get_value() }).await
     }
 
-    /// Whether an answer is still waited for; otherwise the window says that it is over. Asked before anything is signed: the page may have gone, and the
-    /// service worker have been stopped.
+    /// Says that the user has said yes, before anything is signed. Returns whether an answer is still waited for: the page may have gone, and the service
+    /// worker have been stopped; then the window says that it is over.
     ///
     /// # Errors
     /// A sentence.
-    async fn waits(self) -> Result<bool, String> {
-        let waits = self.question().await?.is_some();
+    async fn begin(self) -> Result<bool, String> {
+        let waits = extension::tell::<bool>(&Says::Begun { id: &self.id.get_value() }).await?;
         if !waits {
             let _ = self.end.try_set(Some(End::Over));
         }
@@ -208,7 +208,7 @@ fn Sign(asking: Asking, message: String, address: Option<String>) -> impl IntoVi
         let (address, message) = (address.clone(), message.clone());
         asking.is_busy.set(true);
         spawn_local(async move {
-            let signature = match asking.waits().await {
+            let signature = match asking.begin().await {
                 Ok(true) => sign(wallet, &address, &message),
                 Ok(false) => return,
                 Err(error) => Err(error),
@@ -282,7 +282,7 @@ fn Review(asking: Asking, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView
         let unsigned = unsigned.clone();
         asking.is_busy.set(true);
         spawn_local(async move {
-            let paid = match asking.waits().await {
+            let paid = match asking.begin().await {
                 Ok(true) => sign_and_send(wallet, unsigned).await,
                 Ok(false) => return,
                 Err(error) => Err(error),
