@@ -33,16 +33,26 @@
       waiting.delete(message.id)
       tell(message)
     })
-    port.onDisconnect.addListener(() => {
-      // The wallet was restarted, or taken away.
-      port = null
-      for (const id of waiting.keys()) fail(id, 4900, 'The wallet was restarted; ask again.')
-      waiting.clear()
-    })
+    // The wallet was restarted, or taken away.
+    port.onDisconnect.addListener(parted)
     if (hasCalled) port.postMessage({ told })
     hasCalled = true
     return port
   }
+
+  function parted() {
+    port = null
+    for (const id of waiting.keys()) fail(id, 4900, 'The wallet was restarted; ask again.')
+    waiting.clear()
+  }
+
+  // A page that the browser keeps while the user is on another one loses its port there, and does not hear of it.
+  window.addEventListener('pageshow', ({ persisted, isTrusted }) => {
+    if (!persisted || !isTrusted || !port) return
+    port.disconnect()
+    parted()
+    connected()
+  })
 
   // There is news, and the wallet knows no port of this page. Where the chain is the news, it says which was before: the page may never have asked.
   chrome.runtime.onMessage.addListener(({ chainBefore }) => {

@@ -36,8 +36,8 @@ export class Extension {
       headless: false,
       viewport: POPUP,
       reducedMotion: 'reduce',
-      // Playwright would switch extensions off, and field trials.
-      ignoreDefaultArgs: ['--disable-extensions', '--disable-field-trial-config'],
+      // Playwright would switch extensions off, field trials, and that pages are kept when the user goes on.
+      ignoreDefaultArgs: ['--disable-extensions', '--disable-field-trial-config', '--disable-back-forward-cache'],
       args: [
         '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', '--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/',

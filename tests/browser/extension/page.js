@@ -10,6 +10,9 @@ wallets[0]?.provider.on('chainChanged', (value) => chains.push(value))
 const ask = (method, params) =>
   wallets[0].provider.request({ method, params }).then((result) => ({ result }), ({ code, message }) => ({ code, message }))
 
+// Kept by the browser while the user was on another page.
+window.addEventListener('pageshow', ({ persisted }) => { window.hasReturned = persisted })
+
 window.parts = {
   found: () => wallets.map(({ info, provider }) => ({ ...info, isQbtc: provider.isQbtc, isGlobal: window.qbtc === provider })),
   ask,

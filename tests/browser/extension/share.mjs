@@ -30,6 +30,7 @@ export async function share (scene, site, second) {
   await payAndClose(scene)
   await stopScripts(scene, site, one)
   await hearStill(extension, site, one)
+  await comeBack(site, second, one)
   await revoke(extension, site, one)
   await lock(scene, site, one, two)
   await leave(scene, second)
@@ -112,6 +113,24 @@ async function hearStill (extension, site, page) {
   const { result } = await site.ask('qbtc_accounts')
   const last = (await heard(site)).slice(length)
   judge('scripts stopped: and nothing twice', more.length === 0 && last.length === 2 && result?.length === 1, last)
+}
+
+/** A page that the browser keeps while the user is on another one, and that then goes on as it was. */
+async function comeBack (site, second, page) {
+  const { length } = await heard(site)
+  await site.page.goto(second.server.url)
+  await page.getByRole('link', { name: 'Wallet' }).click()
+  await go(page, 'Overview')
+  await click('Lock')(page)
+  await page.getByLabel('Passphrase').waitFor()
+  await site.page.evaluate(() => setTimeout(() => history.back()))
+  await site.page.waitForFunction(() => window.hasReturned)
+  await until('the site is told', async () => (await heard(site)).length > length)
+  judge('a page that comes back hears what it has missed', (await heard(site)).at(-1).length === 0)
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await click('Unlock')(page)
+  await until('the site is told again', async () => (await heard(site)).at(-1)?.length === 1)
+  judge('a page that comes back is served', (await site.ask('qbtc_accounts')).result?.length === 1)
 }
 
 async function revoke (extension, site, page) {
