@@ -10,6 +10,7 @@ use super::chain::{BenchNode, MadeChain, Owner, make_chain};
 use super::figure::{Bound, Figure};
 use super::import::time_import;
 use super::{BenchOptions, folder, runtime};
+use crate::driver::VERIFIED_CACHE_ENTRIES;
 use crate::p2p::identity::Identity;
 use crate::p2p::{P2pOptions, launch};
 
@@ -25,7 +26,8 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
         let groups = owner.allotments().into_iter().map(|coin| vec![coin]).collect();
         let chain = make_chain(folder.path(), &owner, groups, options.sync_blocks, tell).await?;
         tell("importing");
-        let import = time_import(folder.path(), &owner, &chain, VerifiedCache::new(1)).await?.seconds;
+        let import =
+            time_import(folder.path(), &owner, &chain, VerifiedCache::new(VERIFIED_CACHE_ENTRIES)).await?.seconds;
         let mut figures = vec![Figure::plain("import of the same blocks from a file", import, "s")];
         for (name, listen) in [("QUIC", "/ip4/127.0.0.1/udp/0/quic-v1"), ("TCP", "/ip4/127.0.0.1/tcp/0")] {
             tell(&format!("synchronising over {name}"));
