@@ -1,10 +1,7 @@
-// Starts the app in the page: the explorer's program, or that of the wallet, which is larger and has the explorer in it. A failure is said in
-// the page: a blank one would tell nobody anything.
-const name = /^\/wallet(\/|$)/.test(location.pathname) ? '/qbtc-wallet' : '/qbtc-web'
-
+// Starts the app in the page. A failure is said in the page: a blank one would tell nobody anything.
 try {
-  const { default: start } = await import(`${name}.js`)
-  await start({ module_or_path: `${name}_bg.wasm` })
+  const { default: start } = await import('/qbtc-web.js')
+  await start({ module_or_path: '/qbtc-web_bg.wasm' })
 } catch (error) {
   const place = document.getElementById('starting') ?? document.body
   const text = document.createElement('p')

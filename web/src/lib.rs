@@ -22,23 +22,21 @@ pub mod text;
 pub mod wallet;
 
 #[cfg(target_arch = "wasm32")]
+#[cfg_attr(not(feature = "page"), allow(dead_code, unused_imports, reason = "a worker has some of it"))]
 mod browser;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "page"))]
 mod ui;
 
-/// Starts the explorer and the dashboard.
-#[cfg(target_arch = "wasm32")]
-pub fn start_explorer() {
-    ui::start_explorer();
+/// Starts the app in the page.
+#[cfg(all(target_arch = "wasm32", feature = "page"))]
+pub fn start() {
+    ui::start();
 }
 
-/// Starts the app with its wallet: the page where there is a window, its helper where there is none.
+/// Starts the wallet's helper in a worker.
 #[cfg(target_arch = "wasm32")]
-pub fn start_wallet() {
-    match web_sys::window() {
-        Some(_) => ui::start_wallet(),
-        None => browser::worker::serve(),
-    }
+pub fn start_vault() {
+    browser::worker::serve();
 }
 
 /// Starts the light client in a worker.

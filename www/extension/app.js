@@ -2,7 +2,7 @@
 // answers a reload of any of them with the popup.
 const OFFSCREEN = '/offscreen.html'
 const POPUP = '/popup.html'
-const PROGRAM = '/qbtc-wallet'
+const PROGRAM = '/qbtc-web'
 /** How often a document that is seen says so: as long as it does, the service worker stays, and with it the question that is shown. */
 const BEAT_MS = 20_000
 

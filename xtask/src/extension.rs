@@ -11,19 +11,23 @@ use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
+use crate::process::files_in;
 use crate::web;
 use crate::workspace::Workspace;
 
-/// What of the web app it consists of: the wallet's program, the light client's, what starts workers, and how all looks.
-const OF_APP: [&str; 9] = [
+/// What of the web app it consists of, beside the chunks of its program: the programs of the page, the light client and the helper, what starts workers,
+/// and how all looks.
+const OF_APP: [&str; 11] = [
     "base.css",
     "icon.svg",
     "pages.css",
     "parts.css",
     "qbtc-light.js",
     "qbtc-light_bg.wasm",
-    "qbtc-wallet.js",
-    "qbtc-wallet_bg.wasm",
+    "qbtc-vault.js",
+    "qbtc-vault_bg.wasm",
+    "qbtc-web.js",
+    "qbtc-web_bg.wasm",
     "worker.js",
 ];
 
@@ -65,6 +69,15 @@ pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
         fs::copy(&from, folder.join(name))
             .with_context(|| format!("{}: run `cargo xtask web` first", from.display()))?;
     }
+    let chunks = web::chunks_folder(workspace)?;
+    let place = folder.join(chunks.strip_prefix(&app)?);
+    fs::create_dir_all(&place)?;
+    for entry in fs::read_dir(&chunks)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "js" || extension == "wasm") {
+            fs::copy(&file, place.join(file.file_name().unwrap_or_default()))?;
+        }
+    }
     for entry in fs::read_dir(workspace.root.join("www/extension"))? {
         let entry = entry?;
         fs::copy(entry.path(), folder.join(entry.file_name()))?;
@@ -78,14 +91,11 @@ pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
 /// # Errors
 /// If one cannot be read.
 fn pack(folder: &Path) -> Result<Vec<u8>> {
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().into())).collect::<Result<_>>()?;
-    names.sort();
     let options = SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for name in names {
-        let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read {}", name.display()))?;
-        archive.start_file(name.to_string_lossy(), options)?;
+    for name in files_in(folder, "")? {
+        let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read {name}"))?;
+        archive.start_file(name, options)?;
         archive.write_all(&bytes)?;
     }
     Ok(archive.finish()?.into_inner())
@@ -145,20 +155,21 @@ mod tests {
         let folder = |name: &str| std::env::temp_dir().join(format!("xtask-extension-{name}-{}", std::process::id()));
         let made = |folder: PathBuf, names: [&str; 2]| {
             fs::create_dir_all(&folder).unwrap();
+            fs::create_dir_all(folder.join("chunks")).unwrap();
             names.iter().for_each(|name| fs::write(folder.join(name), name.repeat(100)).unwrap());
             let archive = pack(&folder).unwrap();
             fs::remove_dir_all(&folder).unwrap();
             archive
         };
-        let archive = made(folder("one"), ["b.js", "a.js"]);
-        assert_eq!(archive, made(folder("other"), ["a.js", "b.js"]));
+        let archive = made(folder("one"), ["chunks/b.js", "a.js"]);
+        assert_eq!(archive, made(folder("other"), ["a.js", "chunks/b.js"]));
         let mut read = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
         assert_eq!(
             (0..read.len()).map(|at| read.by_index(at).unwrap().name().unwrap().to_string()).collect::<Vec<_>>(),
-            ["a.js", "b.js"]
+            ["a.js", "chunks/b.js"]
         );
-        let text = std::io::read_to_string(read.by_name("b.js").unwrap()).unwrap();
-        assert_eq!(text, "b.js".repeat(100));
+        let text = std::io::read_to_string(read.by_name("chunks/b.js").unwrap()).unwrap();
+        assert_eq!(text, "chunks/b.js".repeat(100));
     }
 
     #[test]

@@ -5,12 +5,12 @@
 //! of what is compared: another version of it gives other bytes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::process::{Scratch, output_of};
+use crate::process::{Scratch, files_in, output_of};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{npm, tools, web};
@@ -32,7 +32,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let second = programs(&copy, &toolchain)?;
     ensure!(first.len() == second.len(), "the two builds made {} and {} programs", first.len(), second.len());
     let mut differ = Vec::new();
-    for ((name, one), (_, other)) in first.iter().zip(&second) {
+    for ((name, one), (again, other)) in first.iter().zip(&second) {
+        ensure!(name == again, "the two builds made {name} and {again}");
         println!("{one}  {name}");
         if one != other {
             println!("{other}  {name}, the second time");
@@ -51,13 +52,10 @@ fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(String,
     let folders = [("@qbtc/wallet", package.join("wasm")), ("web app", workspace.root.join("web/dist"))];
     let mut programs = Vec::new();
     for (owner, folder) in folders {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
-        files.sort();
-        for file in files {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            programs.push((format!("{owner}: {name}"), sha256(&file)?));
+        // The name of the folder of chunks says what they contain, and must be the same as well.
+        let files = files_in(&folder, "")?;
+        for name in files.iter().filter(|name| name.ends_with(".wasm")) {
+            programs.push((format!("{owner}: {name}"), sha256(&folder.join(name))?));
         }
     }
     ensure!(!programs.is_empty(), "nothing was built");

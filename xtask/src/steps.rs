@@ -219,9 +219,9 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
 }
 
 fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
-    let sizes = web::make(run.workspace, true)?;
+    let built = web::make(run.workspace, true)?;
     run.has_web_app.store(true, Ordering::Relaxed);
-    web::check_loads(&sizes)?;
+    web::check_loads(&built)?;
     counts.passed += 1;
     Ok(())
 }

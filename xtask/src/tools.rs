@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -151,12 +152,19 @@ pub(crate) fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// What `wasm-bindgen` does here before it binds.
+const SPLITTER: &str = include_str!("../tools/src/split.rs");
+
 /// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
 ///
 /// # Errors
 /// If they do not build.
 pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.tools().join(format!("wasm-bindgen-{}", workspace.locked_version("wasm-bindgen")?));
+    // What splits programs before wasm-bindgen is ours, and is another program with each change of it.
+    let mut hasher = DefaultHasher::new();
+    (SPLITTER, workspace.locked_version("wasm_split_cli_support")?).hash(&mut hasher);
+    let name = format!("wasm-bindgen-{}-{:016x}", workspace.locked_version("wasm-bindgen")?, hasher.finish());
+    let folder = workspace.tools().join(name);
     let names = ["wasm-bindgen", "wasm-bindgen-test-runner"];
     if names.iter().all(|name| folder.join(name).is_file()) {
         return Ok(folder);

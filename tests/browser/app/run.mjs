@@ -1,6 +1,7 @@
 // The web app in Chromium: the explorer, and a wallet from its making to its return from words. See README.md.
 import { Browser, Node } from './harness.mjs'
 import { finish, judge } from '../support/judge.mjs'
+import { chunks } from './chunks.mjs'
 import { explorer } from './explorer.mjs'
 import { liars } from './liars.mjs'
 import { light } from './light.mjs'
@@ -11,6 +12,7 @@ const node = await Node.start()
 const browser = await Browser.start()
 try {
   await explorer(node, browser)
+  await chunks(node, browser)
   await making(node, browser)
   const words = await wallet(node, browser)
   await light(node, browser)

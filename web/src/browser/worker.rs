@@ -1,5 +1,4 @@
-//! Workers beside the page, and the helper among them: the wallet's own program, started where there is no window, for what would make the page
-//! stand still.
+//! Workers beside the page, and the helper among them, which seals and opens keystores: that would make the page stand still.
 //!
 //! A helper lives for one question. When it has answered, it is ended, and its memory with the secrets in it is gone. One is kept ready, so that a
 //! wallet opens although the node that served the page does not answer any more.
@@ -22,8 +21,8 @@ const ANSWER_MS: u64 = 90_000;
 const START_MS: u64 = 60_000;
 /// What a worker says once it is there.
 const READY: &str = "ready";
-/// The program with the wallet in it.
-const WALLET: &str = "qbtc-wallet";
+/// The helper's program.
+const HELPER: &str = "qbtc-vault";
 
 thread_local! {
     static SPARE: RefCell<Option<Worker>> = const { RefCell::new(None) };
@@ -37,7 +36,7 @@ pub(crate) fn prepare() {
     }
     spawn_local(async {
         // Without one, the next question starts its own, and says what is wrong.
-        let spare = start(WALLET).await.ok();
+        let spare = start(HELPER).await.ok();
         SPARE.set(spare);
         IS_PREPARING.set(false);
     });
@@ -56,7 +55,7 @@ pub(crate) async fn ask(ask: &Ask) -> Told {
 async fn ask_helper(ask: &Ask) -> Result<Told, JsValue> {
     let helper = match SPARE.take() {
         Some(spare) => spare,
-        None => start(WALLET).await?,
+        None => start(HELPER).await?,
     };
     let question = ask.to_bytes();
     let answered = helper.post_message(&Uint8Array::from(question.as_slice()));

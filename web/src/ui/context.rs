@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use qbtc_core::spec::ChainSpec;
 
+use super::{chunk, lead};
 use crate::browser::clock;
 use crate::browser::events::{self, Heard};
 use crate::browser::extension::Document;
@@ -71,6 +72,10 @@ pub(crate) struct Shared {
     pub(crate) now: RwSignal<u64>,
     /// What screen readers are told.
     pub(crate) said: RwSignal<String>,
+    /// Whether the first page is there: what it does not need is fetched only then.
+    is_shown: RwSignal<bool>,
+    /// What lives as long as the app.
+    root: StoredValue<Option<Owner>>,
 }
 
 impl Shared {
@@ -85,8 +90,8 @@ impl Shared {
         events::listen(move |heard| shared.hear(heard));
         Effect::new(move |_| {
             let name = shared.chain.with_untracked(|chain| chain.as_ref().map(|chain| chain.name.clone()));
-            if let (Some(Rules(spec)), Some(name)) = (shared.rules.get(), name) {
-                shared.light.join(&name, &spec, Lead::WithServer);
+            if let (true, Some(Rules(spec)), Some(name)) = (shared.is_shown.get(), shared.rules.get(), name) {
+                lead::join(shared.light, &name, &spec, Lead::WithServer);
             }
         });
         shared
@@ -106,7 +111,7 @@ impl Shared {
                 Document::Offscreen => Lead::With(begin.all_nodes(&spec)),
                 Document::Seen => Lead::Never,
             };
-            shared.light.join(&name, &spec, lead);
+            lead::join(shared.light, &name, &spec, lead);
         }
         shared
     }
@@ -130,6 +135,8 @@ impl Shared {
             heard: RwSignal::new(None),
             now: RwSignal::new(clock::now_s()),
             said: RwSignal::new(String::new()),
+            is_shown: RwSignal::new(false),
+            root: StoredValue::new(Owner::current()),
         };
         provide_context(shared);
         set_interval(move || shared.now.set(clock::now_s()), Duration::from_secs(1));
@@ -139,6 +146,22 @@ impl Shared {
     /// What all pages share, on any of them.
     pub(crate) fn here() -> Self {
         expect_context()
+    }
+
+    /// Begins what lives as long as the app, on whichever of its pages it begins.
+    pub(crate) fn rooted<T>(self, begin: impl FnOnce() -> T) -> T {
+        match self.root.get_value() {
+            Some(root) => root.with(begin),
+            None => begin(),
+        }
+    }
+
+    /// Notes that there is a page, and has fetched what it did not need.
+    pub(crate) fn first_is_shown(self) {
+        if !self.is_shown.get_untracked() {
+            self.is_shown.set(true);
+            chunk::fetch_all();
+        }
     }
 
     /// Asks for the chain.

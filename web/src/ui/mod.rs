@@ -7,9 +7,12 @@ mod address;
 mod block;
 mod chart;
 mod charts;
+mod chunk;
 mod context;
+mod explorer;
 mod extension;
 mod home;
+mod lead;
 mod load;
 mod mempool;
 mod node;
@@ -23,21 +26,14 @@ mod wallet;
 
 use leptos::prelude::*;
 
-use crate::browser::extension::{Document, document as document_of_extension};
+use crate::browser::extension::document as document_of_extension;
 
-/// Shows the explorer in the page.
-pub(crate) fn start_explorer() {
-    prepare();
-    mount_to_body(shell::Explorer);
-}
-
-/// Shows the explorer and the wallet in the page, or what belongs in this document of an extension.
-pub(crate) fn start_wallet() {
+/// Shows the app in the page, or what belongs in this document of an extension.
+pub(crate) fn start() {
     prepare();
     match document_of_extension() {
-        None => mount_to_body(shell::Whole),
-        Some(Document::Seen) => mount_to_body(extension::Seen),
-        Some(Document::Offscreen) => mount_to_body(extension::Offscreen),
+        None => mount_to_body(shell::App),
+        Some(document) => mount_to_body(move || extension::show(document)),
     }
 }
 

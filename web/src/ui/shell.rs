@@ -9,59 +9,30 @@ use leptos_router::path;
 use wasm_bindgen::JsCast as _;
 
 use super::context::{Link, Shared};
-use super::{address, block, charts, home, mempool, node, proven, search, transaction, verify, wallet};
+use super::explorer::{Page, show};
+use super::{proven, search, wallet};
 use crate::browser::storage;
 use crate::text;
 
-/// The app without its wallet, which is another program: links to it leave this one.
+/// The app in a page that a node serves.
 #[component]
-pub(crate) fn Explorer() -> impl IntoView {
+pub(crate) fn App() -> impl IntoView {
     let shared = Shared::provide();
     view! {
         <Router>
-            <Header has_wallet=false/>
+            <Header/>
             <main id="main">
                 <div class="wrap">
                     <Routes fallback=NotFound>
-                        <Route path=path!("/") view=home::Home/>
-                        <Route path=path!("/blocks") view=home::Blocks/>
-                        <Route path=path!("/block/:id") view=block::Block/>
-                        <Route path=path!("/tx/:id") view=transaction::Transaction/>
-                        <Route path=path!("/address/:address") view=address::Address/>
-                        <Route path=path!("/mempool") view=mempool::Mempool/>
-                        <Route path=path!("/charts") view=charts::Charts/>
-                        <Route path=path!("/node") view=node::Node/>
-                        <Route path=path!("/verify") view=verify::Verify/>
-                    </Routes>
-                </div>
-            </main>
-            <Footer/>
-            <Focus/>
-        </Router>
-        <Said shared=shared/>
-    }
-}
-
-/// The app with its wallet. It stays open while one looks at the chain.
-#[component]
-pub(crate) fn Whole() -> impl IntoView {
-    let shared = Shared::provide();
-    wallet::provide();
-    view! {
-        <Router>
-            <Header has_wallet=true/>
-            <main id="main">
-                <div class="wrap">
-                    <Routes fallback=NotFound>
-                        <Route path=path!("/") view=home::Home/>
-                        <Route path=path!("/blocks") view=home::Blocks/>
-                        <Route path=path!("/block/:id") view=block::Block/>
-                        <Route path=path!("/tx/:id") view=transaction::Transaction/>
-                        <Route path=path!("/address/:address") view=address::Address/>
-                        <Route path=path!("/mempool") view=mempool::Mempool/>
-                        <Route path=path!("/charts") view=charts::Charts/>
-                        <Route path=path!("/node") view=node::Node/>
-                        <Route path=path!("/verify") view=verify::Verify/>
+                        <Route path=path!("/") view=|| show(Page::Home)/>
+                        <Route path=path!("/blocks") view=|| show(Page::Blocks)/>
+                        <Route path=path!("/block/:id") view=|| show(Page::Block)/>
+                        <Route path=path!("/tx/:id") view=|| show(Page::Transaction)/>
+                        <Route path=path!("/address/:address") view=|| show(Page::Address)/>
+                        <Route path=path!("/mempool") view=|| show(Page::Mempool)/>
+                        <Route path=path!("/charts") view=|| show(Page::Charts)/>
+                        <Route path=path!("/node") view=|| show(Page::Node)/>
+                        <Route path=path!("/verify") view=|| show(Page::Verify)/>
                         <Route path=path!("/wallet/:page?") view=wallet::Wallet/>
                     </Routes>
                 </div>
@@ -80,7 +51,7 @@ pub(crate) fn Said(shared: Shared) -> impl IntoView {
 }
 
 #[component]
-fn Header(has_wallet: bool) -> impl IntoView {
+fn Header() -> impl IntoView {
     let shared = Shared::here();
     let chain = move || shared.name.get().filter(|name| name != "main");
     view! {
@@ -95,10 +66,7 @@ fn Header(has_wallet: bool) -> impl IntoView {
                 <nav aria-label=text::NAVIGATION>
                     <ul class="nav">
                         <li><A href="/" exact=true>{text::NAV_EXPLORER}</A></li>
-                        <li>{match has_wallet {
-                            true => view! { <A href="/wallet">{text::NAV_WALLET}</A> }.into_any(),
-                            false => view! { <a href="/wallet" rel="external">{text::NAV_WALLET}</a> }.into_any(),
-                        }}</li>
+                        <li><A href="/wallet">{text::NAV_WALLET}</A></li>
                         <li><A href="/mempool">{text::NAV_MEMPOOL}</A></li>
                         <li><A href="/charts">{text::NAV_CHARTS}</A></li>
                         <li><A href="/node">{text::NAV_NODE}</A></li>
@@ -173,6 +141,7 @@ fn Footer() -> impl IntoView {
 
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
+    Shared::here().first_is_shown();
     view! {
         <super::parts::Title text=text::NOT_FOUND/>
         <p class="lead">{text::NOT_FOUND_MEANS}</p>

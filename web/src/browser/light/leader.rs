@@ -15,7 +15,7 @@ use crate::light::{Start, write};
 /// The program with the light client.
 const PROGRAM: &str = "qbtc-light";
 /// How long to wait before a worker that has ended is started again.
-const AGAIN_MS: u32 = 5_000;
+pub(crate) const AGAIN_MS: u32 = 5_000;
 
 /// Whether a tab leads when it is its turn, and with which nodes the client then begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) fn has_locks() -> bool {
 }
 
 /// Waits until this tab leads, then leads for as long as the page lives. Without a lock it leads for itself alone.
-pub(super) async fn lead(light: Light, chain: String, channel: String, lead: Lead) {
+pub(crate) async fn lead(light: Light, chain: String, channel: String, lead: Lead) {
     let leadership = Leadership::wait(&channel).await;
     light.leads.set(true);
     loop {

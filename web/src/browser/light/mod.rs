@@ -3,7 +3,8 @@
 mod leader;
 pub(crate) mod worker;
 
-pub(crate) use leader::{Lead, has_locks};
+pub(crate) use leader::{AGAIN_MS, Lead, has_locks, lead};
+pub(crate) use qbtc_wallet_wasm::transport::Sleep;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use leptos::task::spawn_local;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
-use qbtc_wallet_wasm::transport::{Sleep, now_ms};
+use qbtc_wallet_wasm::transport::now_ms;
 
 use super::channel::{Channel, Kind, Message};
 use super::fetch;
@@ -74,10 +75,10 @@ impl Light {
         }
     }
 
-    /// Joins the tabs of a chain: hears the client, and runs it when it is this tab's turn, if this tab may.
-    pub(crate) fn join(self, chain: &str, spec: &ChainSpec, lead: Lead) {
+    /// Joins the tabs of a chain and hears the client, unless it does already. Returns the name under which one of the tabs is to [`lead`] them.
+    pub(crate) fn join(self, spec: &ChainSpec) -> Option<String> {
         if self.tab.with_value(Option::is_some) {
-            return;
+            return None;
         }
         let own = hex::encode(super::entropy().unwrap_or_default());
         // Where there are no locks, each tab has a client of its own.
@@ -86,7 +87,10 @@ impl Light {
         let opened = Channel::open(&name, move |message| self.hear(&message));
         let channel = match opened {
             Ok(channel) => channel,
-            Err(error) => return self.fault.set(Some(super::told(&error))),
+            Err(error) => {
+                self.fault.set(Some(super::told(&error)));
+                return None;
+            }
         };
         self.tab.set_value(Some(Rc::new(Tab {
             channel,
@@ -95,15 +99,13 @@ impl Light {
             calls: Rc::default(),
             heard_ms: Cell::new(now_ms()),
         })));
-        if lead != Lead::Never {
-            spawn_local(leader::lead(self, chain.to_owned(), name, lead));
-        }
         spawn_local(async move {
             if let Some(Answer::News(news)) = self.ask(&Ask::News).await {
                 self.learn(*news);
             }
         });
         set_interval(move || self.notice_silence(), std::time::Duration::from_secs(5));
+        Some(name)
     }
 
     /// Hears what the scan finds from now on.

@@ -9,27 +9,41 @@ mod offscreen;
 mod sites;
 
 pub(crate) use begin::{Begin, BeginElsewhere};
-pub(crate) use offscreen::Offscreen;
 
 use leptos::prelude::*;
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
+use wasm_split_helpers::wasm_split;
 
+use super::chunk::{self, Missing};
 use super::context::Shared;
 use super::shell::{Focus, NotFound, Said, Theme};
-use super::{proven, verify, wallet};
+use super::{explorer, proven, wallet};
 use crate::browser::extension::{self, Document};
 use crate::text;
 
+/// Shows what belongs in a document.
+pub(crate) fn show(document: Document) -> impl IntoView {
+    chunk::view(load, move || door(document))
+}
+
+#[wasm_split(wallet, preload(load), fallible)]
+pub(crate) fn door(document: Document) -> Result<AnyView, Missing> {
+    Ok(match document {
+        Document::Seen => view! { <Seen/> }.into_any(),
+        Document::Offscreen => view! { <offscreen::Offscreen/> }.into_any(),
+    })
+}
+
 /// A document that the user sees.
 #[component]
-pub(crate) fn Seen() -> impl IntoView {
+fn Seen() -> impl IntoView {
     let Some(begin) = extension::begin() else {
         return view! { <main id="main"><div class="wrap"><Begin is_first=true/></div></main> }.into_any();
     };
     let shared = Shared::provide_alone(&begin, Document::Seen);
-    wallet::provide();
+    let _ = wallet::provide();
     view! {
         <Router>
             <Header/>
@@ -39,7 +53,7 @@ pub(crate) fn Seen() -> impl IntoView {
                         <Route path=path!("/wallet/:page?") view=wallet::Wallet/>
                         <Route path=path!("/approve/:id") view=approve::Approve/>
                         <Route path=path!("/sites") view=sites::Sites/>
-                        <Route path=path!("/verify") view=verify::Verify/>
+                        <Route path=path!("/verify") view=|| explorer::show(explorer::Page::Verify)/>
                     </Routes>
                 </div>
             </main>

@@ -30,8 +30,7 @@ pub(crate) fn Offscreen() -> impl IntoView {
         return extension::serve(|_| written(&failed(DISCONNECTED, text::NOT_SET_UP)));
     };
     let shared = Shared::provide_alone(&begin, Document::Offscreen);
-    wallet::provide();
-    let wallet = WalletState::here();
+    let wallet = wallet::provide();
     extension::serve(move |call| written(&answer(shared, wallet, &call.method)));
     let seen = Memo::new(move |_| addresses(wallet));
     Effect::new(move |before: Option<Vec<String>>| {

@@ -19,6 +19,7 @@ use qbtc_core::units::Height;
 use qbtc_core::wallet::derivation::AccountKey;
 use qbtc_wallet_wasm::client::Leadership;
 
+use super::door::{self, Task};
 use super::state::{Following, Stage, WalletState, name_of};
 use crate::browser::channel::{Channel, Kind};
 use crate::browser::clock;
@@ -49,8 +50,20 @@ pub(crate) struct Scan {
 }
 
 impl WalletState {
-    /// Follows whatever shows the chain, from now on.
+    /// Attends to the wallet from its first opening on: follows whatever shows the chain, looks at what waits, and locks it when nobody is there.
     pub(super) fn attend(self) {
+        if self.is_attended.get_value() {
+            return;
+        }
+        self.is_attended.set_value(true);
+        self.shared.rooted(|| {
+            self.attend_chain();
+            self.attend_pool();
+            self.attend_user();
+        });
+    }
+
+    fn attend_chain(self) {
         let light = self.shared.light;
         light.on_told(move |told| self.hear_scan(told));
         Effect::new(move |_| {
@@ -70,15 +83,32 @@ impl WalletState {
         });
     }
 
+    /// What comes into the mempool may concern the wallet.
+    fn attend_pool(self) {
+        let shared = self.shared;
+        Effect::new(move |_| {
+            let (Some(txid), Some(rules)) = (shared.heard.get(), shared.rules.get_untracked()) else { return };
+            spawn_local(async move { self.look_at(&txid, &rules.0).await });
+        });
+    }
+
+    fn attend_user(self) {
+        Effect::new(move |_| self.lock_if_idle(self.shared.now.get()));
+        for event in ["pointerdown", "keydown"] {
+            drop(window_event_listener_untyped(event, move |_| self.touch()));
+        }
+    }
+
     /// Hears the other tabs.
     pub(super) fn join_tabs(self, spec: &ChainSpec) {
         if self.tabs.with_value(Option::is_some) {
             return;
         }
         let heard = move |message: crate::browser::channel::Message| {
-            if let Some(said) = read::<Said>(&message.bytes) {
-                spawn_local(async move { self.hear_tab(said).await });
-            }
+            spawn_local(async move {
+                // A tab that cannot hear the others still writes nothing over what they have kept.
+                let _ = door::run(self, Task::HearTab(message.bytes)).await;
+            });
         };
         // A browser without channels has tabs that do not hear of each other: the lock still keeps them from overwriting.
         let channel = Channel::open(&format!("qbtc-wallet-{}", spec.chain_id()), heard).ok();
@@ -92,7 +122,8 @@ impl WalletState {
         }
     }
 
-    async fn hear_tab(self, said: Said) {
+    pub(super) async fn hear_tab(self, said: &[u8]) {
+        let Some(said) = read::<Said>(said) else { return };
         let (spec, is_open) = (self.spec(), self.stage.with_untracked(|stage| *stage == Stage::Open));
         match said {
             Said::Another => {

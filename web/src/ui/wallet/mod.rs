@@ -1,6 +1,7 @@
-//! The wallet's pages. Keys never leave the tab.
+//! The wallet's pages: those until it is open in one chunk, the others in another. Keys never leave the tab.
 
 mod contacts;
+pub(crate) mod door;
 mod history;
 mod keep;
 mod messages;
@@ -22,26 +23,40 @@ pub(crate) use state::{Stage, WalletState};
 use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
+use wasm_split_helpers::wasm_split;
 
+use super::chunk::{self, Missing};
 use super::context::Shared;
 use super::extension::BeginElsewhere;
 use super::parts::{Notice, Title};
 use crate::text;
 
-/// Prepares the wallet for all pages.
-pub(crate) fn provide() {
+/// Prepares the wallet, unless it is: for all pages, as long as the app is there.
+pub(crate) fn provide() -> WalletState {
     let shared = Shared::here();
-    let wallet = WalletState::provide(shared);
-    // What comes into the mempool may concern the wallet.
+    shared.rooted(|| use_context().unwrap_or_else(|| WalletState::provide(shared)))
+}
+
+/// The wallet's page.
+#[component]
+pub(crate) fn Wallet() -> impl IntoView {
+    chunk::view(load, first)
+}
+
+#[wasm_split(setup, preload(load), fallible)]
+pub(crate) fn first() -> Result<AnyView, Missing> {
+    let wallet = provide();
     Effect::new(move |_| {
-        let (Some(txid), Some(rules)) = (shared.heard.get(), shared.rules.get_untracked()) else { return };
-        leptos::task::spawn_local(async move { wallet.look_at(&txid, &rules.0).await });
+        if wallet.stage.with(|stage| *stage != Stage::Opening) {
+            Shared::here().first_is_shown();
+        }
     });
+    Ok(view! { <Staged/> }.into_any())
 }
 
 /// The page: what it is depends on how far the wallet is open.
 #[component]
-pub(crate) fn Wallet() -> impl IntoView {
+fn Staged() -> impl IntoView {
     let wallet = WalletState::here();
     let params = use_params_map();
     let page = Memo::new(move |_| params.with(|params| params.get("page").unwrap_or_default()));
@@ -58,9 +73,14 @@ pub(crate) fn Wallet() -> impl IntoView {
             }.into_any(),
             Stage::None => view! { <setup::Setup/><BeginElsewhere/> }.into_any(),
             Stage::Locked => view! { <setup::Unlock/><BeginElsewhere/> }.into_any(),
-            Stage::Open => view! { <Open page=page/> }.into_any(),
+            Stage::Open => chunk::view(load_opened, move || opened(page)).into_any(),
         }}
     }
+}
+
+#[wasm_split(wallet, preload(load_opened), fallible)]
+pub(crate) fn opened(page: Memo<String>) -> Result<AnyView, Missing> {
+    Ok(view! { <Open page=page/> }.into_any())
 }
 
 #[component]

@@ -14,6 +14,7 @@ use qbtc_core::units::Height;
 use qbtc_core::wallet::mnemonic::WalletSeed;
 use zeroize::Zeroizing;
 
+use super::door::{self, Task};
 use super::state::{Stage, WalletState};
 use crate::browser::channel::{Channel, Kind, Message};
 use crate::browser::clock;
@@ -27,10 +28,11 @@ impl WalletState {
             return;
         }
         let heard = move |message: Message| {
-            let bytes = Zeroizing::new(message.bytes);
-            if let Some(told) = Session::from_bytes(&bytes) {
-                self.hear_session(&told);
-            }
+            let told = Zeroizing::new(message.bytes);
+            spawn_local(async move {
+                // An extension has all of its program at hand.
+                let _ = door::run(self, Task::HearSession(told)).await;
+            });
         };
         // Without a channel, each document is unlocked by itself.
         let channel = Channel::open(&format!("qbtc-session-{}", spec.chain_id()), heard).ok();
@@ -53,9 +55,10 @@ impl WalletState {
         }
     }
 
-    fn hear_session(self, told: &Session) {
+    pub(super) fn hear_session(self, told: &[u8]) {
+        let Some(told) = Session::from_bytes(told) else { return };
         let stage = self.stage.get_untracked();
-        match told {
+        match &told {
             Session::Asked if stage == Stage::Open => self.share_session(),
             Session::Open { seed, birthday, keystore } if stage == Stage::Locked => {
                 let own = self.keystore.get_value().filter(|own| sha256(own) == *keystore);

@@ -4,12 +4,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use qbtc_core::units::Height;
-use qbtc_core::wallet::mnemonic::Mnemonic;
 use zeroize::Zeroizing;
 
+use super::door::{self, New, Task};
 use super::state::WalletState;
-use crate::browser::{entropy, storage};
+use crate::browser::storage;
 use crate::text;
 use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title};
@@ -46,9 +45,6 @@ pub(crate) fn Setup() -> impl IntoView {
     }
 }
 
-/// The passphrase, the entropy of the words and the height below which nothing was paid to them.
-type NewKeys = (Zeroizing<String>, Zeroizing<Vec<u8>>, Height);
-
 /// What is typed into the form of a new wallet.
 #[derive(Clone, Copy)]
 struct Typed {
@@ -64,14 +60,10 @@ impl Typed {
         Self { words: empty(), birthday: empty(), first: empty(), second: empty() }
     }
 
-    fn read(self, restores: bool, tip: u32) -> Result<NewKeys, String> {
+    fn read(self, restores: bool, tip: u32) -> Result<New, String> {
         let passphrase = checked_passphrase(&self.first.get_untracked(), &self.second.get_untracked())?;
-        if restores {
-            let words = parsed_words(&self.words.get_untracked())?;
-            return Ok((passphrase, words, parsed_height(&self.birthday.get_untracked())?));
-        }
-        // Nothing can have been paid to fresh words below the next block.
-        Ok((passphrase, Zeroizing::new(entropy()?.to_vec()), Height(tip.saturating_add(1))))
+        let restored = restores.then(|| (Zeroizing::new(self.words.get_untracked()), self.birthday.get_untracked()));
+        Ok(New { restored, passphrase, tip })
     }
 
     fn forget(self) {
@@ -90,19 +82,18 @@ fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let tip = untrack(|| shared.height());
-        let (passphrase, words, birthday) = match typed.read(restores, tip) {
-            Ok(read) => read,
+        let new = match typed.read(restores, tip) {
+            Ok(new) => new,
             Err(error) => return fault.set(Some(error)),
         };
         fault.set(None);
         is_busy.set(true);
         let navigate = navigate.clone();
         spawn_local(async move {
-            let spec = wallet.spec();
-            let created = wallet.create(&spec, &words, birthday, &passphrase, restores).await;
-            typed.forget();
+            let created = door::run(wallet, Task::Create(new)).await;
             let _ = is_busy.try_set(false);
             if created.is_ok() {
+                typed.forget();
                 // Asked when the user has just made something that is worth keeping, and not waited for: a browser may ask the user. The settings show what
                 // came of it.
                 spawn_local(async {
@@ -179,17 +170,6 @@ fn checked_passphrase(first: &str, second: &str) -> Result<Zeroizing<String>, St
     Ok(Zeroizing::new(first.to_owned()))
 }
 
-fn parsed_words(words: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-    Mnemonic::parse(words).map(|mnemonic| mnemonic.entropy()).map_err(|error| text::words_fault(&error))
-}
-
-fn parsed_height(height: &str) -> Result<Height, String> {
-    match height.trim() {
-        "" => Ok(Height(0)),
-        height => height.parse().map(Height).map_err(|_| text::NO_SUCH_HEIGHT.to_owned()),
-    }
-}
-
 /// The page of a wallet that is locked.
 #[component]
 pub(crate) fn Unlock() -> impl IntoView {
@@ -217,7 +197,7 @@ pub(crate) fn UnlockForm() -> impl IntoView {
         let typed = Zeroizing::new(passphrase.get_untracked());
         passphrase.set(String::new());
         spawn_local(async move {
-            let unlocked = wallet.unlock(&wallet.spec(), &typed).await;
+            let unlocked = door::run(wallet, Task::Unlock(typed)).await;
             let _ = is_busy.try_set(false);
             if let Err(error) = unlocked {
                 let _ = fault.try_set(Some(error));
@@ -247,7 +227,7 @@ pub(crate) fn Forget() -> impl IntoView {
             return fault.set(Some(text::FORGET_TYPE.to_owned()));
         }
         spawn_local(async move {
-            if let Err(error) = wallet.forget().await {
+            if let Err(error) = door::run(wallet, Task::Forget).await {
                 let _ = fault.try_set(Some(error));
             }
         });

@@ -113,6 +113,8 @@ pub(crate) struct WalletState {
     /// The other documents of an extension, which share what is unlocked.
     pub(super) session: StoredValue<Option<std::rc::Rc<Channel>>, LocalStorage>,
     pub(super) is_dirty: StoredValue<bool>,
+    /// Whether it was open before.
+    pub(super) is_attended: StoredValue<bool>,
 }
 
 impl WalletState {
@@ -144,6 +146,7 @@ impl WalletState {
             tabs: StoredValue::new_local(None),
             session: StoredValue::new_local(None),
             is_dirty: StoredValue::new(false),
+            is_attended: StoredValue::new(false),
         };
         provide_context(wallet);
         // Opened once for each chain, not for each block.
@@ -153,11 +156,6 @@ impl WalletState {
             (true, None) => wallet.stage.set(Stage::StrangeChain),
             (true, Some(Rules(spec))) => spawn_local(async move { wallet.open(&spec).await }),
         });
-        wallet.attend();
-        Effect::new(move |_| wallet.lock_if_idle(shared.now.get()));
-        for event in ["pointerdown", "keydown"] {
-            drop(window_event_listener_untyped(event, move |_| wallet.touch()));
-        }
         wallet
     }
 
@@ -293,6 +291,7 @@ impl WalletState {
         self.current.set(0);
         self.unmade.set(None);
         self.touched_at.set_value(clock::now_s());
+        self.attend();
         self.stage.set(Stage::Open);
         if self.may_keep() {
             self.wait_to_keep(spec);
@@ -426,7 +425,7 @@ impl WalletState {
         worker::prepare();
     }
 
-    fn lock_if_idle(self, now: u64) {
+    pub(super) fn lock_if_idle(self, now: u64) {
         let minutes = self.notes.with_untracked(|notes| notes.lock_after_min.unwrap_or(Notes::LOCK_AFTER_MIN));
         let idle = now.saturating_sub(self.touched_at.get_value());
         if self.stage.with_untracked(|stage| *stage == Stage::Open) && idle > u64::from(minutes) * 60 {

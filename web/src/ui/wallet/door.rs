@@ -1,0 +1,96 @@
+//! The door from the wallet's first pages into the rest of its program, which brings keys, signatures and payments: making a wallet, opening it, removing it,
+//! and hearing of others.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use qbtc_core::units::Height;
+use qbtc_core::wallet::mnemonic::Mnemonic;
+use wasm_split_helpers::wasm_split;
+use zeroize::Zeroizing;
+
+use super::state::WalletState;
+use crate::browser::entropy;
+use crate::text;
+use crate::ui::chunk::Missing;
+
+/// What the first pages have done behind the door.
+pub(crate) enum Task {
+    /// Makes a wallet.
+    Create(New),
+    /// Opens the one that is kept, with this passphrase.
+    Unlock(Zeroizing<String>),
+    /// Removes the one that is kept.
+    Forget,
+    /// Hears what another tab says.
+    HearTab(Vec<u8>),
+    /// Hears what another document of the extension says.
+    HearSession(Zeroizing<Vec<u8>>),
+}
+
+/// A new wallet, as it is typed in.
+pub(crate) struct New {
+    /// The words that the user has, and the height below which nothing was paid to them; none, if there are to be fresh ones.
+    pub(super) restored: Option<(Zeroizing<String>, String)>,
+    pub(super) passphrase: Zeroizing<String>,
+    /// The height of the chain.
+    pub(super) tip: u32,
+}
+
+/// Does it.
+///
+/// # Errors
+/// A sentence, also if what is behind the door cannot be had.
+pub(super) async fn run(wallet: WalletState, task: Task) -> Result<(), String> {
+    match open(wallet, task).await {
+        Ok(work) => work.await,
+        Err(_) => Err(format!("{} {}", text::CHUNK_MISSING, text::CHUNK_MISSING_MEANS)),
+    }
+}
+
+type Work = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+#[wasm_split(wallet, preload(load), fallible)]
+pub(crate) fn open(wallet: WalletState, task: Task) -> Result<Work, Missing> {
+    Ok(Box::pin(async move {
+        let spec = wallet.spec();
+        match task {
+            Task::Create(new) => {
+                let (words, birthday) = new.keys()?;
+                wallet.create(&spec, &words, birthday, &new.passphrase, new.restored.is_some()).await
+            }
+            Task::Unlock(passphrase) => wallet.unlock(&spec, &passphrase).await,
+            Task::Forget => wallet.forget().await,
+            Task::HearTab(said) => {
+                wallet.hear_tab(&said).await;
+                Ok(())
+            }
+            Task::HearSession(told) => {
+                wallet.hear_session(&told);
+                Ok(())
+            }
+        }
+    }))
+}
+
+impl New {
+    /// The entropy of the words, and the height below which nothing was paid to them.
+    fn keys(&self) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
+        match &self.restored {
+            Some((words, birthday)) => Ok((parsed_words(words)?, parsed_height(birthday)?)),
+            // Nothing can have been paid to fresh words below the next block.
+            None => Ok((Zeroizing::new(entropy()?.to_vec()), Height(self.tip.saturating_add(1)))),
+        }
+    }
+}
+
+fn parsed_words(words: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    Mnemonic::parse(words).map(|mnemonic| mnemonic.entropy()).map_err(|error| text::words_fault(&error))
+}
+
+fn parsed_height(height: &str) -> Result<Height, String> {
+    match height.trim() {
+        "" => Ok(Height(0)),
+        height => height.parse().map(Height).map_err(|_| text::NO_SUCH_HEIGHT.to_owned()),
+    }
+}
