@@ -147,6 +147,8 @@ mod tests {
             assert_eq!(name_at(page), Some(PAGE), "{page}");
         }
         assert_eq!(name_at("qbtc-web_bg.wasm"), Some("qbtc-web_bg.wasm"));
+        let chunk = "snippets/qbtc-web-00/split_wallet.wasm";
+        assert_eq!((name_at(chunk), kind(chunk)), (Some(chunk), Some("application/wasm")));
         for strange in ["api/v2/chain", "blockade", "favicon", "../Cargo.toml", "index.html.br", "Wallet"] {
             assert_eq!(name_at(strange), None, "{strange}");
         }

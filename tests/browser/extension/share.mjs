@@ -210,6 +210,8 @@ async function another ({ extension, node, other }, second) {
   judge('restart: unlocked, it goes on where it was, and proves', true)
   const accounts = (await second.ask('qbtc_accounts')).result
   judge('restart: a site that was never connected still sees nothing', accounts?.length === 0, accounts)
+  // A document that stays open would open the wallet again for those that are made anew.
+  await page.close()
 }
 
 /** The document that holds the connections is gone, as the browser may have it: the next that needs it makes it anew. */

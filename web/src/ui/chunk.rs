@@ -20,7 +20,7 @@ use leptos::task::spawn_local;
 pub(crate) use wasm_split_helpers::SplitLoaderError as Missing;
 
 use super::context::Shared;
-use super::parts::Notice;
+use super::parts::{Notice, Title};
 use super::{explorer, lead, wallet};
 use crate::text;
 
@@ -55,7 +55,13 @@ where
     };
     move || {
         let opened = match is_here.get() {
-            None => return view! { <p class="loading" role="status">{text::LOADING}</p> }.into_any(),
+            None => {
+                return view! {
+                    <h1 class="visually-hidden" tabindex="-1">{text::LOADING}</h1>
+                    <p class="loading" role="status">{text::LOADING}</p>
+                }
+                .into_any();
+            }
             Some(true) => at_once(std::pin::pin!(door())),
             Some(false) => None,
         };
@@ -66,8 +72,8 @@ where
             shared.first_is_shown();
         }
         view! {
+            <Title text=text::CHUNK_MISSING/>
             <Notice kind="bad">
-                <p class="strong">{text::CHUNK_MISSING}</p>
                 <p>{text::CHUNK_MISSING_MEANS}</p>
                 <div class="row"><button class="button small" type="button" on:click=again>{text::TRY_AGAIN}</button></div>
             </Notice>
