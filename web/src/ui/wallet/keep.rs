@@ -50,20 +50,8 @@ pub(crate) struct Scan {
 }
 
 impl WalletState {
-    /// Attends to the wallet from its first opening on: follows whatever shows the chain, looks at what waits, and locks it when nobody is there.
-    pub(super) fn attend(self) {
-        if self.is_attended.get_value() {
-            return;
-        }
-        self.is_attended.set_value(true);
-        self.shared.rooted(|| {
-            self.attend_chain();
-            self.attend_pool();
-            self.attend_user();
-        });
-    }
-
-    fn attend_chain(self) {
+    /// Follows whatever shows the chain, from now on.
+    pub(super) fn attend_chain(self) {
         let light = self.shared.light;
         light.on_told(move |told| self.hear_scan(told));
         Effect::new(move |_| {
@@ -81,22 +69,6 @@ impl WalletState {
                 self.follow();
             }
         });
-    }
-
-    /// What comes into the mempool may concern the wallet.
-    fn attend_pool(self) {
-        let shared = self.shared;
-        Effect::new(move |_| {
-            let (Some(txid), Some(rules)) = (shared.heard.get(), shared.rules.get_untracked()) else { return };
-            spawn_local(async move { self.look_at(&txid, &rules.0).await });
-        });
-    }
-
-    fn attend_user(self) {
-        Effect::new(move |_| self.lock_if_idle(self.shared.now.get()));
-        for event in ["pointerdown", "keydown"] {
-            drop(window_event_listener_untyped(event, move |_| self.touch()));
-        }
     }
 
     /// Hears the other tabs.

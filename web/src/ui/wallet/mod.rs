@@ -1,5 +1,6 @@
 //! The wallet's pages: those until it is open in one chunk, the others in another. Keys never leave the tab.
 
+mod attend;
 mod contacts;
 pub(crate) mod door;
 mod history;
