@@ -130,9 +130,13 @@ fn clippy_wasm(run: &Run, counts: &mut Counts) -> Result<()> {
         cargo.args(["clippy", "--package", "qbtc-wallet-wasm", "--lib", "--locked", "--target", WASM_TARGET]);
         run.check(&format!("clippy-wasm-{name}"), cargo.args(features).args(["--", "-Dwarnings"]), counts)?;
     }
-    let mut cargo = run.wasm_cargo()?;
-    cargo.args(["clippy", "--package", "qbtc-web", "--lib", "--bins", "--locked", "--target", WASM_TARGET]);
-    run.check("clippy-wasm-web", cargo.args(["--", "-Dwarnings"]), counts)
+    // The page of the web app, and its workers, which are built without the page.
+    for (name, features) in [("web", &[][..]), ("web-workers", &["--no-default-features"][..])] {
+        let mut cargo = run.wasm_cargo()?;
+        cargo.args(["clippy", "--package", "qbtc-web", "--lib", "--bins", "--locked", "--target", WASM_TARGET]);
+        run.check(&format!("clippy-wasm-{name}"), cargo.args(features).args(["--", "-Dwarnings"]), counts)?;
+    }
+    Ok(())
 }
 
 fn core(run: &Run, counts: &mut Counts) -> Result<()> {
