@@ -121,6 +121,14 @@ impl Node {
         self.import(blocks, verified, Commit::Now).await
     }
 
+    /// Has what was imported written and shown now, though more could come.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(crate) async fn write_imported(&self) -> Result<(), Fault> {
+        self.import_at_once(Vec::new(), Vec::new()).await?.finish().await.map(drop)
+    }
+
     async fn import(
         &self,
         blocks: Vec<Arc<CheckedBlock>>,

@@ -152,6 +152,11 @@ impl Syncing {
             Output::Synced(is_synced) => {
                 tracing::info!("{}", if is_synced { "caught up with the peers" } else { "catching up with the peers" });
                 self.node.set_synced(is_synced);
+                if is_synced {
+                    let node = self.node.clone();
+                    // A fault stops the node, which tells it.
+                    self.runtime.spawn(async move { drop(node.write_imported().await) });
+                }
                 true
             }
         }
