@@ -19,6 +19,7 @@ use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
 use crate::api::rpc::auth::Credentials;
 use crate::api::rpc::{self, Rpc};
+use crate::miner::median;
 use crate::node::Node;
 
 /// Transactions that wait.
@@ -107,8 +108,7 @@ fn template_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<f64> {
         bench.node.fresh_template(&Payout::to(owner.address))?;
         times.push(started.elapsed().as_secs_f64());
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(median(times))
 }
 
 /// From the call of `submitblock`, as a miner posts it, to its answer and the next template; the median of all full blocks that the
@@ -133,8 +133,7 @@ async fn submission_seconds(owner: &Owner, bench: &BenchNode) -> anyhow::Result<
         anyhow::ensure!(answer.starts_with(br#"{"result":null,"error":null"#), "a block is refused: {answer:?}");
     }
     anyhow::ensure!(!times.is_empty(), "the mempool does not fill a block");
-    times.sort_by(f64::total_cmp);
-    Ok((times[times.len() / 2], size))
+    Ok((median(times), size))
 }
 
 /// The calls of JSON-RPC, as they stand behind a socket.

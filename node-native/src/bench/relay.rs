@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::chain::{BenchNode, Owned, Owner};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
+use crate::miner::median;
 use crate::p2p::identity::Identity;
 use crate::p2p::{P2p, P2pOptions, launch};
 
@@ -71,30 +72,20 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
         }
         let links = network.links().await?;
         network.stop().await?;
-        let mut spreads: Vec<f64> = blocks.iter().map(|round| round.spread_ms).collect();
-        let mut costs: Vec<f64> = blocks.iter().map(|round| round.cost).collect();
+        let spreads: Vec<f64> = blocks.iter().map(|round| round.spread_ms).collect();
+        let costs: Vec<f64> = blocks.iter().map(|round| round.cost).collect();
         Ok(vec![
             Figure::plain(format!("links among {NODES} nodes"), links as f64, ""),
-            Figure::bounded("block of 4 MiB: bytes on a link / its own", median(&mut costs), "", Bound::AtMost(0.03)),
-            Figure::bounded(
-                "block of 4 MiB: from the first to the last",
-                median(&mut spreads),
-                "ms",
-                Bound::AtMost(500.0),
-            ),
+            Figure::bounded("block of 4 MiB: bytes on a link / its own", median(costs), "", Bound::AtMost(0.03)),
+            Figure::bounded("block of 4 MiB: from the first to the last", median(spreads), "ms", Bound::AtMost(500.0)),
             Figure::bounded(
                 "transaction in fluff: from the first to the last",
-                median(&mut transactions),
+                median(transactions),
                 "ms",
                 Bound::AtMost(1_000.0),
             ),
         ])
     })
-}
-
-fn median(all: &mut [f64]) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 impl Network {

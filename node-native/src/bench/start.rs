@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::chain::{BenchNode, Owner};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
+use crate::miner::median;
 use crate::paths::{chain_dir, node_file};
 
 /// Coins that one transaction makes.
@@ -32,11 +33,7 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
     for _ in 0..3 {
         runs.push(start_and_stop(&spec, folder.path(), owner.spec.name())?);
     }
-    let median = |of: fn(&Run) -> f64| {
-        let mut values: Vec<_> = runs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let median = |of: fn(&Run) -> f64| median(runs.iter().map(of).collect());
     let coins = count * COINS_EACH;
     Ok(vec![
         Figure::bounded(format!("start with {coins} coins"), median(|run| run.start), "s", Bound::AtMost(1.0)),

@@ -36,6 +36,7 @@ use qbtc_core::mempool::Payout;
 
 use crate::node::Node;
 
+pub(crate) use self::bench::median;
 pub use self::bench::{KernelRate, bench};
 pub use self::generate::{GenerateError, generate};
 pub use self::hash_rate::HashesPerSecond;
