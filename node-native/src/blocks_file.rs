@@ -1,7 +1,7 @@
 //! Files of blocks: how a chain is carried from one machine to another without a network.
 //!
-//! Each block is its length in bytes (u32, little-endian) and its bytes as miners and peers exchange them, parents before children.
-//! Nothing in such a file is trusted: whoever reads it checks every block.
+//! Each block is its length in bytes (u32, little-endian) and its bytes as miners and peers exchange them, parents before children;
+//! the genesis block, which whoever knows the chain has, is not among them. Nothing in such a file is trusted: whoever reads it checks every block.
 
 use std::io::{self, Read, Write};
 

@@ -22,7 +22,14 @@ pub mod text;
 pub mod wallet;
 
 #[cfg(target_arch = "wasm32")]
-#[cfg_attr(not(feature = "page"), allow(dead_code, unused_imports, reason = "a worker has some of it"))]
+#[cfg_attr(
+    not(feature = "page"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "workers are built with a part of it; all of it is looked at with the page"
+    )
+)]
 mod browser;
 #[cfg(all(target_arch = "wasm32", feature = "page"))]
 mod ui;

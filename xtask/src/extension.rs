@@ -11,7 +11,7 @@ use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
-use crate::process::files_in;
+use crate::files::files_in;
 use crate::web;
 use crate::workspace::Workspace;
 

@@ -9,6 +9,7 @@ mod demo;
 mod deny;
 mod extension;
 mod figures;
+mod files;
 mod fuzz;
 mod npm;
 mod packages;

@@ -10,7 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::process::{Scratch, files_in, output_of};
+use crate::files::files_in;
+use crate::process::{Scratch, output_of};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{npm, tools, web};

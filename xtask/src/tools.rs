@@ -152,17 +152,17 @@ pub(crate) fn chromium(workspace: &Workspace) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What `wasm-bindgen` does here before it binds.
-const SPLITTER: &str = include_str!("../tools/src/split.rs");
+/// What `wasm-bindgen` is made of beside the libraries.
+const WASM_BINDGEN: [&str; 2] = [include_str!("../tools/src/main.rs"), include_str!("../tools/src/split.rs")];
 
 /// Returns the folder of `wasm-bindgen` and `wasm-bindgen-test-runner`, built from the version in Cargo.lock.
 ///
 /// # Errors
 /// If they do not build.
 pub(crate) fn wasm_bindgen(workspace: &Workspace) -> Result<PathBuf> {
-    // What splits programs before wasm-bindgen is ours, and is another program with each change of it.
+    // It splits programs first, which is ours, and is another program with each change of that.
     let mut hasher = DefaultHasher::new();
-    (SPLITTER, workspace.locked_version("wasm_split_cli_support")?).hash(&mut hasher);
+    (WASM_BINDGEN, workspace.locked_version("wasm_split_cli_support")?).hash(&mut hasher);
     let name = format!("wasm-bindgen-{}-{:016x}", workspace.locked_version("wasm-bindgen")?, hasher.finish());
     let folder = workspace.tools().join(name);
     let names = ["wasm-bindgen", "wasm-bindgen-test-runner"];

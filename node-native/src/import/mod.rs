@@ -17,7 +17,6 @@ use std::io::Read;
 use std::sync::Arc;
 
 use qbtc_core::block::Block;
-use qbtc_core::hash::BlockHash;
 use qbtc_core::verify::{VerifiedCache, check_block};
 use tokio::sync::{mpsc, oneshot};
 
@@ -98,8 +97,8 @@ pub(crate) async fn import_knowing(
     let mut under_way = VecDeque::new();
     let mut done = Imported::default();
     while let Some(Verifying { blocks, verified }) = runs.recv().await {
-        let stopped = |fault: Fault, number| ImportError::Refused { number, refusal: fault.into() };
         let (first, mut run, mut unusable) = (done.blocks, Vec::with_capacity(blocks.len()), None);
+        let stopped = |fault: Fault| ImportError::Refused { number: first, refusal: fault.into() };
         for block in blocks {
             match block {
                 Ok(block) => {
@@ -114,12 +113,9 @@ pub(crate) async fn import_knowing(
                 }
             }
         }
-        // The genesis block may lead the file; it is everybody's.
-        let leads = run.iter().take_while(|block| block.header().parent == BlockHash::ZERO).count();
-        run.drain(..leads);
-        let verified = verified.await.map_err(|_| stopped(Fault::Stopping, first))?;
-        let importing = node.import_checked(run, verified).await.map_err(|fault| stopped(fault, first))?;
-        under_way.push_back((first + leads as u64, importing));
+        let verified = verified.await.map_err(|_| stopped(Fault::Stopping))?;
+        let importing = node.import_checked(run, verified).await.map_err(stopped)?;
+        under_way.push_back((first, importing));
         if let Some(unusable) = unusable {
             finish(&mut under_way, 0).await?;
             return Err(match unusable {
@@ -158,9 +154,8 @@ fn check_ahead(node: &Node, source: impl Read + Send + 'static) -> mpsc::Receive
             while !size.is_full()
                 && let Some(block) = reader.next()
             {
-                let is_last = block.is_err();
                 run.push(block);
-                size.add(if is_last { RunSize::BYTES_MAX } else { reader.block_bytes() });
+                size.add(reader.block_bytes());
             }
             if run.is_empty() {
                 return;

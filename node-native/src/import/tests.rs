@@ -75,7 +75,7 @@ async fn a_wrong_signature_is_refused_in_its_turn() {
     }
     let node = importer.node.clone();
     importer.stop().await.unwrap();
-    // The genesis block does not count, so the number of good blocks is the height of the last of them.
+    // The file has no genesis block, so the number of good blocks is the height of the last of them.
     assert_eq!(node.chain().state().height(), Height(u32::try_from(bad).unwrap()));
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn first() -> Result<AnyView, Missing> {
     let wallet = provide();
     Effect::new(move |_| {
         if wallet.stage.with(|stage| *stage != Stage::Opening) {
-            Shared::here().first_is_shown();
+            wallet.shared.first_is_shown();
         }
     });
     Ok(view! { <Staged/> }.into_any())
