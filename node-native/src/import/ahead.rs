@@ -10,9 +10,11 @@ use std::sync::Arc;
 use qbtc_core::crypto::verify_serial;
 use qbtc_core::hash::Txid;
 use qbtc_core::tx::OutPoint;
+use qbtc_core::units::Height;
 use qbtc_core::utxo::{Coin, CoinView};
 use qbtc_core::verify::{CheckedBlock, CheckedTx, ResolvedTx, VerifiedCache, resolve_transaction};
 use rayon::prelude::*;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::RUNS_AHEAD_MAX;
@@ -42,13 +44,26 @@ pub(crate) fn verify_ahead<E: From<Fault> + Send + 'static>(
     mut runs: mpsc::Receiver<Checking<E>>,
 ) -> mpsc::Receiver<Verifying<E>> {
     let (sender, receiver) = mpsc::channel(RUNS_AHEAD_MAX);
-    let node = node.clone();
+    let (node, runtime) = (node.clone(), Handle::current());
     tokio::task::spawn_blocking(move || {
-        let mut coins = CoinsAhead::new(node.chain());
-        while let Some(checking) = runs.blocking_recv() {
+        let (mut tip, mut unshown) = (node.tip(), Unshown::default());
+        loop {
+            let next = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    checking = runs.recv() => Some(checking),
+                    // No run may come for days: what the chain shows meanwhile is given up all the same.
+                    Ok(()) = tip.changed() => None,
+                }
+            });
+            let Some(checking) = next else {
+                unshown.forget_shown(tip.borrow_and_update().height);
+                continue;
+            };
+            let Some(checking) = checking else { return };
             // It fails if whoever checked them is gone.
             let blocks = checking.blocking_recv().unwrap_or_else(|_| vec![Err(Fault::Stopping.into())]);
-            let verified = verify(&node, &known, &mut coins, blocks.iter().flatten());
+            let verified = verify(&node, &known, &mut unshown, blocks.iter().flatten());
             if sender.blocking_send(Verifying { blocks, verified }).is_err() {
                 return;
             }
@@ -60,12 +75,16 @@ pub(crate) fn verify_ahead<E: From<Fault> + Send + 'static>(
 fn verify<'a>(
     node: &Node,
     known: &VerifiedCache,
-    coins: &mut CoinsAhead,
+    unshown: &mut Unshown,
     blocks: impl Iterator<Item = &'a Arc<CheckedBlock>>,
 ) -> oneshot::Receiver<Vec<Verified>> {
+    // For as long as one run takes: what changes on the disk while a view is kept takes more of it.
+    let shown = node.chain();
+    unshown.forget_shown(shown.state().height());
     let mut resolved: Vec<ResolvedTx> = Vec::new();
     for block in blocks {
-        coins.push(node.chain(), block);
+        unshown.push(block);
+        let coins = CoinsAhead { shown: &shown, unshown };
         let height = block.coinbase().height;
         let unknown: Vec<&Arc<CheckedTx>> = {
             let live = node.live();
@@ -73,7 +92,7 @@ fn verify<'a>(
             let is_unknown = |tx: &&Arc<CheckedTx>| live.pool.entry_by_wtxid(&tx.wtxid()).is_none();
             block.transactions().iter().filter(is_unknown).collect()
         };
-        let resolve = |tx| resolve_transaction(tx, height, coins, known, node.spec()).ok();
+        let resolve = |tx| resolve_transaction(tx, height, &coins, known, node.spec()).ok();
         resolved.extend(unknown.into_iter().filter_map(resolve));
     }
     let (sender, verified) = oneshot::channel();
@@ -88,48 +107,55 @@ fn verify<'a>(
     verified
 }
 
-/// The coins that a block may spend, whether they are spent already or not.
-struct CoinsAhead {
-    shown: Arc<ChainView>,
-    /// The blocks that the chain may not show yet, the first first.
-    unshown: VecDeque<Arc<CheckedBlock>>,
-    unshown_bytes: u64,
+/// The blocks that the chain may not show yet.
+#[derive(Default)]
+struct Unshown {
+    /// The first first.
+    blocks: VecDeque<Arc<CheckedBlock>>,
+    bytes: u64,
     /// The block of each of their transactions, with its place in it: 0 for the coinbase.
     makers: HashMap<Txid, (Arc<CheckedBlock>, usize)>,
 }
 
-impl CoinsAhead {
-    fn new(shown: Arc<ChainView>) -> Self {
-        Self { shown, unshown: VecDeque::new(), unshown_bytes: 0, makers: HashMap::new() }
-    }
-
-    /// Adds the coins that a block makes, and gives up those that the chain shows by now.
-    fn push(&mut self, shown: Arc<ChainView>, block: &Arc<CheckedBlock>) {
-        self.shown = shown;
-        self.unshown.push_back(Arc::clone(block));
-        self.unshown_bytes += u64::from(block.size_bytes());
+impl Unshown {
+    /// Adds a block, and gives up the first where there are too many.
+    fn push(&mut self, block: &Arc<CheckedBlock>) {
+        self.bytes += u64::from(block.size_bytes());
+        self.blocks.push_back(Arc::clone(block));
         for (place, txid) in txids(block).enumerate() {
             self.makers.insert(txid, (Arc::clone(block), place));
         }
-        let height = self.shown.state().height();
-        while let Some(first) = self.unshown.front()
-            && !Arc::ptr_eq(first, block)
-            && (first.coinbase().height <= height || self.unshown_bytes > UNSHOWN_BYTES_MAX)
+        self.forget_while(|_, bytes| bytes > UNSHOWN_BYTES_MAX);
+    }
+
+    /// Gives up those that the chain shows, up to this height.
+    fn forget_shown(&mut self, height: Height) {
+        self.forget_while(|first, _| first.coinbase().height <= height);
+    }
+
+    fn forget_while(&mut self, may_go: impl Fn(&CheckedBlock, u64) -> bool) {
+        while self.blocks.front().is_some_and(|first| may_go(first, self.bytes))
+            && let Some(first) = self.blocks.pop_front()
         {
-            self.unshown_bytes -= u64::from(first.size_bytes());
-            for txid in txids(first) {
+            self.bytes -= u64::from(first.size_bytes());
+            for txid in txids(&first) {
                 self.makers.remove(&txid);
             }
-            self.unshown.pop_front();
         }
     }
 }
 
-impl CoinView for CoinsAhead {
+/// The coins that a block may spend, whether they are spent already or not.
+struct CoinsAhead<'a> {
+    shown: &'a ChainView,
+    unshown: &'a Unshown,
+}
+
+impl CoinView for CoinsAhead<'_> {
     type Error = StoreError;
 
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
-        let Some((block, place)) = self.makers.get(&outpoint.txid) else { return self.shown.coin(outpoint) };
+        let Some((block, place)) = self.unshown.makers.get(&outpoint.txid) else { return self.shown.coin(outpoint) };
         let outputs = match place.checked_sub(1) {
             None => &block.coinbase().outputs,
             Some(place) => &block.transactions()[place].body().outputs,

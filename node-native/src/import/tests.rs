@@ -1,6 +1,7 @@
 //! Blocks of payments, each spending what the block before it made.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use qbtc_core::block::Block;
 use qbtc_core::commit::merkle;
@@ -107,4 +108,33 @@ async fn a_chain_is_imported_twice() {
     assert_eq!(import(&node, open(&path), |_| {}).await.unwrap(), first);
     importer.stop().await.unwrap();
     assert_eq!(node.chain().state().height(), Height(BLOCKS));
+}
+
+/// A view takes disk space for as long as it is kept, and blocks take memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_blocks_keeps_nothing_of_those_that_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Owner::new(3);
+    let path = file(folder.path(), &owner).await;
+    let importer = BenchNode::start(&folder.path().join("importer"), &owner.spec).unwrap();
+    let node = importer.node.clone();
+    let (runs, waiting) = mpsc::channel(1);
+    let mut ahead = verify_ahead::<Fault>(&node, VerifiedCache::new(1), waiting);
+    let run: Vec<_> = blocks(&path, &owner).into_iter().map(|block| check_block(block, &owner.spec).unwrap()).collect();
+    let run: Vec<_> = run.into_iter().map(Arc::new).collect();
+    let (checked, checking) = oneshot::channel();
+    checked.send(run.iter().cloned().map(Ok).collect()).unwrap();
+    runs.send(checking).await.unwrap();
+    let verified = ahead.recv().await.unwrap().verified.await.unwrap();
+    let view = Arc::downgrade(&node.chain());
+    let kept = Arc::downgrade(&run[0]);
+    node.import_at_once(run, verified).await.unwrap().finish().await.unwrap();
+    assert_eq!(node.chain().state().height(), Height(BLOCKS));
+    let is_forgotten = async {
+        while view.strong_count() + kept.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_forgotten).await.expect("both are kept");
+    importer.stop().await.unwrap();
 }
