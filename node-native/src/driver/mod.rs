@@ -64,7 +64,7 @@ impl Prune {
 
 impl Default for DriverOptions {
     fn default() -> Self {
-        Self { policy: Policy::default(), prune: Prune::default(), batch_bytes_max: 64 << 20, batch_blocks_max: 256 }
+        Self { policy: Policy::default(), prune: Prune::default(), batch_bytes_max: 64 << 20, batch_blocks_max: 4_096 }
     }
 }
 
