@@ -29,11 +29,9 @@ impl Store {
         let transaction = self.database.begin_read()?;
         let headers = transaction.open_table(HEADERS)?;
         let bodies = transaction.open_table(BODIES)?;
-        // A pruned block of the chain was there, and all that build on it are as complete as on that day.
-        let is_pruned = |node: &HeaderNode| match node.height() < view.bodies_pruned_below() {
-            true => Ok(view.block_id(node.height())? == Some(node.id())),
-            false => Ok::<_, StoreError>(false),
-        };
+        // The chain's blocks were all there, though some may be pruned by now. Looking for a body reads a part of it: only those are looked for
+        // that may be missing.
+        let is_in_chain = |node: &HeaderNode| Ok::<_, StoreError>(view.block_id(node.height())? == Some(node.id()));
         let mut tree = HeaderTree::new(&self.spec);
         let mut left_out = 0;
         for row in headers.iter()? {
@@ -42,7 +40,7 @@ impl Store {
             let id = header.id();
             if tree.insert(header, BlockTime(u32::MAX), &self.spec).is_err() {
                 left_out += 1;
-            } else if blob::has(&bodies, number.value())? || tree.node(&id).map_or(Ok(false), is_pruned)? {
+            } else if tree.node(&id).map_or(Ok(false), is_in_chain)? || blob::has(&bodies, number.value())? {
                 tree.add_body(&id).expect("the header was inserted just now");
             }
         }
