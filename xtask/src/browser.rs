@@ -15,10 +15,10 @@ use crate::workspace::Workspace;
 use crate::{extension, npm, packages, programs, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 6] = ["webrtc", "transport", "light", "npm", "app", "extension"];
+pub(crate) const SUITES: [&str; 7] = ["webrtc", "transport", "light", "history", "npm", "app", "extension"];
 
-/// How often large messages go there and back in a test; who measures asks for more.
-const ROUNDS: &str = "5";
+/// What is less in a test than for who measures: how often large messages go there and back, and how long a long chain is.
+const SHORT: [(&str, &str); 2] = [("ROUNDS", "5"), ("BLOCKS", "20000")];
 
 /// All that the suites need, built and found.
 pub(crate) struct Suites<'a> {
@@ -50,9 +50,7 @@ impl<'a> Suites<'a> {
         node.env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
         node.env("EXTENSION", &self.extension);
         node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
-        if env::var_os("ROUNDS").is_none() {
-            node.env("ROUNDS", ROUNDS);
-        }
+        node.envs(SHORT.into_iter().filter(|(name, _)| env::var_os(name).is_none()));
         node
     }
 }

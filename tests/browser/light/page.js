@@ -4,6 +4,11 @@ import init, { Chain, ConnectionServer, LightClient, SharedLightClient, persistS
 const events = []
 let client
 
+/** A built-in chain by its name, another by the hex of its spec. */
+function named (chain) {
+  return chain.length < 100 ? Chain.named(chain) : Chain.fromBytes(Uint8Array.from(chain.match(/../g), (byte) => parseInt(byte, 16)))
+}
+
 async function listen () {
   const mine = client
   for (let event = await mine.next(); event !== undefined; event = await mine.next()) {
@@ -17,7 +22,7 @@ window.parts = {
   // Starts and does not wait for anything.
   async begin (chain, addresses, database) {
     events.length = 0
-    client = await LightClient.start(Chain.named(chain), addresses, database, undefined)
+    client = await LightClient.start(named(chain), addresses, database, undefined)
     listen()
   },
   add: (address) => client.addNode(address),
@@ -79,7 +84,7 @@ window.parts = {
 
   // One client for several tabs.
   join (chain, addresses) {
-    window.shared = new SharedLightClient('qbtc-tabs', () => LightClient.start(Chain.named(chain), addresses, 'qbtc-tabs', undefined))
+    window.shared = new SharedLightClient('qbtc-tabs', () => LightClient.start(named(chain), addresses, 'qbtc-tabs', undefined))
   },
   isLeader: () => window.shared.isLeader,
   async sharedStatus () {

@@ -11,19 +11,25 @@ import { until } from './judge.mjs'
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(dirname(fileURLToPath(import.meta.url)), '../../../target')
 const QBTC = process.env.QBTC ?? join(TARGET, 'debug/qbtc')
 const PEER = process.env.PEER ?? join(TARGET, 'debug/examples/webrtc_peer')
+const LONG_CHAIN = process.env.LONG_CHAIN ?? join(TARGET, 'debug/examples/long_chain')
 const LIAR = process.env.LIAR ?? join(TARGET, 'debug/examples/light_liar')
 /** What wasm-bindgen made of wallet-wasm. */
 export const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
 
-/** A node of a dev chain of its own that browsers can connect with. */
+/** A node of a chain of its own that browsers can connect with. */
 export class Node {
   folder = mkdtempSync(join(tmpdir(), 'qbtc-browser-'))
   port = 0
   log = ''
 
+  /** The chain is a name or a spec's file. */
+  constructor (chain = 'dev') {
+    this.chain = chain
+  }
+
   /** Starts it, or starts it again where it was. */
   async start (...more) {
-    const args = ['node', '--chain', 'dev', '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
+    const args = ['node', '--chain', this.chain, '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
       '--p2p', `/ip4/127.0.0.1/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
     this.process = spawn(QBTC, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.log = ''
@@ -41,7 +47,7 @@ export class Node {
 
   /** What `qbtc rpc` prints: as JSON where it is JSON, as text where it is not. */
   rpc (...args) {
-    const told = execFileSync(QBTC, ['rpc', '--chain', 'dev', '--data-dir', this.folder, ...args], { encoding: 'utf8' })
+    const told = execFileSync(QBTC, ['rpc', '--chain', this.chain, '--data-dir', this.folder, ...args], { encoding: 'utf8' })
     try {
       return JSON.parse(told)
     } catch {
@@ -52,14 +58,23 @@ export class Node {
   /** An address of a fresh wallet beside the node. */
   newAddress () {
     const options = { input: 'correct horse battery staple\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }
-    const args = ['wallet', 'create', '--chain', 'dev', '--data-dir', this.folder, '--offline', '--json', '--passphrase-stdin']
+    const args = ['wallet', 'create', '--chain', this.chain, '--data-dir', this.folder, '--offline', '--json', '--passphrase-stdin']
     return JSON.parse(execFileSync(QBTC, args, options)).address
   }
 
+  /** Ends it as its operator would. */
+  stop () {
+    return this.end('SIGTERM')
+  }
+
   /** Ends it as a power cut would. */
-  async kill () {
+  kill () {
+    return this.end('SIGKILL')
+  }
+
+  async end (signal) {
     if (this.process === undefined || this.process.exitCode !== null || this.process.signalCode !== null) return
-    this.process.kill('SIGKILL')
+    this.process.kill(signal)
     await once(this.process, 'exit')
   }
 
@@ -67,6 +82,18 @@ export class Node {
     await this.kill()
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** A chain of so many blocks without payments, up to now, and so many that go on from there: the spec's file, the same as hex, and the files of blocks. */
+export function longChain (folder, blocks, later) {
+  const [spec, first, second] = ['spec.toml', 'first', 'second'].map((name) => join(folder, name))
+  const spacing = 60
+  const time = Math.floor(Date.now() / 1000) - (blocks + later) * spacing
+  const numbers = ['--spacing', spacing, '--time', time, '--bits', '207fffff', '--bits-limit', '207fffff'].map(String)
+  execFileSync(QBTC, ['chain', 'new', '--name', 'long', '--like', 'main', ...numbers, '--out', spec])
+  const hex = execFileSync(QBTC, ['chain', 'show', '--chain', spec, '--hex'], { encoding: 'utf8' }).trim()
+  execFileSync(LONG_CHAIN, [spec, `${first}=${blocks}`, `${second}=${later}`])
+  return { spec, hex, first, second }
 }
 
 /** An example that prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
