@@ -1,7 +1,8 @@
 //! How much a peer may send, and be told: buckets that fill with time.
 //!
-//! What comes beyond is not looked at (the peer is throttled); whoever goes on and on is parted with. The numbers are far above what an honest
-//! node sends, and far below what would keep this one busy.
+//! What comes beyond is not looked at (the peer is throttled); whoever goes on and on is parted with. Questions of nodes are looked at later
+//! instead: there are few of a peer at a time, and one that fetches a chain of small blocks has nobody else to ask. The numbers are far above
+//! what an honest node sends, and far below what would keep this one busy.
 
 use std::time::{Duration, Instant};
 
@@ -39,17 +40,6 @@ pub(super) enum Kind {
 pub(super) struct Allowance {
     left: [(Budget, Budget); Kind::ALL.len()],
     dropped: (Budget, u64),
-}
-
-/// Whether a message is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// It is.
-    Taken,
-    /// It is not.
-    Dropped,
-    /// It is not, and its sender has to go.
-    TooMuch,
 }
 
 /// How many messages may be dropped before their sender has to go.
@@ -91,7 +81,7 @@ impl Kind {
             Self::Identify => Rate { per_minute: 30, at_once: 30 },
             Self::Addresses => Rate { per_minute: 10, at_once: 10 },
             // What answers cost is another budget's.
-            Self::Sync => Rate { per_minute: 6_000, at_once: 2_000 },
+            Self::Sync => Rate { per_minute: 12_000, at_once: 2_000 },
             Self::Light => Rate { per_minute: 6_000, at_once: 2_000 },
             Self::Stem => Rate { per_minute: 1_200, at_once: 1_000 },
             // Each has cost the work of a block.
@@ -121,18 +111,31 @@ impl Allowance {
         Self { left, dropped: (Budget::new(DROPPED, now), 0) }
     }
 
-    /// Takes a message of so many bytes into account.
-    pub(super) fn admit(&mut self, kind: Kind, bytes: usize, now: Instant) -> Admission {
+    /// Takes a message of so many bytes into account. Whether it is looked at; else it is dropped.
+    pub(super) fn admit(&mut self, kind: Kind, bytes: usize, now: Instant) -> bool {
         let (messages, all_bytes) = &mut self.left[kind as usize];
-        if messages.has(now) && all_bytes.has(now) {
+        let is_taken = messages.has(now) && all_bytes.has(now);
+        if is_taken {
             messages.spend(1, now);
             all_bytes.spend(bytes, now);
-            return Admission::Taken;
         }
+        is_taken
+    }
+
+    /// Takes a message of so many bytes into account that is looked at in any case: after how long.
+    pub(super) fn delay(&mut self, kind: Kind, bytes: usize, now: Instant) -> Duration {
+        let (messages, all_bytes) = &mut self.left[kind as usize];
+        messages.spend(1, now);
+        all_bytes.spend(bytes, now);
+        messages.wait(now).max(all_bytes.wait(now))
+    }
+
+    /// Takes a message into account that is dropped. Whether its sender may stay.
+    pub(super) fn drop_one(&mut self, now: Instant) -> bool {
         let (budget, count) = &mut self.dropped;
         *count += 1;
         budget.spend(1, now);
-        if budget.has(now) { Admission::Dropped } else { Admission::TooMuch }
+        budget.has(now)
     }
 
     /// How many messages were dropped.
@@ -199,23 +202,38 @@ mod tests {
         for kind in Kind::ALL {
             let now = Instant::now();
             let mut allowance = Allowance::new(now);
-            let mut admit = || allowance.admit(kind, 100, now);
-            let taken = (0..1_000_000).take_while(|_| admit() == Admission::Taken).count();
+            let taken = (0..1_000_000).take_while(|_| allowance.admit(kind, 100, now)).count();
             assert_eq!(i64::try_from(taken).unwrap(), kind.messages().at_once, "{kind:?}");
-            let dropped = (0..1_000_000).take_while(|_| admit() == Admission::Dropped).count();
+            let dropped = (0..1_000_000).take_while(|_| allowance.drop_one(now)).count();
             assert!(dropped.abs_diff(2_000) < 3, "{dropped}");
             let later = now + Duration::from_secs(60);
-            assert_eq!(allowance.admit(kind, 100, later), Admission::Taken, "after a while, it may again");
+            assert!(allowance.admit(kind, 100, later) && allowance.drop_one(later), "after a while, it may again");
         }
+    }
+
+    #[test]
+    fn what_is_looked_at_in_any_case_is_so_later() {
+        let now = Instant::now();
+        let mut allowance = Allowance::new(now);
+        let at_once = Kind::Sync.messages().at_once;
+        assert!((0..at_once).all(|_| allowance.delay(Kind::Sync, 100, now) == Duration::ZERO));
+        let each = Duration::from_millis(60_000 / Kind::Sync.messages().per_minute.unsigned_abs());
+        assert_eq!([1, 2].map(|_| allowance.delay(Kind::Sync, 100, now)), [each, 2 * each]);
+        assert_eq!(allowance.delay(Kind::Sync, 100, now + 3 * each), Duration::ZERO);
+        assert_eq!(
+            allowance.delay(Kind::Stem, 64 << 20, now),
+            Duration::from_secs(60),
+            "bytes, of which half are free"
+        );
+        assert_eq!(allowance.dropped(), 0);
     }
 
     #[test]
     fn bytes_count_as_messages_do() {
         let now = Instant::now();
         let mut allowance = Allowance::new(now);
-        let taken = (0..).take_while(|_| allowance.admit(Kind::Stem, 1 << 20, now) == Admission::Taken).count();
+        let taken = (0..).take_while(|_| allowance.admit(Kind::Stem, 1 << 20, now)).count();
         assert_eq!(taken, 32);
-        assert_eq!(allowance.admit(Kind::Transaction, 1, now), Admission::Taken, "each kind for itself");
-        assert_eq!(allowance.dropped(), 1);
+        assert!(allowance.admit(Kind::Transaction, 1, now), "each kind for itself");
     }
 }

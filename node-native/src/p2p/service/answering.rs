@@ -62,7 +62,7 @@ impl Service {
         }
     }
 
-    /// Sees to a question. Dropping the channel turns it down.
+    /// Sees to a question, at once or when those before it are paid for. Dropping the channel turns it down.
     fn questioned(
         &mut self,
         id: PeerId,
@@ -70,12 +70,12 @@ impl Service {
         question: SyncQuestion,
         channel: ResponseChannel<SyncAnswer>,
     ) {
-        if !self.admits(&id, Kind::Sync, codec::encoded_len(&question)) {
-            return;
-        }
-        let Some(peer) = self.peers.by_id(&id).filter(|peer| peer.hello.is_some()) else { return };
-        let Ok(own) = peer.answers.clone().try_acquire_owned() else { return };
-        let wait = peer.budget.wait(Instant::now());
+        let Some(peer) = self.peers.by_id(&id).filter(|peer| !peer.is_leaving) else { return };
+        let own = peer.answers.clone().try_acquire_owned().ok().filter(|_| peer.hello.is_some());
+        let Some(own) = own else { return self.turn_down(&id, Kind::Sync) };
+        let now = Instant::now();
+        let delay = peer.allowance.delay(Kind::Sync, codec::encoded_len(&question), now);
+        let wait = delay.max(peer.budget.wait(now));
         let (node, at_hand, all) = (self.node.clone(), self.at_hand.clone(), self.answers.clone());
         self.answering.push(Box::pin(async move {
             tokio::time::sleep(wait).await;

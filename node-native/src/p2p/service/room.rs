@@ -8,7 +8,7 @@ use qbtc_core::net::addresses::Group;
 use super::Service;
 use super::commands::remote_address;
 use super::meeting::Refusal;
-use crate::p2p::allowance::{Admission, Kind};
+use crate::p2p::allowance::Kind;
 use crate::p2p::eviction::{Candidate, choose};
 use crate::p2p::gate::ip_of;
 use crate::p2p::peers::Peer;
@@ -45,17 +45,24 @@ impl Service {
     /// Whether a peer's message is looked at; whoever sends far too many is parted with.
     pub(super) fn admits(&mut self, id: &PeerId, kind: Kind, bytes: usize) -> bool {
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return false };
-        match peer.allowance.admit(kind, bytes, Instant::now()) {
-            Admission::Taken => return true,
-            Admission::Dropped => {
-                if peer.allowance.dropped() == 1 {
-                    tracing::debug!(%id, kind = kind.name(), "a peer sends too much, of which some is dropped");
-                }
-            }
-            Admission::TooMuch => self.refuse(id, &Refusal::TooMuch { kind: kind.name() }),
+        let is_taken = peer.allowance.admit(kind, bytes, Instant::now());
+        if !is_taken {
+            self.turn_down(id, kind);
+        }
+        is_taken
+    }
+
+    /// A peer's message is not looked at.
+    pub(super) fn turn_down(&mut self, id: &PeerId, kind: Kind) {
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
+        let may_stay = peer.allowance.drop_one(Instant::now());
+        if peer.allowance.dropped() == 1 {
+            tracing::debug!(%id, kind = kind.name(), "a peer sends too much, of which some is dropped");
         }
         self.node.metrics().message_dropped(kind.name());
-        false
+        if !may_stay {
+            self.refuse(id, &Refusal::TooMuch { kind: kind.name() });
+        }
     }
 
     /// What a peer says of itself beside its hello is not used; that it says so all the time is.

@@ -140,6 +140,29 @@ async fn nodes_meet_and_ask_each_other() {
     }
 }
 
+/// As one that fetches a chain of small blocks may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_too_fast_has_its_answers_later() {
+    const QUESTIONS: u64 = 2_400;
+    const AT_A_TIME: u64 = 4;
+    let listener = Net::at("127.0.0.1:0").await;
+    let mut dialler = Net::wanting(&listener).await;
+    let SyncEvent::Input(Input::PeerUp { peer, .. }) = dialler.event().await else { panic!() };
+    let begin = Instant::now();
+    for number in 0..QUESTIONS + AT_A_TIME {
+        if number < QUESTIONS {
+            dialler.ask(peer, number, SyncQuestion::Transactions { wtxids: Vec::new() }).await;
+        }
+        if number >= AT_A_TIME {
+            let event = dialler.event().await;
+            assert!(matches!(event, SyncEvent::Input(Input::Answer { .. })), "{event:?}");
+        }
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(1), "2,000 at once, then 200 a second");
+    dialler.stop().await;
+    listener.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operator_adds_names_and_removes() {
     let (one, two) = (Net::at("127.0.0.1:0").await, Net::at("127.0.0.1:0").await);
