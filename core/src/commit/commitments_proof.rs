@@ -59,6 +59,11 @@ impl CommitmentsProof {
         Ok(&self.commitments)
     }
 
+    /// The commitments and their siblings from the coinbase's id upwards, of which nothing is proven yet.
+    pub(super) fn parts(&self) -> (&Commitments, impl ExactSizeIterator<Item = &[u8; 32]>) {
+        (&self.commitments, self.proof.branch())
+    }
+
     /// The encoded proof.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

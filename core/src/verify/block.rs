@@ -7,6 +7,7 @@ use super::header::HeaderError;
 use super::resolve::SpendError;
 use super::transaction::{CheckedTx, TxError, check_outputs, check_transaction};
 use crate::block::{Block, Coinbase, CoinbaseError, Commitments, write_compact_size};
+use crate::commit::CommitmentsProof;
 use crate::commit::merkle::{self, DuplicateNodes};
 use crate::crypto::CryptoError;
 use crate::hash::{BlockHash, FilterHash, HistoryRoot, MerkleRoot, Txid, UtxoRoot, WitnessRoot};
@@ -196,6 +197,14 @@ impl CheckedBlock {
     #[must_use]
     pub const fn commitments(&self) -> &Commitments {
         &self.commitments
+    }
+
+    /// What the block commits to, with the proof for whoever has its header.
+    #[must_use]
+    pub fn commitments_proof(&self) -> CommitmentsProof {
+        let txids = self.transactions.iter().map(|tx| tx.txid());
+        let leaves: Vec<_> = [self.coinbase_id, self.commitments.id()].into_iter().chain(txids).collect();
+        CommitmentsProof::new(self.commitments, &leaves).expect("its merkle root was computed from these")
     }
 
     /// The transactions.

@@ -25,7 +25,7 @@ use crate::store::{ChainView, StoreError};
 pub(super) fn cost_bytes(question: &LightQuestion) -> usize {
     match question {
         LightQuestion::Work { .. } => 4 << 20,
-        LightQuestion::Filters { count, .. } => (64 << 10) + (*count).min(LIGHT_FILTERS_MAX) as usize * (8 << 10),
+        LightQuestion::Filters { count, .. } => (64 << 10) + (*count).min(LIGHT_FILTERS_MAX) as usize * (1 << 10),
         LightQuestion::Blocks { .. } | LightQuestion::Submit { .. } => 64 << 10,
         LightQuestion::Tip
         | LightQuestion::NextTip { .. }

@@ -10,8 +10,8 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::batch::Batch;
 use super::body::SplitBlock;
 use super::tables::{
-    BODIES, COINS, FILTERS, HEADERS, HEIGHTS, HISTORY, INVALID, META, META_COINS, META_STATE, NUMBERS, UNDO, WITNESSES,
-    id_key, outpoint_key,
+    BODIES, COINS, COMMITMENTS, FILTERS, HEADERS, HEIGHTS, HISTORY, INVALID, META, META_COINS, META_STATE, NUMBERS,
+    UNDO, WITNESSES, id_key, outpoint_key,
 };
 use super::{Store, StoreError, blob, indexes};
 
@@ -101,6 +101,7 @@ fn write_chain(transaction: &WriteTransaction, batch: &Batch) -> Result<(), Stor
     let numbers = transaction.open_table(NUMBERS)?;
     let mut undo = transaction.open_table(UNDO)?;
     let mut filters = transaction.open_table(FILTERS)?;
+    let mut commitments = transaction.open_table(COMMITMENTS)?;
     for (block, Height(height)) in batch.chain.iter().zip(heights_from(batch.first_height())) {
         let id = block.block().id();
         heights.insert(height, id_key(&id))?;
@@ -110,6 +111,9 @@ fn write_chain(transaction: &WriteTransaction, batch: &Batch) -> Result<(), Stor
         }
         if !blob::has(&filters, number)? {
             blob::put(&mut filters, number, block.filter().as_bytes())?;
+        }
+        if commitments.get(number)?.is_none() {
+            commitments.insert(number, &block.block().commitments_proof().to_bytes()[..])?;
         }
     }
     transaction.open_table(META)?.insert(META_STATE, &codec::encode(&batch.state)[..])?;

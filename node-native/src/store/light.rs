@@ -1,6 +1,6 @@
 //! What light clients are shown of the stored chain: blocks without witnesses, and what proofs are made of.
 //!
-//! All of it can be read from blocks whose witnesses are pruned.
+//! All of it can be read from blocks whose witnesses are pruned, and what proofs are made of without their bodies too.
 
 use qbtc_core::codec;
 use qbtc_core::commit::flyclient::Opening;
@@ -52,18 +52,13 @@ impl ChainView {
         Ok(Some(ProvenTransaction { header, body: transaction, proof }))
     }
 
-    /// What the block at a height of the chain commits to; `None` if there is none, or its body is pruned.
+    /// What the block at a height of the chain commits to; `None` if there is none, or as for [`ChainView::commitments_proof`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn opening(&self, height: Height) -> Result<Option<Opening>, StoreError> {
         let Some(id) = self.block_id(height)? else { return Ok(None) };
-        let Some(body) = self.stored_body(&id)? else { return Ok(None) };
-        let body = StoredBody::parse(&body)?;
-        let (_, commitments, _) = body.leaves()?;
-        let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
-        let proof = MerkleProof::new(leaves(&body)?, 1).map_err(damaged)?;
-        Ok(Some(Opening::new(&commitments, proof.branch().copied().collect())))
+        Ok(self.commitments_proof(&id)?.map(|proof| Opening::of_proof(&proof)))
     }
 }
 

@@ -26,6 +26,7 @@ mod network;
 mod open;
 mod prune;
 mod tables;
+mod upgrade;
 mod view;
 
 pub use address_rows::{AddressRow, address_rows};

@@ -11,9 +11,9 @@ use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableError
 use super::batch::Batch;
 use super::tables::{
     COINS, INDEX_ADDRESSES, INDEX_TXIDS, INVALID, MEMPOOL, META, META_CHAIN, META_COINS, META_INDEXES, META_PRUNED,
-    META_SCHEMA, SCHEMA_VERSION,
+    META_SCHEMA, SCHEMA_VERSION, SCHEMA_WITHOUT_COMMITMENTS,
 };
-use super::{ChainView, StoreError, indexes};
+use super::{ChainView, StoreError, indexes, upgrade};
 
 /// The chain on disk. Clones share it.
 #[derive(Clone, Debug)]
@@ -105,8 +105,11 @@ impl Store {
         let store = Self { database: Arc::new(database), spec, indexes: options.indexes };
         match store.stored_schema()? {
             None => store.create()?,
-            Some(SCHEMA_VERSION) => {
+            Some(found @ (SCHEMA_WITHOUT_COMMITMENTS | SCHEMA_VERSION)) => {
                 store.check_chain()?;
+                if found < SCHEMA_VERSION {
+                    store.upgrade()?;
+                }
                 store.adapt_indexes()?;
             }
             Some(found) if found > SCHEMA_VERSION => {
@@ -180,6 +183,15 @@ impl Store {
         let bytes = bytes.value().try_into().map_err(|_| StoreError::inconsistent("chain id of odd length"))?;
         let (found, expected) = (ChainId::from_bytes(bytes), self.spec.chain_id());
         if found == expected { Ok(()) } else { Err(StoreError::OtherChain { found, expected }) }
+    }
+
+    /// Brings the database to today's format: all of it, or nothing.
+    fn upgrade(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_write()?;
+        upgrade::write_commitments(&transaction)?;
+        transaction.open_table(META)?.insert(META_SCHEMA, &SCHEMA_VERSION.to_le_bytes()[..])?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Builds the indexes that are new, and drops those that are gone.

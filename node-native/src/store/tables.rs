@@ -12,7 +12,9 @@ use qbtc_core::tx::OutPoint;
 use redb::TableDefinition;
 
 /// The version of this format. A database of a newer version is refused.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
+/// The version before [`COMMITMENTS`].
+pub(super) const SCHEMA_WITHOUT_COMMITMENTS: u32 = 1;
 
 /// Single values by name; see the constants below.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -30,6 +32,9 @@ pub(super) const WITNESSES: BlobTable = TableDefinition::new("witnesses");
 pub(super) const UNDO: BlobTable = TableDefinition::new("undo");
 /// A block's compact filter. Of blocks that are or were in the chain.
 pub(super) const FILTERS: BlobTable = TableDefinition::new("filters");
+/// The number of a block → `qbtc_core::commit::CommitmentsProof`: what proves its filter, and its place in the history, without its body. Of
+/// blocks that are or were in the chain.
+pub(super) const COMMITMENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("commitments");
 /// Outpoint ([`outpoint_key`]) → `qbtc_core::utxo::Coin`.
 pub(super) const COINS: TableDefinition<'_, &[u8; 36], &[u8]> = TableDefinition::new("coins");
 /// Height → id of the chain's block.

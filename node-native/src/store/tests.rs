@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use qbtc_core::chain::{ChainStore, HeaderTree, reorg};
 use qbtc_core::commit::filter::Filter;
+use qbtc_core::commit::flyclient::Opening;
 use qbtc_core::crypto::verify_serial;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Address;
@@ -216,14 +217,12 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
         assert_eq!(view.block_bytes(id).unwrap().is_some(), is_whole, "{height}");
         assert_eq!(view.has_block(id).unwrap(), height == 0 || height >= 2, "{height}");
         let filter = view.filter_bytes(id).unwrap().unwrap();
-        // Without witnesses the block still proves its filter.
-        let proof = view.commitments_proof(id).unwrap();
-        assert_eq!(proof.is_some(), height == 0 || height >= 2, "{height}");
+        // Even without its body the block still proves its filter.
+        let proof = view.commitments_proof(id).unwrap().unwrap();
         let root = chain.tree.node(id).unwrap().header().merkle_root;
-        if let Some(proof) = proof {
-            let filter = Filter::from_bytes(&filter, filter.len()).unwrap();
-            assert_eq!(proof.check(root).unwrap().filter_hash, filter.hash(), "{height}");
-        }
+        let filter = Filter::from_bytes(&filter, filter.len()).unwrap();
+        assert_eq!(proof.check(root).unwrap().filter_hash, filter.hash(), "{height}");
+        assert_eq!(view.opening(Height(height)).unwrap().unwrap(), Opening::of_proof(&proof));
     }
     // What is gone cannot be indexed any more, and the error says so.
     let indexes = Indexes { txids: true, addresses: false };
@@ -231,6 +230,38 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
     drop((view, store));
     let error = Store::with_backend(disk, spec, &options).unwrap_err();
     assert!(matches!(error, StoreError::IndexNeedsBlocks { below: 4, .. }), "{error}");
+}
+
+#[test]
+fn what_version_1_wrote_is_brought_to_today() {
+    let spec = spec();
+    let disk = Disk::default();
+    let store = open(&disk, &spec).unwrap();
+    let mut chain = Growing::new(&spec);
+    for _ in 0..6 {
+        let batch = chain.next_batch(&store.view().unwrap());
+        chain.follow(&batch);
+        store.commit(&batch).unwrap();
+    }
+    let view = store.view().unwrap();
+    let kept: Vec<_> = chain.ids.iter().map(|id| view.commitments_proof(id).unwrap()).collect();
+    drop(view);
+    store.prune(Height(4), Height(2)).unwrap();
+    // As it was then.
+    let transaction = store.begin_write().unwrap();
+    transaction.delete_table(tables::COMMITMENTS).unwrap();
+    let version = tables::SCHEMA_WITHOUT_COMMITMENTS.to_le_bytes();
+    transaction.open_table(tables::META).unwrap().insert(tables::META_SCHEMA, &version[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let view = open(&disk, &spec).unwrap().view().unwrap();
+        for ((id, kept), height) in chain.ids.iter().zip(&kept).zip(0..) {
+            // Whatever was pruned then is not proven now.
+            let expected = kept.as_ref().filter(|_| height == 0 || height >= 2);
+            assert_eq!(view.commitments_proof(id).unwrap().as_ref(), expected, "{height}");
+        }
+    }
 }
 
 #[test]

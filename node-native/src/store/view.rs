@@ -19,9 +19,9 @@ use super::body::{BlockExtent, StoredBody};
 use super::commit::coin_count;
 use super::indexes::{decode_coin, decode_undo};
 use super::tables::{
-    ADDRESS_COINS, ADDRESS_EVENTS, BODIES, COINS, FILTERS, HEIGHTS, HISTORY, META, META_COINS, META_PRUNED, META_STATE,
-    NUMBERS, TXIDS, UNDO, WITNESSES, address_coin_key, event_key, event_of_key, id_key, outpoint_key,
-    outpoint_of_address_coin, outpoint_of_key,
+    ADDRESS_COINS, ADDRESS_EVENTS, BODIES, COINS, COMMITMENTS, FILTERS, HEIGHTS, HISTORY, META, META_COINS,
+    META_PRUNED, META_STATE, NUMBERS, TXIDS, UNDO, WITNESSES, address_coin_key, event_key, event_of_key, id_key,
+    outpoint_key, outpoint_of_address_coin, outpoint_of_key,
 };
 use super::{Indexes, StoreError, blob};
 use qbtc_core::commit::CommitmentsProof;
@@ -48,6 +48,7 @@ struct Tables {
     witnesses: BlobReader,
     undo: BlobReader,
     filters: BlobReader,
+    commitments: ReadOnlyTable<u64, &'static [u8]>,
     coins: ReadOnlyTable<&'static [u8; 36], &'static [u8]>,
     heights: ReadOnlyTable<u32, &'static [u8; 32]>,
     history: ReadOnlyTable<u64, &'static [u8; Node::BYTES]>,
@@ -120,6 +121,7 @@ impl ChainView {
                 witnesses: transaction.open_table(WITNESSES)?,
                 undo: transaction.open_table(UNDO)?,
                 filters: transaction.open_table(FILTERS)?,
+                commitments: transaction.open_table(COMMITMENTS)?,
                 coins: transaction.open_table(COINS)?,
                 heights: transaction.open_table(HEIGHTS)?,
                 history: transaction.open_table(HISTORY)?,
@@ -228,18 +230,15 @@ impl ChainView {
         StoredBody::parse(&body)?.transaction(place as usize, &witnesses)
     }
 
-    /// A proof of what a block commits to; `None` if the block is unknown or its body is pruned. Its witnesses may be.
+    /// A proof of what a block commits to; `None` if the block was never in the chain, or its body was pruned before nodes kept such proofs.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn commitments_proof(&self, id: &BlockHash) -> Result<Option<CommitmentsProof>, StoreError> {
         let Some(number) = self.number(id)? else { return Ok(None) };
-        let Some(body) = blob::read(&self.tables.bodies, number)? else { return Ok(None) };
-        let body = StoredBody::parse(&body)?;
-        let (coinbase, commitments, txids) = body.leaves()?;
-        let leaves: Vec<_> = [coinbase, commitments.id()].into_iter().chain(txids).collect();
+        let Some(bytes) = self.tables.commitments.get(number)? else { return Ok(None) };
         let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
-        CommitmentsProof::new(commitments, &leaves).map(Some).map_err(damaged)
+        CommitmentsProof::from_bytes(bytes.value()).map(Some).map_err(damaged)
     }
 
     /// The bytes of a block's compact filter; `None` if the block was never in the chain.

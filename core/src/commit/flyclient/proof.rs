@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Commitments;
 use crate::codec::{self, CodecError};
+use crate::commit::CommitmentsProof;
 use crate::commit::merkle::{self, MerkleProof};
 use crate::commit::mmr::Subtree;
 use crate::hash::{FilterHash, HistoryRoot, MerkleRoot, UtxoRoot, WitnessRoot};
@@ -91,6 +92,13 @@ impl Opening {
     pub fn new(commitments: &Commitments, branch: Vec<[u8; 32]>) -> Self {
         let Commitments { witness_root, filter_hash, utxo_root, .. } = *commitments;
         Self { witness_root, filter_hash, utxo_root, branch }
+    }
+
+    /// The opening that a node has kept as a proof of the commitments.
+    #[must_use]
+    pub fn of_proof(proof: &CommitmentsProof) -> Self {
+        let (commitments, branch) = proof.parts();
+        Self::new(commitments, branch.copied().collect())
     }
 
     /// The merkle root of a block that makes these commitments after the given history; `None` without any sibling.

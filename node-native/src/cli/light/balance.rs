@@ -119,7 +119,7 @@ impl Follow {
             let Some(event) = session.next().await else {
                 let warnings = session.warnings().join("; ");
                 let at = self.account.tip().map_or(self.from, |tip| tip.height.0);
-                bail!("looked through up to block {at}, and not further in time; {warnings}");
+                bail!("looked through up to block {at}, and then no further in time; {warnings}");
             };
             self.take(event, session)?;
         }
@@ -136,6 +136,7 @@ impl Follow {
     fn take(&mut self, event: Event, session: &mut Session) -> anyhow::Result<bool> {
         match event {
             Event::Scanned { to, found } => {
+                session.goes_on();
                 self.account.take(to, found.as_deref())?;
                 if found.is_some() {
                     session.light.tell(Input::Taken { id: to.id, addresses: Vec::new() });

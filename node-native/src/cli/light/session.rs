@@ -19,6 +19,7 @@ pub(super) struct Session {
     pub(super) light: Light,
     pub(super) options: LightOptions,
     pub(super) is_json: bool,
+    timeout: Duration,
     deadline: Instant,
     last_query: u64,
 }
@@ -30,7 +31,12 @@ impl Session {
             note(&format_args!("starting anew: {why}"));
         }
         let deadline = Instant::now() + timeout;
-        Ok(Self { light, options: options.clone(), is_json, deadline, last_query: 0 })
+        Ok(Self { light, options: options.clone(), is_json, timeout, deadline, last_query: 0 })
+    }
+
+    /// Something long goes on: it is over only when that stops.
+    pub(super) fn goes_on(&mut self) {
+        self.deadline = Instant::now() + self.timeout;
     }
 
     pub(super) fn spec(&self) -> &ChainSpec {

@@ -93,7 +93,7 @@ const FILTER_RESULT: &str = r#"{
   "filter": "hex",    (string) The filter
   "hash": "hex",      (string) Its hash, as the block's commitments state it
   "proof": "hex"      (string, optional) The commitments, 128 bytes, then the encoded merkle proof that they are leaf 1 of the
-                      block; not there once the block's body is pruned
+                      block; not there if the block's body was pruned before nodes kept such proofs
 }"#;
 
 /// Where a block stands, beside what is in its header.
