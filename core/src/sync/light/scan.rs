@@ -331,7 +331,7 @@ impl LightClient {
         let Some(reached) = self.scan.segment.as_ref().map(|segment| segment.passed) else { return };
         let tip = self.chain.tip();
         let is_old = reached.0.saturating_add(KEPT_HEADERS) < tip.height().0;
-        let old_bodies = is_old && matches!(need, Need::Filters | Need::Blocks);
+        let old_bodies = is_old && need == Need::Blocks;
         let wanted = Wanted { work: tip.work(), old_bodies };
         let tried = self.scan.tried.entry(need).or_default();
         let Some(peer) = self.peers.pick(wanted, tried) else {
