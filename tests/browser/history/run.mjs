@@ -9,13 +9,16 @@ import { Node, longChain } from '../support/programs.mjs'
 
 const BLOCKS = Number(process.env.BLOCKS ?? 1_000_000)
 const LATER = 60
+// Full blocks, as many as take a second at the speed that is asked for, and how many addresses each pays.
+const FULL = BLOCKS / 500
+const ADDRESSES = 1000
 const STARTS = 5
 
 /** Lets the first node take in the chain, and gives the others what it then has on its disk. */
 async function load (nodes, chain) {
   const [first, ...others] = nodes
   const begin = Date.now()
-  await first.start('--load-blocks', chain.first)
+  await first.start('--load-blocks', chain.files[0])
   await until('the chain is loaded', 1200, () => first.log.includes('blocks loaded') && first.rpc('getblockcount') === BLOCKS)
   console.log(`${BLOCKS} blocks are loaded in ${((Date.now() - begin) / 1000).toFixed(1)} s`)
   await first.stop()
@@ -55,11 +58,15 @@ async function cold (run, chain, nodes) {
   judge('and 500 kB of answers at most', bytes <= 500_000, { bytes, questions })
 }
 
-async function warm (page, run, chain, nodes) {
-  const [first, ...others] = nodes
+/** Lets the first node load more blocks, which the others then fetch. */
+async function grow ([first, ...others], file, height) {
   await first.stop()
-  await first.start('--load-blocks', chain.second, ...others.flatMap(({ peer }) => ['--connect', peer]))
-  for (const node of nodes) await until('the next hour', 120, () => node.rpc('getblockcount') === BLOCKS + LATER)
+  await first.start('--load-blocks', file, ...others.flatMap(({ peer }) => ['--connect', peer]))
+  for (const node of [first, ...others]) await until(`height ${height}`, 300, () => node.rpc('getblockcount') === height)
+}
+
+async function warm (page, run, chain, nodes) {
+  await grow(nodes, chain.files[1], BLOCKS + LATER)
   await page.reload()
   await page.waitForFunction(() => window.isReady)
   const { ms, each, bytes, questions } = await startEach(run, chain, nodes, BLOCKS + LATER)
@@ -75,9 +82,21 @@ async function look (run, chain, nodes) {
   await run('close')
 }
 
+/** A wallet's look at full blocks, with the client in a worker. */
+async function scan (run, chain, nodes) {
+  const height = BLOCKS + LATER + FULL
+  await grow(nodes, chain.files[2], height)
+  const paid = nodes[0].rpc('getblock', nodes[0].rpc('getblockhash', String(height - 7)), '2').tx[0].vout[400].scriptPubKey.address
+  const { scan, found, longest } = await run('work', chain.hex, nodes.map((node) => node.address), BLOCKS + LATER + 1, paid)
+  judge('of full blocks, the one that pays the wallet is found', found.length === 1 && found[0] === height - 7, { blocks: FULL, addresses: ADDRESSES })
+  const rate = Math.round(FULL / scan * 1000)
+  figure('2,000 full blocks a second are looked through', rate >= 2000, { 'blocks/s': rate, ms: Math.round(scan) })
+  figure('and the page with its connections is never held up for 50 ms', longest < 50, { ms: Math.round(longest) })
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'qbtc-history-'))
 const server = await serve(join(dirname(fileURLToPath(import.meta.url)), '../light'))
-const chain = longChain(folder, BLOCKS, LATER)
+const chain = longChain(folder, BLOCKS, LATER, `${FULL}x${ADDRESSES}`)
 const nodes = [chain, chain, chain].map(({ spec }) => new Node(spec))
 let browser
 try {
@@ -87,6 +106,7 @@ try {
   await cold(run, chain, nodes)
   await warm(page, run, chain, nodes)
   await look(run, chain, nodes)
+  await scan(run, chain, nodes)
 } finally {
   await browser?.close()
   server.close()

@@ -1,13 +1,9 @@
 // The light client in a page. run.mjs calls the parts and judges.
-import init, { Chain, ConnectionServer, LightClient, SharedLightClient, persistStorage } from '/pkg/qbtc_wallet_wasm.js'
+import init, { ConnectionServer, LightClient, SharedLightClient, persistStorage } from '/pkg/qbtc_wallet_wasm.js'
+import { named } from '/chain.js'
 
 const events = []
 let client
-
-/** A built-in chain by its name, another by the hex of its spec. */
-function named (chain) {
-  return chain.length < 100 ? Chain.named(chain) : Chain.fromBytes(Uint8Array.from(chain.match(/../g), (byte) => parseInt(byte, 16)))
-}
 
 async function listen () {
   const mine = client
@@ -59,7 +55,7 @@ window.parts = {
   },
 
   // The client in a worker, and the longest time for which the page could do nothing meanwhile.
-  async work (chain, addresses, address) {
+  async work (chain, addresses, start, address) {
     const { port1, port2 } = new MessageChannel()
     const server = new ConnectionServer(port1)
     const worker = new Worker('/worker.js', { type: 'module' })
@@ -74,7 +70,7 @@ window.parts = {
       worker.onmessage = ({ data }) => resolve(data)
       worker.onerror = ({ message }) => reject(new Error(message))
     })
-    worker.postMessage({ port: port2, chain, addresses, start: 0, address }, [port2])
+    worker.postMessage({ port: port2, chain, addresses, start, address }, [port2])
     const result = await told
     isOver = true
     worker.terminate()

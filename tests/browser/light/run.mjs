@@ -33,7 +33,7 @@ async function scan (run, address) {
 }
 
 async function work (run, nodes, address) {
-  const found = await run('work', 'dev', nodes.map((node) => node.address), address)
+  const found = await run('work', 'dev', nodes.map((node) => node.address), 0, address)
   const holds = found.height === BLOCKS + 3 && found.found.length === BLOCKS + 3
   judge('the client runs in a worker', holds, { ...found, found: found.found.length })
   figure('the page with its connections is never held up', found.longest < 50, { ms: found.longest })

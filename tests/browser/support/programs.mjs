@@ -84,16 +84,18 @@ export class Node {
   }
 }
 
-/** A chain of so many blocks without payments, up to now, and so many that go on from there: the spec's file, the same as hex, and the files of blocks. */
-export function longChain (folder, blocks, later) {
-  const [spec, first, second] = ['spec.toml', 'first', 'second'].map((name) => join(folder, name))
+/** A chain without payments that ends about now: the spec's file, the same as hex, and files of so many blocks each, all of one chain. `blocks` may say how many addresses
+ * each pays, as in `20x1000`. */
+export function longChain (folder, ...blocks) {
+  const spec = join(folder, 'spec.toml')
+  const files = blocks.map((_, number) => join(folder, `blocks-${number}`))
   const spacing = 60
-  const time = Math.floor(Date.now() / 1000) - (blocks + later) * spacing
+  const time = Math.floor(Date.now() / 1000) - blocks.reduce((sum, part) => sum + parseInt(part), 0) * spacing
   const numbers = ['--spacing', spacing, '--time', time, '--bits', '207fffff', '--bits-limit', '207fffff'].map(String)
   execFileSync(QBTC, ['chain', 'new', '--name', 'long', '--like', 'main', ...numbers, '--out', spec])
   const hex = execFileSync(QBTC, ['chain', 'show', '--chain', spec, '--hex'], { encoding: 'utf8' }).trim()
-  execFileSync(LONG_CHAIN, [spec, `${first}=${blocks}`, `${second}=${later}`])
-  return { spec, hex, first, second }
+  execFileSync(LONG_CHAIN, [spec, ...files.map((file, number) => `${file}=${blocks[number]}`)], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return { spec, hex, files }
 }
 
 /** An example that prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
