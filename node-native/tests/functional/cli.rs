@@ -6,7 +6,7 @@ use std::path::Path;
 use qbtc_core::spec::ChainSpec;
 use serde_json::Value;
 
-use crate::support::User;
+use crate::support::{Owner, User, eventually};
 
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
                      abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
@@ -20,7 +20,15 @@ fn help_tells_examples_and_codes_and_mistakes_are_pointed_at() {
     let user = User::new();
     assert!(user.done(&["--help"]).contains("Exit codes:"));
     assert!(user.done(&["--version"]).starts_with("qbtc "));
-    for command in [&["wallet"][..], &["wallet", "send"], &["rpc"], &["decode"], &["chain", "new"], &["completions"]] {
+    for command in [
+        &["wallet"][..],
+        &["wallet", "send"],
+        &["rpc"],
+        &["decode"],
+        &["chain", "new"],
+        &["chain", "export"],
+        &["completions"],
+    ] {
         let help = user.done(&[command, &["--help"]].concat());
         assert!(help.contains("Examples:"), "{command:?}: {help}");
     }
@@ -53,6 +61,34 @@ fn a_chain_of_ones_own_is_written_and_read() {
     let toml = user.done(&["chain", "new", "--name", "other", "--out", "-"]);
     assert_eq!(ChainSpec::from_toml(&toml).unwrap().name(), "other");
     assert!(user.refused(1, &["--json", "chain", "show", "--chain", "nowhere"]).contains("\"exit_code\":1"));
+}
+
+#[test]
+fn a_chain_is_carried_to_another_machine_in_a_file() {
+    const BLOCKS: u32 = 40;
+    let (user, other) = (User::new(), User::new());
+    let node = user.start_node(&[]);
+    node.mine(BLOCKS, Owner(1));
+    let told: Value = serde_json::from_str(&user.done(&["chain", "export", "--out", "blocks", "--json"])).unwrap();
+    assert_eq!((&told["from"], &told["to"]), (&Value::from(1), &Value::from(BLOCKS)));
+    let size = fs::metadata(user.path("blocks")).unwrap().len();
+    assert_eq!(told["bytes"].as_u64().unwrap() + 4 * u64::from(BLOCKS), size);
+    assert!(user.refused(1, &["chain", "export", "--out", "blocks"]).contains("--force"));
+    assert!(user.refused(1, &["chain", "export", "--out", "more", "--to", "41"]).contains("1 to 40"));
+    assert!(!user.path("more").exists());
+    // In two parts.
+    user.done(&["chain", "export", "--out", "first", "--to", "25"]);
+    user.done(&["chain", "export", "--out", "second", "--from", "26"]);
+    let parts = [user.path("first"), user.path("second")].map(|part| fs::read(part).unwrap()).concat();
+    assert!(parts == fs::read(user.path("blocks")).unwrap());
+    let file = user.path("blocks");
+    let loading = other.start_node(&["--load-blocks", file.to_str().unwrap()]);
+    eventually("the blocks are loaded", || loading.height() == BLOCKS);
+    assert_eq!(loading.tip(), node.tip());
+    loading.stop();
+    node.stop();
+    assert!(user.refused(3, &["chain", "export", "--out", "late"]).contains("no node answers"));
+    assert!(!user.path("late").exists());
 }
 
 #[test]
