@@ -31,7 +31,7 @@ Examples:
 /// Writes a node's chain to a file, for a machine without a network.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct ExportCommand {
+pub(in crate::cli) struct ExportCommand {
     /// The file; `-` for stdout.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -65,7 +65,7 @@ impl fmt::Display for Exported {
 }
 
 impl ExportCommand {
-    pub(super) fn run(self, global: &GlobalOptions) -> anyhow::Result<()> {
+    pub(in crate::cli) fn run(self, global: &GlobalOptions) -> anyhow::Result<()> {
         let client = self.node.client(global, &global.spec()?)?;
         let tip: u32 = client.call("getblockcount", json!([]))?;
         let to = self.to.unwrap_or(tip);
