@@ -36,6 +36,8 @@ window.parts = {
   },
   nodes: () => client.nodes(),
   events: () => events.map(({ block, ...event }) => ({ ...event, hasBlock: block !== undefined })),
+  forget: () => { events.length = 0 },
+  memory: () => memory.buffer.byteLength,
   wake: () => client.wake(),
   online: () => window.dispatchEvent(new Event('online')),
   persist: async () => String(await persistStorage()),
@@ -100,5 +102,5 @@ window.parts = {
   }
 }
 
-await init()
+const { memory } = await init()
 window.isReady = true

@@ -40,7 +40,11 @@ export async function serve (folder, made = {}) {
 
 /** Opens a page whose script puts its parts into `window.parts` and then sets `window.isReady`; `run` calls one of them. */
 export async function open (browser, url) {
-  const page = await browser.newPage()
+  return within(await browser.newPage(), url)
+}
+
+/** The same in a page that is there already. */
+export async function within (page, url) {
   page.on('pageerror', (error) => judge('no error in the page', false, error.message))
   page.on('requestfailed', (request) => judge('every file loads', false, request.url()))
   page.on('console', (message) => console.log(`the page: ${message.text()}`))
