@@ -46,6 +46,8 @@ pub struct DriverOptions {
     pub batch_bytes_max: usize,
     /// How many blocks may wait to be written while synchronising.
     pub batch_blocks_max: usize,
+    /// How many blocks one transaction prunes at most.
+    pub prune_blocks_max: u32,
 }
 
 /// How deep blocks are kept, counted from the tip.
@@ -64,7 +66,13 @@ impl Prune {
 
 impl Default for DriverOptions {
     fn default() -> Self {
-        Self { policy: Policy::default(), prune: Prune::default(), batch_bytes_max: 64 << 20, batch_blocks_max: 4_096 }
+        Self {
+            policy: Policy::default(),
+            prune: Prune::default(),
+            batch_bytes_max: 64 << 20,
+            batch_blocks_max: 4_096,
+            prune_blocks_max: 1_000,
+        }
     }
 }
 

@@ -194,12 +194,12 @@ impl Driver {
     pub(super) fn prune(&mut self, below: Height) -> Result<Pruned, Fault> {
         let limit = Height(self.view.state().height().0.saturating_sub(Prune::DEPTH_MIN));
         let below = below.min(limit);
-        let is_done = !self.store.prune(below, below)?;
+        let is_done = !self.store.prune(below, below, self.options.prune_blocks_max)?;
         self.refresh_view()?;
         Ok(Pruned { below: self.view.pruned_below(), is_done })
     }
 
-    /// Prunes what the options do not keep, as far as one step does: more of it than a batch of blocks makes old.
+    /// Prunes what the options do not keep, in a few steps: more of it than a batch of blocks makes old.
     pub(super) fn prune_old(&mut self) -> Result<(), Fault> {
         let tip = self.view.state().height().0;
         let below =
@@ -208,8 +208,11 @@ impl Driver {
             (below(self.options.prune.witnesses.or(self.options.prune.bodies)), below(self.options.prune.bodies));
         // Not at each block: a transaction costs as much for one block as for many.
         let due = |done: Height, wanted: Height| wanted.0 >= done.0 + PRUNE_STEP_BLOCKS;
-        if due(self.view.pruned_below(), witnesses) || due(self.view.bodies_pruned_below(), bodies) {
-            self.store.prune(witnesses, bodies)?;
+        for _ in 0..=self.options.batch_blocks_max / self.options.prune_blocks_max as usize {
+            if !due(self.view.pruned_below(), witnesses) && !due(self.view.bodies_pruned_below(), bodies) {
+                break;
+            }
+            self.store.prune(witnesses, bodies, self.options.prune_blocks_max)?;
             self.refresh_view()?;
         }
         Ok(())

@@ -20,8 +20,7 @@ use qbtc_core::units::Height;
 use crate::node::Node;
 use crate::store::{ChainView, StoreError};
 
-/// What a question costs its asker beside the bytes of the answer: the disk is read for it. For the commitments of each block of `Filters`, and of each
-/// that is drawn for `Work`, a body is read and hashed.
+/// What a question costs its asker beside the bytes of the answer: the disk is read for it, in as many places as there are `Filters`, and in thousands for `Work`.
 pub(super) fn cost_bytes(question: &LightQuestion) -> usize {
     match question {
         LightQuestion::Work { .. } => 4 << 20,
@@ -71,7 +70,7 @@ pub(super) fn answer(node: &Node, question: &LightQuestion) -> Result<LightAnswe
             None => return Ok(LightAnswer::Unavailable(Unavailable::OtherChain)),
         },
         LightQuestion::Filters { tip, start, count } => match chain.height_of(tip)? {
-            Some(height) => Some(chain.filters(height, *start, *count)?),
+            Some(height) => chain.filters(height, *start, *count)?,
             None => return Ok(LightAnswer::Unavailable(Unavailable::OtherChain)),
         },
         LightQuestion::NextTip { .. } | LightQuestion::Submit { .. } => None,
@@ -153,17 +152,20 @@ impl Chain<'_> {
         Ok(Some(LightAnswer::Block(Box::new(proof))))
     }
 
-    fn filters(&self, tip: Height, start: Height, count: u32) -> Result<LightAnswer, StoreError> {
-        let mut failed = None;
+    /// `None`, if the first one cannot be proven: the block was pruned before nodes kept proofs.
+    fn filters(&self, tip: Height, start: Height, count: u32) -> Result<Option<LightAnswer>, StoreError> {
+        let (mut failed, mut is_first_missing) = (None, false);
         let filters = heights(tip, start, count.min(LIGHT_FILTERS_MAX)).map_while(|height| {
-            self.filter_at(height).unwrap_or_else(|error| {
+            let filter = self.filter_at(height).unwrap_or_else(|error| {
                 failed = Some(error);
                 None
-            })
+            });
+            is_first_missing |= filter.is_none() && height == start;
+            filter
         });
         // No more are read than fit.
         let answer = LightAnswer::of_filters(filters, self.node.spec());
-        failed.map_or(Ok(answer), Err)
+        failed.map_or(Ok((!is_first_missing).then_some(answer)), Err)
     }
 
     fn filter_at(&self, height: Height) -> Result<Option<CommittedFilter>, StoreError> {

@@ -8,20 +8,18 @@ use super::commit::number_of;
 use super::tables::{BODIES, HEIGHTS, META, META_PRUNED, NUMBERS, WITNESSES};
 use super::{Store, StoreError, blob};
 
-/// The most blocks that one transaction prunes, so that the chain is not kept waiting.
-const BLOCKS_MAX: u32 = 1_000;
-
 impl Store {
-    /// Removes the witnesses of the chain's blocks below one height, and their bodies below another (not above the first). Headers,
-    /// undo data, filters, history and coins stay. Returns whether there is more to do.
+    /// Removes the witnesses of the chain's blocks below one height, and their bodies below another (not above the first), of so many blocks at
+    /// most, so that the chain is not kept waiting. Headers, undo data, filters with their proofs, history and coins stay. Returns whether
+    /// there is more to do.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn prune(&self, witnesses_below: Height, bodies_below: Height) -> Result<bool, StoreError> {
+    pub fn prune(&self, witnesses_below: Height, bodies_below: Height, blocks_max: u32) -> Result<bool, StoreError> {
         let view = self.view()?;
         let bodies_below = bodies_below.min(witnesses_below);
-        let witnesses = next_step(view.pruned_below(), witnesses_below);
-        let bodies = next_step(view.bodies_pruned_below(), bodies_below);
+        let witnesses = next_step(view.pruned_below(), witnesses_below, blocks_max);
+        let bodies = next_step(view.bodies_pruned_below(), bodies_below, blocks_max);
         if witnesses.is_empty() && bodies.is_empty() {
             return Ok(false);
         }
@@ -47,6 +45,6 @@ impl Store {
     }
 }
 
-fn next_step(done: Height, wanted: Height) -> std::ops::Range<u32> {
-    done.0..wanted.0.clamp(done.0, done.0.saturating_add(BLOCKS_MAX))
+fn next_step(done: Height, wanted: Height, blocks_max: u32) -> std::ops::Range<u32> {
+    done.0..wanted.0.clamp(done.0, done.0.saturating_add(blocks_max))
 }

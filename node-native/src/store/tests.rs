@@ -208,7 +208,7 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
         chain.follow(&batch);
         store.commit(&batch).unwrap();
     }
-    assert!(!store.prune(Height(4), Height(2)).unwrap());
+    assert!(!store.prune(Height(4), Height(2), 1_000).unwrap());
     assert_eq!(store.load_tree().unwrap().tree.best_complete().id(), chain.ids[6], "it goes on after a restart");
     let view = store.view().unwrap();
     assert_eq!((view.pruned_below(), view.bodies_pruned_below()), (Height(4), Height(2)));
@@ -246,7 +246,7 @@ fn what_version_1_wrote_is_brought_to_today() {
     let view = store.view().unwrap();
     let kept: Vec<_> = chain.ids.iter().map(|id| view.commitments_proof(id).unwrap()).collect();
     drop(view);
-    store.prune(Height(4), Height(2)).unwrap();
+    store.prune(Height(4), Height(2), 1_000).unwrap();
     // As it was then.
     let transaction = store.begin_write().unwrap();
     transaction.delete_table(tables::COMMITMENTS).unwrap();

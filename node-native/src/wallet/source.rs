@@ -21,7 +21,7 @@ use qbtc_core::commit::CommitmentsProof;
 pub struct BlockFilter {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What shows that the block commits to it; a node that has pruned the block has none.
+    /// What shows that the block commits to it; a node has none where it pruned the block before nodes kept proofs.
     pub proof: Option<CommitmentsProof>,
 }
 

@@ -3,8 +3,8 @@
 //! The node is believed as little as it can be. The headers follow one another and show the work that the chain's rules demand
 //! (`headers`); each filter is the one that its block commits to, proven by a branch of the block's merkle tree; a block that is
 //! fetched has the id that was asked for and keeps the rules in isolation. So a node can hide a payment only by mining blocks of
-//! its own, or by keeping the newest ones to itself. A node that has pruned a block cannot prove its filter: whoever says so takes
-//! such filters on trust.
+//! its own, or by keeping the newest ones to itself. Where a node pruned a block before nodes kept proofs, it cannot prove the filter: whoever
+//! says so takes such filters on trust.
 //!
 //! Must not ask for the secret. Without it, addresses can run short: the block where that happened is noted, and the next time
 //! that the secret is there, the chain is looked through again from that block on.

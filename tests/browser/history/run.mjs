@@ -10,7 +10,7 @@ import { Node, longChain } from '../support/programs.mjs'
 const BLOCKS = Number(process.env.BLOCKS ?? 1_000_000)
 const LATER = 60
 // Full blocks, as many as take a second at the speed that is asked for, and how many addresses each pays.
-const FULL = BLOCKS / 500
+const FULL = Math.ceil(BLOCKS / 500)
 const ADDRESSES = 1000
 const STARTS = 5
 

@@ -54,7 +54,8 @@ impl Default for SubscriberLimits {
             clients_max: 128,
             clients_per_network_max: 8,
             addresses_max: 1_000,
-            queue: 1_024,
+            // More than the blocks of one move of the tip (`DriverOptions::batch_blocks_max`), each of which is an event.
+            queue: 8_192,
             send: Duration::from_secs(10),
             ping: Duration::from_secs(30),
         }

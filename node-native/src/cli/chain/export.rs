@@ -1,8 +1,8 @@
 //! `qbtc chain export`: a node's chain as a file of blocks, which another node loads without a network.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
@@ -17,8 +17,8 @@ use crate::cli::options::{GlobalOptions, NodeOptions};
 use crate::cli::output::{progress, show};
 use crate::client::Client;
 
-/// How many blocks are asked for at once: as many of the largest as an answer may hold.
-const BLOCKS_AT_ONCE: u32 = 16;
+/// How many ids are asked for at once.
+const IDS_AT_ONCE: u32 = 1_000;
 
 const EXAMPLES: &str = "\
 The blocks are those of the node's chain, from the first after the genesis block. Whoever loads them checks each, as if a peer had sent it.
@@ -72,33 +72,42 @@ impl ExportCommand {
         if to > tip || to < self.from {
             bail!("blocks {} to {to}: the node's chain has blocks 1 to {tip}", self.from);
         }
-        let is_stdout = self.out.as_os_str() == "-";
-        let target: Box<dyn Write> = if is_stdout { Box::new(io::stdout().lock()) } else { Box::new(self.create()?) };
-        let mut writer = BlocksWriter::new(BufWriter::new(target));
-        let bytes = self.copy(&client, to, &mut writer)?;
-        writer.finish().with_context(|| format!("cannot write {}", self.out.display()))?;
-        if is_stdout {
+        if self.out.as_os_str() == "-" {
+            drop(self.copy(&client, to, io::stdout().lock())?);
             return Ok(());
         }
+        if !self.force && self.out.exists() {
+            bail!("{} is there already; --force replaces it", self.out.display());
+        }
+        // Beside it, so that a file that is there is whole.
+        let mut draft = self.out.clone().into_os_string();
+        draft.push(".new");
+        let written = File::create(&draft).map_err(Into::into).and_then(|file| {
+            let (file, bytes) = self.copy(&client, to, file)?;
+            file.sync_all()?;
+            fs::rename(&draft, &self.out)?;
+            Ok(bytes)
+        });
+        let bytes = written.inspect_err(|_: &anyhow::Error| {
+            // What is there of it is of no use; and why it failed matters more than that it stays.
+            let _ = fs::remove_file(&draft);
+        });
+        let bytes = bytes.with_context(|| format!("{} is not written", self.out.display()))?;
         show(&Exported { file: self.out, from: self.from, to, bytes }, global.json)
     }
 
-    fn create(&self) -> anyhow::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).create_new(!self.force);
-        options.open(&self.out).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => anyhow!("{} is there already; --force replaces it", self.out.display()),
-            _ => anyhow!("cannot write {}: {error}", self.out.display()),
-        })
-    }
-
     /// Writes the blocks up to a height. Returns how many bytes they have.
-    fn copy(&self, client: &Client, to: u32, writer: &mut BlocksWriter<impl Write>) -> anyhow::Result<u64> {
+    fn copy<W: Write>(&self, client: &Client, to: u32, target: W) -> anyhow::Result<(W, u64)> {
+        let mut writer = BlocksWriter::new(BufWriter::new(target));
         let bar = progress(u64::from(to - self.from) + 1, "writing blocks");
         let (mut next, mut last, mut written) = (self.from, None, 0);
         while next <= to {
-            let end = to.min(next.saturating_add(BLOCKS_AT_ONCE - 1));
-            for (height, block) in (next..).zip(blocks(client, next, end)?) {
+            let end = to.min(next.saturating_add(IDS_AT_ONCE - 1));
+            let heights: Vec<Value> = (next..=end).map(|height| json!([height])).collect();
+            let ids: Vec<String> = client.batch("getblockhash", &heights)?;
+            for (height, id) in (next..).zip(ids) {
+                let block: String =
+                    client.call("getblock", json!([id, 0])).with_context(|| format!("block {height}"))?;
                 let block = hex::decode(&block).with_context(|| format!("block {height}, as the node tells it"))?;
                 let header = block.first_chunk().map(Header::from_bytes);
                 let header = header.ok_or_else(|| anyhow!("block {height}, as the node tells it: too short"))?;
@@ -106,21 +115,14 @@ impl ExportCommand {
                     bail!("the node's chain has changed at block {height}: begin again");
                 }
                 last = Some(header.id());
-                writer.write(&block).with_context(|| format!("cannot write {}", self.out.display()))?;
+                writer.write(&block)?;
                 written += block.len() as u64;
                 bar.inc(1);
             }
             next = end + 1;
         }
         bar.finish_and_clear();
-        Ok(written)
+        let target = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((target, written))
     }
-}
-
-/// The bytes of blocks at these heights of the node's chain, in hex.
-fn blocks(client: &Client, from: u32, to: u32) -> anyhow::Result<Vec<String>> {
-    let heights: Vec<Value> = (from..=to).map(|height| json!([height])).collect();
-    let ids: Vec<String> = client.batch("getblockhash", &heights)?;
-    let wanted: Vec<Value> = ids.into_iter().map(|id| json!([id, 0])).collect();
-    client.batch("getblock", &wanted).with_context(|| format!("blocks {from} to {to}"))
 }

@@ -45,7 +45,7 @@ pub(super) struct NodesOptions {
         require_equals = true
     )]
     allow_private_addresses: Option<bool>,
-    /// How long to wait for an answer that holds, in seconds.
+    /// How long to wait for an answer that holds, or for the next one where many are needed, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
     pub(super) timeout: u64,
     /// Starts from the genesis block, and keeps nothing.

@@ -60,7 +60,7 @@ struct WalletOptions {
     /// Goes by what the wallet knows, without asking the node.
     #[arg(long, global = true)]
     offline: bool,
-    /// Takes the word of a node that has pruned blocks for what it cannot prove any more.
+    /// Takes the word of a node for filters that it cannot prove, as where an early version has pruned blocks.
     #[arg(long, global = true)]
     trust_filters: bool,
     #[command(flatten)]

@@ -89,7 +89,7 @@ pub enum SyncError {
     },
     /// A filter without a proof.
     #[error(
-        "the node cannot prove the filter of block {height}, as if it had pruned the block: ask a node that keeps blocks whole, or \
+        "the node cannot prove the filter of block {height}, as if an early version had pruned the block: ask another node, or \
          give --trust-filters to take its word"
     )]
     Unproven {
