@@ -1,6 +1,6 @@
 //! The suites of tests/browser: what runs in Chromium, against real nodes.
 //!
-//! The folder demo among them is no suite: `cargo xtask demo --check` plays it against its own nodes.
+//! The folder demo among them is no suite: `cargo xtask demo --check` plays it against its own nodes. Nor is day, which takes minutes and is played by hand.
 
 use std::env;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::workspace::Workspace;
 use crate::{extension, npm, packages, programs, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 8] = ["webrtc", "transport", "light", "history", "day", "npm", "app", "extension"];
+pub(crate) const SUITES: [&str; 7] = ["webrtc", "transport", "light", "history", "npm", "app", "extension"];
 
-/// What is less in a test than for who measures: how often large messages go there and back, how long a long chain is, and a day.
-const SHORT: [(&str, &str); 3] = [("ROUNDS", "5"), ("BLOCKS", "20000"), ("HOURS", "1")];
+/// What is less in a test than for who measures: how often large messages go there and back, and how long a long chain is.
+const SHORT: [(&str, &str); 2] = [("ROUNDS", "5"), ("BLOCKS", "20000")];
 
 /// All that the suites need, built and found.
 pub(crate) struct Suites<'a> {
