@@ -38,6 +38,16 @@ async function held (page, run, session) {
   return { heap: metric('JSHeapUsedSize'), connections: metric('RTCPeerConnections'), wasm: await run('memory') }
 }
 
+/** In which states the page's peer connections are: for when there is one too many. */
+async function states (session) {
+  const { result: prototype } = await session.send('Runtime.evaluate', { expression: 'RTCPeerConnection.prototype', objectGroup: 'states' })
+  const { objects } = await session.send('Runtime.queryObjects', { prototypeObjectId: prototype.objectId, objectGroup: 'states' })
+  const read = 'function () { return this.map((each) => [each.connectionState, each.iceConnectionState, each.signalingState, each.onconnectionstatechange === null]) }'
+  const { result } = await session.send('Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration: read, returnByValue: true })
+  await session.send('Runtime.releaseObjectGroup', { objectGroup: 'states' })
+  return result.value
+}
+
 /** What happens in an hour: blocks, and by turns a node that is killed and comes back, a lid that is closed, a network that was away. */
 async function hour (number, page, run, nodes, mine) {
   const [first, second] = nodes
@@ -84,6 +94,7 @@ try {
     const resident = nodes[0].rpc('getmemoryinfo').resident
     each.push({ ...await held(page, run, session), resident, peers: nodes[0].rpc('getpeerinfo').length })
     console.log(`hour ${number + 1}: ${JSON.stringify(each.at(-1))}`)
+    if (each.at(-1).connections !== nodes.length) console.log(JSON.stringify(await states(session)))
   }
   const [early, last] = [each[Math.ceil(HOURS / 4) - 1], each.at(-1)]
   judge('every hour ends at the tip, with both nodes', each.length === HOURS, { hours: HOURS })
