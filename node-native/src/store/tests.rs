@@ -58,6 +58,15 @@ impl Growing {
         batch
     }
 
+    /// Mines so many blocks, each of which is stored by itself.
+    fn grow(&mut self, store: &Store, blocks: usize) {
+        for _ in 0..blocks {
+            let batch = self.next_batch(&store.view().unwrap());
+            self.follow(&batch);
+            store.commit(&batch).unwrap();
+        }
+    }
+
     fn follow(&mut self, batch: &Batch) {
         self.ids.push(batch.state().tip());
         self.coins.apply(batch.coins()).unwrap();
@@ -203,11 +212,7 @@ fn pruned_blocks_keep_what_light_clients_ask_for() {
     let disk = Disk::default();
     let store = open(&disk, &spec).unwrap();
     let mut chain = Growing::new(&spec);
-    for _ in 0..6 {
-        let batch = chain.next_batch(&store.view().unwrap());
-        chain.follow(&batch);
-        store.commit(&batch).unwrap();
-    }
+    chain.grow(&store, 6);
     assert!(!store.prune(Height(4), Height(2), 1_000).unwrap());
     assert_eq!(store.load_tree().unwrap().tree.best_complete().id(), chain.ids[6], "it goes on after a restart");
     let view = store.view().unwrap();
@@ -238,11 +243,7 @@ fn what_version_1_wrote_is_brought_to_today() {
     let disk = Disk::default();
     let store = open(&disk, &spec).unwrap();
     let mut chain = Growing::new(&spec);
-    for _ in 0..6 {
-        let batch = chain.next_batch(&store.view().unwrap());
-        chain.follow(&batch);
-        store.commit(&batch).unwrap();
-    }
+    chain.grow(&store, 6);
     let view = store.view().unwrap();
     let kept: Vec<_> = chain.ids.iter().map(|id| view.commitments_proof(id).unwrap()).collect();
     drop(view);
@@ -270,11 +271,7 @@ fn indexes_are_built_and_dropped_later() {
     let disk = Disk::default();
     let store = open(&disk, &spec).unwrap();
     let mut chain = Growing::new(&spec);
-    for _ in 0..3 {
-        let batch = chain.next_batch(&store.view().unwrap());
-        chain.follow(&batch);
-        store.commit(&batch).unwrap();
-    }
+    chain.grow(&store, 3);
     drop(store);
     let miner = Address::from_bytes([1; 32]);
     for wanted in [true, false, true] {
