@@ -55,7 +55,7 @@ chrome.runtime.onMessage.addListener((message, sender, respond) => {
   return true
 })
 
-async function answerOwnPage({ what, id, decision, origin }) {
+async function answerOwnPage({ what, id, decision, error, origin }) {
   switch (what) {
     case 'begin':
       await keepDocument()
@@ -70,6 +70,8 @@ async function answerOwnPage({ what, id, decision, origin }) {
       return requests.question(id) ?? null
     case 'begun':
       return requests.begin(id)
+    case 'failed':
+      return requests.failed(id, error)
     case 'decide': {
       // The window stays so long: what is unlocked in it must reach the wallet's document. Closed meanwhile, it is no more a no.
       const ready = decision?.result === undefined ? undefined : settled()

@@ -84,9 +84,20 @@ export class Requests {
     return question !== undefined
   }
 
-  /** The window of a question was closed. That is a no, unless what was asked for is being done: then only the wallet knows what became of it. */
+  /** Notes that it could not be done, and why, in a sentence. The user reads it; the page hears of it with what the user decides then. */
+  failed(id, error) {
+    const question = this.#questions.get(id)
+    if (question && typeof error === 'string') question.failure = error
+    return question !== undefined
+  }
+
+  /**
+   * The window of a question was closed. That is a no, unless it could not be done, which the page hears; or what was asked for is being done: then only
+   * the wallet knows what became of it.
+   */
   closed(id) {
-    const isBegun = this.#questions.get(id)?.isBegun
+    const { isBegun, failure } = this.#questions.get(id) ?? {}
+    if (failure !== undefined) return this.decide(id, { error: failure })
     return this.decide(id, isBegun ? { error: 'The window was closed while it was being done: the user sees in the wallet whether it was.' } : {})
   }
 

@@ -1,6 +1,6 @@
-//! The suites of tests/browser: what runs in Chromium, against real nodes.
+//! The suites of tests/browser: what runs in Chromium and Firefox, against real nodes.
 //!
-//! The folder demo among them is no suite: `cargo xtask demo --check` plays it against its own nodes. Nor is day, which takes minutes and is played by hand.
+//! The folder demo among them is no suite: `cargo xtask demo --check` plays it against its own nodes.
 
 use std::env;
 use std::fs;
@@ -15,15 +15,18 @@ use crate::workspace::Workspace;
 use crate::{extension, npm, packages, programs, tools};
 
 /// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 7] = ["webrtc", "transport", "light", "history", "npm", "app", "extension"];
+pub(crate) const SUITES: [&str; 9] =
+    ["webrtc", "transport", "light", "history", "day", "npm", "app", "extension", "firefox"];
 
-/// What is less in a test than for who measures: how often large messages go there and back, and how long a long chain is.
-const SHORT: [(&str, &str); 2] = [("ROUNDS", "5"), ("BLOCKS", "20000")];
+/// What is less in a test than for who measures: how often large messages go there and back, how long a long chain is, and a day.
+const SHORT: [(&str, &str); 3] = [("ROUNDS", "5"), ("BLOCKS", "20000"), ("HOURS", "3")];
 
 /// All that the suites need, built and found.
 pub(crate) struct Suites<'a> {
     workspace: &'a Workspace,
     chromium: PathBuf,
+    /// Or why there is none.
+    firefox: Result<PathBuf>,
     package: PathBuf,
     extension: PathBuf,
     deno: PathBuf,
@@ -35,20 +38,26 @@ impl<'a> Suites<'a> {
     /// # Errors
     /// If something does not build, or Chromium or a package cannot be had.
     pub(crate) fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
-        let chromium = tools::chromium(workspace)?;
+        let (chromium, firefox) = (tools::chromium(workspace)?, tools::firefox(workspace));
         programs::build(workspace)?;
         link_packages(workspace)?;
         npm::build(workspace, toolchain)?;
         let deno = packages::of_npm_package(workspace)?.join("node_modules/deno/bin.cjs");
         let extension = extension::assemble(workspace)?;
-        Ok(Self { workspace, chromium, package: bind(workspace, toolchain)?, extension, deno })
+        Ok(Self { workspace, chromium, firefox, package: bind(workspace, toolchain)?, extension, deno })
+    }
+
+    /// Why a suite cannot be played here, where the others can.
+    pub(crate) fn lacks(&self, suite: &str) -> Option<String> {
+        let error = self.firefox.as_ref().err().filter(|_| suite == "firefox")?;
+        Some(format!("{error:#}"))
     }
 
     /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
     pub(crate) fn command(&self, suite: &str) -> Command {
         let mut node = script(self.workspace, &self.chromium, suite);
         node.env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
-        node.env("EXTENSION", &self.extension);
+        node.env("EXTENSION", &self.extension).envs(self.firefox.iter().map(|firefox| ("FIREFOX", firefox)));
         node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
         node.envs(SHORT.into_iter().filter(|(name, _)| env::var_os(name).is_none()));
         node

@@ -27,8 +27,11 @@ const TOOLS: [Tool; 10] = [
     ("cargo-fuzz", |workspace| Ok(tools::cargo_fuzz(workspace)?.1.display().to_string())),
 ];
 
-/// The only one that can be done without: what it checks is then skipped, and `cargo xtask test` says so.
-const PROMTOOL: Tool = ("promtool", |workspace| Ok(tools::promtool(workspace)?.display().to_string()));
+/// Those that can be done without: what they check is then skipped, and `cargo xtask test` says so.
+const CHECKERS: [Tool; 2] = [
+    ("firefox", |workspace| Ok(tools::firefox(workspace)?.display().to_string())),
+    ("promtool", |workspace| Ok(tools::promtool(workspace)?.display().to_string())),
+];
 
 /// Finds or installs every tool, one line each.
 ///
@@ -36,15 +39,17 @@ const PROMTOOL: Tool = ("promtool", |workspace| Ok(tools::promtool(workspace)?.d
 /// If one is missing and cannot be installed.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     TOOLS.iter().try_for_each(|tool| ensure(workspace, tool))?;
-    if let Err(error) = ensure(workspace, &PROMTOOL) {
-        println!("                  {error:#}");
+    for checker in &CHECKERS {
+        if let Err(error) = ensure(workspace, checker) {
+            println!("                  {error:#}");
+        }
     }
     Ok(())
 }
 
 /// Finds or installs what it can; the names of what it cannot. Who needs one of those says what is wrong with it.
 pub(crate) fn quietly(workspace: &Workspace) -> Vec<&'static str> {
-    TOOLS.iter().chain([&PROMTOOL]).filter(|(_, find)| find(workspace).is_err()).map(|(name, _)| *name).collect()
+    TOOLS.iter().chain(&CHECKERS).filter(|(_, find)| find(workspace).is_err()).map(|(name, _)| *name).collect()
 }
 
 /// Prints the name of a tool before the work and what came of it after.

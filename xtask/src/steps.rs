@@ -232,7 +232,7 @@ fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
 
 fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
     if let Some(why) = tools::too_old_for_suites(run.workspace)? {
-        run.skip(format!("the suites in Chromium: {why}"));
+        run.skip(format!("the suites in browsers: {why}"));
         return Ok(());
     }
     if !run.has_web_app.swap(true, Ordering::Relaxed) {
@@ -241,6 +241,10 @@ fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
     let suites = browser::Suites::new(run.workspace, &tools::wasm_toolchain(run.workspace)?)?;
     let mut failures = Vec::new();
     for suite in browser::SUITES {
+        if let Some(why) = suites.lacks(suite) {
+            run.skip(format!("the suite {suite}: {why}"));
+            continue;
+        }
         let mut passed = Counts::default();
         if let Err(error) = run.test(&format!("browser-{suite}"), &mut suites.command(suite), &mut passed) {
             // One that stopped half-way has counted nothing.

@@ -132,21 +132,30 @@ fn cargo_installed(workspace: &Workspace, name: &str, version: &str) -> Result<P
     Ok(program)
 }
 
-/// Where Chromium lies unless `CHROMIUM` says otherwise.
-const CHROMIUM: &str = "/usr/bin/chromium";
-
-/// Finds Chromium, or installs Debian's.
+/// Finds Chromium, where `CHROMIUM` says or where Debian has it, or installs Debian's.
 ///
 /// # Errors
 /// If it is not there and cannot be had.
 pub(crate) fn chromium(workspace: &Workspace) -> Result<PathBuf> {
-    let program = env::var_os("CHROMIUM").map_or_else(|| CHROMIUM.into(), PathBuf::from);
+    browser(workspace, "Chromium", "CHROMIUM", "chromium")
+}
+
+/// Finds Firefox, where `FIREFOX` says or where Debian has it, or installs Debian's.
+///
+/// # Errors
+/// If it is not there and cannot be had.
+pub(crate) fn firefox(workspace: &Workspace) -> Result<PathBuf> {
+    browser(workspace, "Firefox", "FIREFOX", "firefox-esr")
+}
+
+fn browser(workspace: &Workspace, name: &str, variable: &str, package: &str) -> Result<PathBuf> {
+    let program = env::var_os(variable).map_or_else(|| Path::new("/usr/bin").join(package), PathBuf::from);
     if !program.is_file() && debian::can_install() {
-        debian::install(workspace, &["chromium"])?;
+        debian::install(workspace, &[package])?;
     }
     ensure!(
         program.is_file(),
-        "the tests in a browser want Chromium, and there is no {}: install it, or name one by CHROMIUM",
+        "the tests in a browser want {name}, and there is no {}: install it, or name one by {variable}",
         program.display()
     );
     Ok(program)

@@ -117,6 +117,18 @@ test('a window that is closed is a no, unless the yes is being done', async () =
   assert.equal(requests.closed(id), false)
 })
 
+test('what could not be done is told to the page that asked, should the window be closed', async () => {
+  const { call, connect, asking, requests } = scene()
+  await connect()
+  const asked = call('qbtc_sendTransaction', { outputs: [{ address: 'dbqs1x', amount: '1' }] })
+  const id = await asking(2)
+  requests.begin(id)
+  assert.equal(requests.failed(id, 'No node took it.'), true)
+  requests.closed(id)
+  await assert.rejects(asked, error => code(-32000)(error) && error.message === 'No node took it.')
+  assert.equal(requests.failed(id, 'late'), false)
+})
+
 test('each signature and each payment is asked about, with what the page gave and nothing more', async () => {
   const { call, connect, asking, requests, calls } = scene()
   await connect()

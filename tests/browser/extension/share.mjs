@@ -232,8 +232,8 @@ async function loseDocument ({ extension, node, other }, site) {
 
 /** The user begins anew on the same chain. */
 async function otherNodes ({ extension }, site) {
-  const page = await extension.popup()
-  await page.getByTestId('balance').waitFor()
+  const [page, beside] = [await extension.popup(), await extension.popup()]
+  for (const each of [page, beside]) await each.getByTestId('balance').waitFor()
   await site.reopen()
   const before = (await site.ask('qbtc_accounts')).result
   await go(page, 'Settings')
@@ -242,6 +242,9 @@ async function otherNodes ({ extension }, site) {
   await until('the site is told', async () => (await heard(site)).at(-1)?.length === 0)
   const chains = await site.page.evaluate(() => window.parts.chains())
   judge('nodes: a site is told that the wallet is locked, and of no other chain', before?.length === 1 && chains.length === 0, { before, chains })
+  await beside.getByLabel('Passphrase').waitFor()
+  judge('nodes: another popup that was open is locked too', true)
+  await beside.close()
   await page.getByLabel('Passphrase').fill(PASSPHRASE)
   await click('Unlock')(page)
   await page.getByTestId('balance').waitFor()

@@ -97,6 +97,8 @@ impl LocalConnection {
         let (wire, found) = limit.wait(Wire::connect(address, identity, &life)).await?;
         let expected = address.peer();
         if found != expected {
+            // Whoever watches its handshake goes too.
+            life.end(CloseReason::Here);
             return Err(TransportError::WrongPeer { expected, found });
         }
         let (answers, places): (Answers, _) = (Rc::new(RefCell::new(answers)), Places::default());

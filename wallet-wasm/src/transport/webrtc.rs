@@ -3,17 +3,18 @@
 use alloc::borrow::ToOwned as _;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::net::IpAddr;
 
-use js_sys::{Function, Reflect};
+use js_sys::{Function, Promise, Reflect};
 use qbtc_core::net::browser::noise::{HANDSHAKE_BYTES_MAX, prologue};
 use qbtc_core::net::browser::{CertHash, PeerId};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    RtcDataChannel, RtcDataChannelEvent, RtcDataChannelInit, RtcIceConnectionState, RtcPeerConnection,
-    RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
+    RtcDataChannel, RtcDataChannelEvent, RtcDataChannelInit, RtcIceConnectionState, RtcIceGatheringState,
+    RtcPeerConnection, RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
 };
 
 use super::arrivals::Arrivals;
@@ -29,6 +30,9 @@ const LENGTH_BYTES: usize = 2;
 /// A peer connection of the browser. Dropping it closes it and leaves no handler behind.
 pub(super) struct PeerConnection {
     inner: RtcPeerConnection,
+    /// Whether it has begun to look for its own addresses.
+    gathers: Cell<bool>,
+    is_closed: Cell<bool>,
     unread: Unread,
     pub(super) arrived: Arrivals,
     _on_state: Closure<dyn FnMut()>,
@@ -58,7 +62,15 @@ impl PeerConnection {
         });
         inner.set_onconnectionstatechange(Some(on_state.as_ref().unchecked_ref()));
         inner.set_ondatachannel(Some(on_channel.as_ref().unchecked_ref()));
-        Ok(Self { inner, unread, arrived, _on_state: on_state, _on_channel: on_channel })
+        Ok(Self {
+            inner,
+            gathers: Cell::default(),
+            is_closed: Cell::default(),
+            unread,
+            arrived,
+            _on_state: on_state,
+            _on_channel: on_channel,
+        })
     }
 
     /// Connects with the node and lets it prove its id. The channel of the handshake, whose end is the connection's.
@@ -73,7 +85,10 @@ impl PeerConnection {
         let channel = self.inner.create_data_channel_with_data_channel_dict("", &options);
         let channel = Channel::new(channel, 4 * HANDSHAKE_BYTES_MAX, &self.unread);
         let offer = JsFuture::from(self.inner.create_offer()).await?;
-        JsFuture::from(self.inner.set_local_description(offer.unchecked_ref())).await?;
+        self.gathers.set(true);
+        let described = JsFuture::from(self.inner.set_local_description(offer.unchecked_ref())).await;
+        self.gathers.set(described.is_ok());
+        described?;
         let description = self.inner.local_description().map(|description| description.sdp());
         let offer = description.as_deref().and_then(Offer::read);
         let offer = offer.ok_or_else(|| TransportError::Browser("its offer is of no known form".to_owned()))?;
@@ -101,10 +116,17 @@ impl PeerConnection {
 
     /// Closes it.
     pub(super) fn close(&self) {
+        if self.is_closed.replace(true) {
+            return;
+        }
         self.inner.set_onconnectionstatechange(None);
         self.inner.set_ondatachannel(None);
         self.arrived.clear();
-        self.inner.close();
+        if self.gathers.get() && !has_gathered(&self.inner) {
+            spawn_local(close_later(self.inner.clone()));
+        } else {
+            self.inner.close();
+        }
     }
 }
 
@@ -112,6 +134,21 @@ impl Drop for PeerConnection {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Closes a connection once it looks for its own addresses no more: Chromium never frees one that is closed while it does.
+async fn close_later(connection: RtcPeerConnection) {
+    while !has_gathered(&connection) {
+        let changed = Promise::new(&mut |resolve, _| connection.set_onicegatheringstatechange(Some(&resolve)));
+        // It does not fail.
+        let _ = JsFuture::from(changed).await;
+    }
+    connection.set_onicegatheringstatechange(None);
+    connection.close();
+}
+
+fn has_gathered(connection: &RtcPeerConnection) -> bool {
+    connection.ice_gathering_state() == RtcIceGatheringState::Complete
 }
 
 /// Whether this is a page of a browser that has WebRTC.

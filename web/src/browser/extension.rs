@@ -2,6 +2,7 @@
 //! asks. Where the app is a web page there is none of it, and nothing here is called.
 
 use js_sys::{Function, JSON, Reflect};
+use leptos::prelude::window_event_listener;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::closure::Closure;
@@ -54,6 +55,8 @@ pub(crate) fn begin() -> Option<Begin> {
 /// # Errors
 /// A sentence, if the browser keeps nothing.
 pub(crate) async fn begin_with(begin: &Begin) -> Result<(), String> {
+    // Other documents hear of what changes, so of what is chosen again too: see `follow_begin`.
+    storage::set_setting(BEGIN, None);
     storage::set_setting(BEGIN, Some(&begin.to_text()));
     if self::begin().as_ref() != Some(begin) {
         return Err(crate::text::STORAGE_REFUSED.to_owned());
@@ -63,6 +66,21 @@ pub(crate) async fn begin_with(begin: &Begin) -> Result<(), String> {
     // A document that does not load again shows what it showed.
     drop(replaced);
     Ok(())
+}
+
+/// Loads this document anew whenever another one has chosen with what to begin: its wallet would be one that is locked elsewhere, or of another chain.
+pub(crate) fn follow_begin() {
+    let hear = |event: web_sys::StorageEvent| {
+        if event.key().as_deref() == Some(BEGIN)
+            && event.new_value().is_some()
+            && let Some(window) = web_sys::window()
+        {
+            // One that does not load again shows what it showed.
+            let _ = window.location().reload();
+        }
+    };
+    // For as long as the document lives.
+    let _listening = window_event_listener(leptos::ev::storage, hear);
 }
 
 /// What a document says to the service worker.
@@ -78,6 +96,13 @@ pub(crate) enum Says<'a> {
     Begun {
         /// The number.
         id: &'a str,
+    },
+    /// That it could not be done.
+    Failed {
+        /// The number.
+        id: &'a str,
+        /// Why.
+        error: &'a str,
     },
     /// What the user has decided about a question.
     Decide {

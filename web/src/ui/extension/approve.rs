@@ -85,6 +85,16 @@ impl Asking {
         Ok(waits)
     }
 
+    /// Shows why it could not be done, and says so: the site hears it, should the window be closed.
+    fn fail(self, fault: RwSignal<Option<String>>, error: String) {
+        let _ = self.is_busy.try_set(false);
+        let _ = fault.try_set(Some(error.clone()));
+        spawn_local(async move {
+            // Nobody hears it if the page has gone.
+            drop(extension::tell::<bool>(&Says::Failed { id: &self.id.get_value(), error: &error }).await);
+        });
+    }
+
     /// Tells the service worker what was decided; it closes the window. Where nobody waits for it any more, the window says so.
     fn decide(self, decision: Decision) {
         self.decide_or(decision, End::Over);
@@ -215,10 +225,7 @@ fn Sign(asking: Asking, message: String, address: Option<String>) -> impl IntoVi
             };
             match signature {
                 Ok(signature) => asking.decide(Decision::Result(json!({ "address": address, "signature": signature }))),
-                Err(error) => {
-                    let _ = fault.try_set(Some(error));
-                    let _ = asking.is_busy.try_set(false);
-                }
+                Err(error) => asking.fail(fault, error),
             }
         });
     });
@@ -289,10 +296,7 @@ fn Review(asking: Asking, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView
             };
             match paid {
                 Ok((txid, _)) => asking.decide_or(Decision::Result(sent(&txid.to_string())), End::Paid),
-                Err(error) => {
-                    let _ = fault.try_set(Some(error));
-                    let _ = asking.is_busy.try_set(false);
-                }
+                Err(error) => asking.fail(fault, error),
             }
         });
     });

@@ -39,6 +39,7 @@ pub(crate) fn door(document: Document) -> Result<AnyView, Missing> {
 /// A document that the user sees.
 #[component]
 fn Seen() -> impl IntoView {
+    extension::follow_begin();
     let Some(begin) = extension::begin() else {
         return view! { <main id="main"><div class="wrap"><Begin is_first=true/></div></main> }.into_any();
     };
