@@ -20,7 +20,7 @@ use super::http::CROSS_ORIGIN_RESOURCE_POLICY;
 use super::rate::{RateLimiter, RateLimits};
 use super::rest::Problem;
 use super::ws::SubscriberLimits;
-use super::{health, rest, web, ws};
+use super::{door, health, rest, web, ws};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::p2p::P2p;
@@ -46,6 +46,7 @@ pub fn router(node: &Node, options: PublicOptions) -> Router {
     let metrics = node.metrics();
     let rate = Arc::new(RateLimiter::new(options.rate, Arc::clone(metrics)));
     Router::new()
+        .merge(door::router(options.p2p.clone(), &rate))
         .merge(rest::router(node.clone(), options.p2p, &rate))
         .merge(ws::router(node.clone(), options.subscribers, &rate))
         .merge(health::router(node.clone(), options.database, &rate))

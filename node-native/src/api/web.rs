@@ -48,7 +48,8 @@ pub(super) fn router() -> Router {
     Router::new().fallback(serve)
 }
 
-async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
+/// The file at a path, or the page of the app.
+pub(super) async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let Some(name) = name_at(path) else { return Problem::no_such_path(uri.path()).into_response() };
     if method != Method::GET && method != Method::HEAD {

@@ -150,8 +150,11 @@ fn pages_from_elsewhere_drive_nothing() {
     assert_eq!(post("Content-Type: text/plain\r\n"), 400);
     // A socket is an origin's too.
     let socket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let upgrade = |headers: &str| request(node.http(), "GET /ws", &format!("{socket}{headers}"), "").status;
-    assert_eq!((upgrade(""), upgrade("Origin: https://evil.example\r\n")), (101, 403));
+    let upgrade = |path: &str, headers: &str| request(node.http(), path, &format!("{socket}{headers}"), "").status;
+    for path in ["GET /ws", "GET /"] {
+        let statuses = (upgrade(path, ""), upgrade(path, "Origin: https://evil.example\r\n"));
+        assert_eq!(statuses, (if path == "GET /" { 404 } else { 101 }, 403), "{path}: this node has no network");
+    }
 }
 
 /// What the two interfaces tell of a payment, from the moment it is handed in.

@@ -60,6 +60,29 @@ fn nodes_meet_by_links_that_no_quantum_computer_reads() {
     }
 }
 
+/// Whoever has nothing but the address of the web app: browsers dial so, and a node can.
+#[test]
+fn a_node_is_met_at_the_address_of_its_http_interface() {
+    let (place, other) = (Place::new(), Place::new());
+    let node = listening(&place);
+    node.mine(3, Owner(1));
+    let told = node.get("/api/v1/network").json();
+    let id = told["peer_id"].as_str().unwrap();
+    assert!(address(&node, "/tcp/").ends_with(id));
+    let (_, port) = node.http().rsplit_once(':').unwrap();
+    let at = format!("/ip4/127.0.0.1/tcp/{port}/ws/p2p/{id}");
+    let dialler = other.start(&["--connect", &at]);
+    for shown in [peer(&dialler), peer(&node)] {
+        assert_eq!(shown["transport_protocol_type"], "websocket", "{shown}");
+        assert!(shown["addr"].as_str().unwrap().starts_with("127.0.0.1:"), "{shown}");
+    }
+    eventually("the blocks have come", || dialler.ok("getblockcount", json!([])) == 3);
+    node.ok("disconnectnode", json!([peer(&node)["addr"]]));
+    eventually("it comes back", || node.ok("getconnectioncount", json!([])) == 1);
+    assert!(node.stop().success());
+    eventually("the other one sees that it has gone", || dialler.ok("getconnectioncount", json!([])) == 0);
+}
+
 #[test]
 fn peers_are_added_parted_with_and_found_again() {
     let (place, other) = (Place::new(), Place::new());

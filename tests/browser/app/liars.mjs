@@ -17,12 +17,12 @@ export async function liars (node, browser, words) {
   }
 }
 
-/** A profile that knows nothing, and that is told these nodes, gets a wallet from its words. */
+/** A profile that knows nothing, and that is told these nodes and no other way to the one that serves it, gets a wallet from its words. */
 async function restored (node, browser, addresses, words) {
   const page = await browser.fresh()
   await browser.context.route('**/api/v1/network', async (route) => {
     const answer = await route.fetch()
-    await route.fulfill({ response: answer, json: { ...await answer.json(), dials: addresses } })
+    await route.fulfill({ response: answer, json: { ...await answer.json(), dials: addresses, peer_id: null } })
   })
   await page.goto(`${node.url}/wallet`)
   await page.getByRole('button', { name: 'Restore from words' }).click()

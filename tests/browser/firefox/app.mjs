@@ -1,4 +1,5 @@
-// The web app's wallet in Firefox: made, paid, paying, and proven by the tab, over WebRTC.
+// The web app's wallet in Firefox as its users have it: made, paid, paying, and proven by the tab. WebRTC does not get to a node of the same machine: the page's own address
+// does.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { judge } from '../support/judge.mjs'
@@ -51,6 +52,9 @@ async function play (page, node) {
   await page.locator('.balance .badge[data-level="filter"]').wait()
   judge('the app: a balance, proven by the tab', true)
   await shoot(page, 'overview')
+
+  const { transports } = await node.get('/api/v1/network')
+  judge('the app: it reaches its node by WebSocket, at the page\'s own address', transports.some(({ name }) => name === 'websocket'), transports)
 
   await go('Send')
   await fill('To', other)

@@ -71,5 +71,5 @@ async function useNode (run, node) {
   await pause(300)
   await node.kill()
   const { silent, closed } = await mourning
-  judge('a killed node is seen dead', silent.ms < 6000 && closed.ms < 30000, { silent, closed })
+  judge('a killed node is seen dead', silent.ms < 6000 && closed.ms < 45000, { silent, closed })
 }

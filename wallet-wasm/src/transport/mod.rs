@@ -32,10 +32,6 @@ mod signs;
 mod stream;
 mod time;
 mod webrtc;
-#[cfg(feature = "websocket")]
-mod websocket;
-#[cfg(not(feature = "websocket"))]
-#[path = "no_websocket.rs"]
 mod websocket;
 
 pub use connection::{CONNECT_TIME_MAX_MS, Connection, Dialer, Question};

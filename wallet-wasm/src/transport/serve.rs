@@ -1,6 +1,7 @@
 //! The page's end: it makes the connections that a worker wants, and asks on them what the worker asks.
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::{Rc, Weak};
 use alloc::string::{String, ToString as _};
@@ -40,6 +41,7 @@ type OnMessage = Closure<dyn FnMut(MessageEvent)>;
 struct Inner {
     port: MessagePort,
     dialer: Dialer,
+    may_dial: Box<dyn Fn(&Address) -> bool>,
     connections: RefCell<HashMap<u32, Connection>>,
     asked: RefCell<HashMap<u32, AbortController>>,
     last: Cell<u32>,
@@ -47,14 +49,15 @@ struct Inner {
 }
 
 impl Server {
-    /// Serves the worker at the other end of a port.
+    /// Serves the worker at the other end of a port, as far as a page may dial: the policy of some lets them open sockets to few hosts.
     ///
     /// # Errors
     /// [`TransportError::Unsupported`]: there is no randomness.
-    pub fn new(port: MessagePort) -> Result<Self, TransportError> {
+    pub fn new(port: MessagePort, may_dial: impl Fn(&Address) -> bool + 'static) -> Result<Self, TransportError> {
         let inner = Rc::new(Inner {
             port,
             dialer: Dialer::here(Identity::generate()?),
+            may_dial: Box::new(may_dial),
             connections: RefCell::default(),
             asked: RefCell::default(),
             last: Cell::new(0),
@@ -127,6 +130,9 @@ impl Inner {
             return Err(TransportError::Browser(format!("{CONNECTIONS_MAX} connections are open already")));
         }
         let address: Address = text(message, 2).parse()?;
+        if !(self.may_dial)(&address) {
+            return Err(TransportError::Unsupported { what: "a WebSocket to another host" });
+        }
         let mut answers = HashMap::new();
         if let Ok(known) = message.get(3).dyn_into::<Map>() {
             known.for_each(&mut |answer, protocol| {

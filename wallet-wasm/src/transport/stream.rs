@@ -11,7 +11,6 @@ pub(super) enum Stream {
     /// A data channel of WebRTC.
     Rtc(Channel),
     /// One of many on a WebSocket.
-    #[cfg_attr(not(feature = "websocket"), allow(dead_code, reason = "there is none"))]
     Socket(SocketStream),
 }
 

@@ -1,6 +1,7 @@
-//! Where the light client begins: the addresses that the node tells of itself, those left out that this browser cannot reach.
+//! Where the light client begins: the addresses that the node tells of itself, those left out that this browser cannot reach, and the page's own.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// The most addresses that are taken from a node.
 pub const ADDRESSES_MAX: usize = 32;
@@ -33,6 +34,28 @@ fn place(address: &str) -> Option<&str> {
     address.split('/').nth(2).filter(|place| !place.is_empty())
 }
 
+/// The WebSocket address of the node that served a page of this origin, such as `http://127.0.0.1:8080`: the node takes it at the page's own.
+#[must_use]
+pub fn at_origin(origin: &str, peer_id: &str) -> Option<String> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let (port, carrier) = match scheme {
+        "http" => (80, "ws"),
+        "https" => (443, "tls/ws"),
+        _ => return None,
+    };
+    // The last colon of an IPv6 address stands within brackets.
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, port),
+    };
+    let (kind, host) = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => ("ip6", host),
+        None if host.parse::<Ipv4Addr>().is_ok() => ("ip4", host),
+        None => ("dns", host),
+    };
+    Some(format!("/{kind}/{host}/tcp/{port}/{carrier}/p2p/{peer_id}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +76,23 @@ mod tests {
     fn a_loop_back_is_no_address_for_others() {
         assert_eq!(reachable(&dials(&["127.0.0.1"]), "192.0.2.7"), Vec::<String>::new());
         assert_eq!(reachable(&dials(&["127.0.0.1"]), "127.0.0.1").len(), 1);
+    }
+
+    #[test]
+    fn the_page_s_own_address_is_one_by_websocket() {
+        let expected = [
+            ("http://127.0.0.1:8080", "/ip4/127.0.0.1/tcp/8080/ws/p2p/12D"),
+            ("http://localhost:8080", "/dns/localhost/tcp/8080/ws/p2p/12D"),
+            ("http://[2001:db8::1]", "/ip6/2001:db8::1/tcp/80/ws/p2p/12D"),
+            ("http://[::1]:9", "/ip6/::1/tcp/9/ws/p2p/12D"),
+            ("https://node.example", "/dns/node.example/tcp/443/tls/ws/p2p/12D"),
+        ];
+        for (origin, address) in expected {
+            assert_eq!(at_origin(origin, "12D").as_deref(), Some(address), "{origin}");
+        }
+        for strange in ["null", "file://", "chrome-extension://abc", "http://h:port"] {
+            assert_eq!(at_origin(strange, "12D"), None, "{strange}");
+        }
     }
 
     #[test]

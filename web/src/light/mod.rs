@@ -14,6 +14,6 @@ mod bootstrap;
 mod news;
 mod wire;
 
-pub use bootstrap::{ADDRESSES_MAX, reachable};
+pub use bootstrap::{ADDRESSES_MAX, at_origin, reachable};
 pub use news::{Doubt, News, NodeLine, Standing, Tip};
 pub use wire::{Answer, Ask, ScanNumber, Start, Told, WIRE_BYTES_MAX, read, write};

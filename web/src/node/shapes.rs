@@ -320,6 +320,7 @@ pub struct Network {
     pub transports: Vec<Counted>,
     pub key_exchanges: Vec<Counted>,
     pub programs: Vec<Counted>,
+    pub peer_id: Option<String>,
     pub dials: Vec<String>,
 }
 

@@ -53,6 +53,7 @@ use super::peers::Peers;
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
+use super::transport::door::{Callers, door};
 use super::transport::link::Links;
 use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
@@ -200,7 +201,8 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
-    let (swarm, webrtc) = swarm(node, identity, &mut options, &bans, &links).await?;
+    let (door, callers) = door();
+    let (swarm, webrtc) = swarm(node, identity, &mut options, callers, &bans, &links).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
     let (sync_commands_in, sync_commands) = mpsc::channel(WAITING_MAX);
@@ -256,7 +258,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     for address in options.wanted {
         service.wanted.add(address, Instant::now());
     }
-    let p2p = P2p { commands: commands_in, shared };
+    let p2p = P2p { commands: commands_in, door, shared };
     let relay = RelayLink { events: relayed, commands: relay_commands_in };
     Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
 }
@@ -266,6 +268,7 @@ async fn swarm(
     node: &Node,
     identity: &Identity,
     options: &mut P2pOptions,
+    callers: Callers,
     bans: &Bans,
     links: &Links,
 ) -> Result<(Swarm<Behaviour>, Option<Arc<Counters>>), P2pError> {
@@ -275,7 +278,7 @@ async fn swarm(
     let webrtc =
         webrtc.map(|certificate| WebRtcTransport::new(identity.keypair().clone(), certificate, Limits::default()));
     let counters = webrtc.as_ref().map(WebRtcTransport::counters);
-    let transport = transport_with(identity, Ways { webrtc, circuits: Some(circuits) }, links)?;
+    let transport = transport_with(identity, Ways { webrtc, callers: Some(callers), circuits: Some(circuits) }, links)?;
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
     let swarm = Swarm::new(transport, behaviour, identity.peer_id(), config);
     Ok((listening(swarm, options).await?, counters))

@@ -4,6 +4,7 @@
 //! WebSocket and WebRTC. Through relays, with the same TLS from end to end. What carries a connection and how its keys were agreed on is kept in [`link::Links`].
 
 mod counted;
+pub mod door;
 pub mod link;
 mod quic;
 mod tcp;
@@ -11,6 +12,7 @@ mod tls;
 pub mod webrtc;
 mod yamux;
 
+pub(crate) use tcp::WEBSOCKET_MESSAGE_BYTES_MAX;
 pub(super) use yamux::CONNECTION_BYTES_MAX;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use libp2p::{dns, noise, relay};
 
 use super::identity::Identity;
 use counted::Counted;
+use door::Callers;
 use link::{Carrier, KeyExchange, Link, Links};
 use quic::{Quic, QuicError};
 use tcp::Secured;
@@ -53,6 +56,8 @@ pub enum TransportError {
 pub struct Ways {
     /// WebRTC.
     pub webrtc: Option<WebRtcTransport>,
+    /// What comes in by the HTTP interface.
+    pub callers: Option<Callers>,
     /// Relays. The behaviour of this transport must be in the swarm.
     pub circuits: Option<relay::client::Transport>,
 }
@@ -73,6 +78,9 @@ pub fn transport_with(identity: &Identity, ways: Ways, links: &Links) -> Result<
     let tls = Tls::new(identity)?;
     let (tcp, websocket) = (tcp::tcp(tls.clone()), tcp::websocket(identity)?);
     let mut all = either(quic(tls.clone())?, either(websocket, tcp));
+    if let Some(callers) = ways.callers {
+        all = either(tcp::called(callers, identity)?, all);
+    }
     if let Some(browsers) = ways.webrtc {
         all = either(webrtc(browsers), all);
     }

@@ -14,6 +14,7 @@ use libp2p::core::{ConnectedPoint, Endpoint, Transport};
 use libp2p::{PeerId, noise, relay, tcp, websocket};
 use multistream_select::{dialer_select_proto, listener_select_proto};
 
+use super::door::Callers;
 use super::link::{CHANNEL_LABEL, Carrier, Channel, KeyExchange, Link};
 use super::tls::{self, Tls};
 use super::yamux::{self, Muxer, Yamux};
@@ -27,7 +28,7 @@ pub(super) const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most streams that a peer may have open on a connection.
 pub(super) const STREAMS_MAX: u32 = 64;
 /// The most bytes of one message of WebSocket; yamux writes 16 KiB at a time.
-const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1 << 18;
+pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1 << 18;
 
 /// The transport of `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
 pub(super) fn tcp(tls: Tls) -> Boxed<Secured> {
@@ -83,8 +84,25 @@ pub(super) fn websocket(identity: &Identity) -> Result<Boxed<Secured>, noise::Er
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
     let mut websocket = websocket::Config::new(tcp);
     websocket.set_max_data_size(WEBSOCKET_MESSAGE_BYTES_MAX).set_max_redirects(0);
+    with_noise(websocket, identity)
+}
+
+/// The same for those that the HTTP interface has accepted.
+///
+/// # Errors
+/// If the identity cannot sign.
+pub(super) fn called(callers: Callers, identity: &Identity) -> Result<Boxed<Secured>, noise::Error> {
+    with_noise(callers, identity)
+}
+
+/// Secures each WebSocket.
+fn with_noise<T>(sockets: T, identity: &Identity) -> Result<Boxed<Secured>, noise::Error>
+where
+    T: Transport<Error: Send + Sync + 'static, Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let noise = noise::Config::new(identity.keypair())?;
-    let secured = websocket.upgrade(Version::V1).authenticate(noise).multiplex(Yamux).timeout(HANDSHAKE_TIME_MAX);
+    let secured = sockets.upgrade(Version::V1).authenticate(noise).multiplex(Yamux).timeout(HANDSHAKE_TIME_MAX);
     let link = |(peer, muxer), _| (peer, muxer, Link::new(Carrier::WebSocket, KeyExchange::X25519));
     Ok(secured.boxed().map(link).boxed())
 }

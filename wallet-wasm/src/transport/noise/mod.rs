@@ -2,11 +2,6 @@
 //!
 //! Sans-io, one message after the other. On WebRTC's channel 0 the node begins, on a WebSocket we do.
 
-#![cfg_attr(
-    not(feature = "websocket"),
-    allow(dead_code, reason = "what follows a handshake goes under Noise on a WebSocket only")
-)]
-
 mod primitives;
 
 use alloc::boxed::Box;

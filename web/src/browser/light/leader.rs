@@ -3,6 +3,7 @@
 
 use js_sys::{Array, Reflect, Uint8Array};
 use leptos::prelude::*;
+use qbtc_core::net::browser::Address;
 use qbtc_wallet_wasm::client::Leadership;
 use qbtc_wallet_wasm::transport::{Server, Sleep};
 use wasm_bindgen::JsValue;
@@ -10,7 +11,7 @@ use web_sys::MessageChannel;
 
 use super::Light;
 use crate::browser::worker;
-use crate::light::{Start, write};
+use crate::light::{Start, at_origin, write};
 
 /// The program with the light client.
 const PROGRAM: &str = "qbtc-light";
@@ -65,10 +66,21 @@ pub(crate) async fn lead(light: Light, chain: String, channel: String, lead: Lea
     }
 }
 
+/// The policy of the page lets it open sockets to the node that serves it and to nobody else.
+fn may_dial() -> impl Fn(&Address) -> bool {
+    let own = super::own_origin();
+    move |address| match address {
+        Address::WebRtc { .. } => true,
+        Address::WebSocket { peer, .. } => {
+            at_origin(&own, &peer.to_string()).is_some_and(|own| own == address.to_string())
+        }
+    }
+}
+
 /// Runs a worker until it ends, and returns why.
 async fn work(start: &Start) -> Result<String, JsValue> {
     let ports = MessageChannel::new()?;
-    let server = Server::new(ports.port1()).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let server = Server::new(ports.port1(), may_dial()).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let worker = worker::start(PROGRAM).await?;
     let begin = Array::of2(&ports.port2(), &Uint8Array::from(&write(start)[..]));
     let ended = match worker.post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {

@@ -22,7 +22,7 @@ use qbtc_wallet_wasm::transport::now_ms;
 
 use super::channel::{Channel, Kind, Message};
 use super::fetch;
-use crate::light::{Answer, Ask, News, Told, reachable, read, write};
+use crate::light::{Answer, Ask, News, Told, at_origin, reachable, read, write};
 use crate::node::{Network, path};
 
 /// How long an answer may take.
@@ -237,11 +237,16 @@ impl Light {
 
 /// Where browsers reach the node that serves the page; nowhere, if it does not say.
 async fn nodes_of_server() -> Vec<String> {
+    let Ok(network) = fetch::json::<Network>(path::NETWORK).await else { return Vec::new() };
     let host = web_sys::window().and_then(|window| window.location().hostname().ok()).unwrap_or_default();
-    match fetch::json::<Network>(path::NETWORK).await {
-        Ok(network) => reachable(&network.dials, &host),
-        Err(_) => Vec::new(),
-    }
+    let mut nodes = reachable(&network.dials, &host);
+    nodes.extend(network.peer_id.and_then(|peer_id| at_origin(&own_origin(), &peer_id)));
+    nodes
+}
+
+/// From where the page came, such as `http://127.0.0.1:8080`.
+fn own_origin() -> String {
+    web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default()
 }
 
 /// A question that waits. Dropping it forgets it.

@@ -25,7 +25,8 @@ pub(crate) async fn network(State(api): App) -> Result<Response, Problem> {
         Some(p2p) => {
             let peers = p2p.peers().await.map_err(|stopping| Problem::busy(stopping.to_string()))?;
             let dials = p2p.addresses().into_iter().filter(|address| is_for_browsers(address)).collect();
-            NetworkSummary { is_on: true, dials, ..summed(&peers) }
+            let peer_id = Some(p2p.peer_id().to_owned());
+            NetworkSummary { is_on: true, peer_id, dials, ..summed(&peers) }
         }
     };
     Ok(Validity::Moment.respond(&HeaderMap::new(), Json(summary)))

@@ -26,6 +26,8 @@ pub(crate) struct NetworkSummary {
     pub(crate) key_exchanges: Vec<Counted>,
     /// Peers by the program that they say they run.
     pub(crate) programs: Vec<Counted>,
+    /// Its peer id; none without a network. At the address of this interface, a page that it serves reaches the node under this id by WebSocket.
+    pub(crate) peer_id: Option<String>,
     /// Where browsers reach this node directly, as multiaddrs; a wildcard stands for the host by which this was asked.
     pub(crate) dials: Vec<String>,
 }
@@ -53,6 +55,7 @@ impl NetworkSummary {
             transports: Vec::new(),
             key_exchanges: Vec::new(),
             programs: Vec::new(),
+            peer_id: None,
             dials: Vec::new(),
         }
     }

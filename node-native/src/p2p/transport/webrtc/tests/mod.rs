@@ -318,7 +318,7 @@ async fn a_link_with_a_browser_says_what_it_is() {
         &identity,
         Ways {
             webrtc: Some(WebRtcTransport::new(identity.keypair().clone(), certificate, Limits::default())),
-            circuits: None,
+            ..Ways::default()
         },
         &links,
     )
