@@ -74,13 +74,18 @@ export class Requests {
   /** The question with this id, for the window that shows it. */
   question(id) {
     const question = this.#questions.get(id)
+    // The window that had it done was loaded again: nobody knows what became of it, and it must not be done twice.
+    if (question?.isBegun && question.failure === undefined) {
+      this.closed(id)
+      return undefined
+    }
     return question && { id, origin: question.origin, method: question.method, params: question.params }
   }
 
   /** Notes that the user has said yes, and that it is being done from now on. Says whether the page still waits for it. */
   begin(id) {
     const question = this.#questions.get(id)
-    if (question) question.isBegun = true
+    if (question) Object.assign(question, { isBegun: true, failure: undefined })
     return question !== undefined
   }
 

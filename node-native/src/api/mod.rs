@@ -3,7 +3,7 @@
 //! All of it enters through one shell ([`http`]), which bounds what a client can cost, and reads snapshots of the chain: no call waits
 //! for the owner of the chain unless it changes something.
 
-mod door;
+mod entrance;
 mod health;
 pub mod http;
 pub mod public;

@@ -1,7 +1,7 @@
 //! The public interface: everything that is served to whoever asks. REST, pushed events, health, metrics, the web app.
 //!
 //! It tells public data only (metrics, which are the operator's, to nobody beyond the operator's network) and takes nothing but
-//! transactions, so it may be put on the internet; each address has a budget, each
+//! transactions and peers, so it may be put on the internet; each address has a budget, each
 //! answer the headers that keep browsers from making anything else of it. It stands in the shell [`super::http`], which bounds
 //! connections and time and keeps web pages out, apart from those whose origins are allowed.
 
@@ -20,7 +20,7 @@ use super::http::CROSS_ORIGIN_RESOURCE_POLICY;
 use super::rate::{RateLimiter, RateLimits};
 use super::rest::Problem;
 use super::ws::SubscriberLimits;
-use super::{door, health, rest, web, ws};
+use super::{entrance, health, rest, web, ws};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::p2p::P2p;
@@ -46,7 +46,7 @@ pub fn router(node: &Node, options: PublicOptions) -> Router {
     let metrics = node.metrics();
     let rate = Arc::new(RateLimiter::new(options.rate, Arc::clone(metrics)));
     Router::new()
-        .merge(door::router(options.p2p.clone(), &rate))
+        .merge(entrance::router(options.p2p.clone(), options.subscribers, &rate, metrics))
         .merge(rest::router(node.clone(), options.p2p, &rate))
         .merge(ws::router(node.clone(), options.subscribers, &rate))
         .merge(health::router(node.clone(), options.database, &rate))

@@ -105,6 +105,17 @@ impl RateLimiter {
         from_fn_with_state(Priced { rate: Arc::clone(self), cost }, check)
     }
 
+    /// Takes a cost from the budget of whoever asks, or says when to come again.
+    ///
+    /// # Errors
+    /// The answer.
+    pub(crate) fn charge(&self, from: SocketAddr, cost: Cost) -> Result<(), Problem> {
+        self.take(from.ip(), cost).map_err(|wait| {
+            self.metrics.request_rejected(Interface::Http, Rejection::Rate);
+            Problem::rate(wait.as_secs() + 1)
+        })
+    }
+
     /// Takes a cost from the budget of an address.
     ///
     /// # Errors
@@ -151,12 +162,9 @@ async fn check(Priced { rate, cost }: Priced, request: Request, next: Next) -> R
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
         return next.run(request).await;
     };
-    match rate.take(peer.ip(), cost) {
+    match rate.charge(*peer, cost) {
         Ok(()) => next.run(request).await,
-        Err(wait) => {
-            rate.metrics.request_rejected(Interface::Http, Rejection::Rate);
-            Problem::rate(wait.as_secs() + 1).into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }
 

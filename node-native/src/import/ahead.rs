@@ -4,7 +4,7 @@
 //! coins of the chain as it is shown, and those that the blocks in between make, are enough to verify signatures. Nothing is decided
 //! here: the driver looks at every coin and every rule in its turn, and verifies what was not found, or did not pass.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use qbtc_core::crypto::verify_serial;
@@ -110,18 +110,18 @@ fn verify<'a>(
 /// The blocks that the chain may not show yet.
 #[derive(Default)]
 struct Unshown {
-    /// The first first.
-    blocks: VecDeque<Arc<CheckedBlock>>,
+    /// By the height that each states: one that states another than it will have keeps no others here.
+    blocks: BTreeMap<Height, Vec<Arc<CheckedBlock>>>,
     bytes: u64,
     /// The block of each of their transactions, with its place in it: 0 for the coinbase.
     makers: HashMap<Txid, (Arc<CheckedBlock>, usize)>,
 }
 
 impl Unshown {
-    /// Adds a block, and gives up the first where there are too many.
+    /// Adds a block, and gives up the lowest where there are too many.
     fn push(&mut self, block: &Arc<CheckedBlock>) {
         self.bytes += u64::from(block.size_bytes());
-        self.blocks.push_back(Arc::clone(block));
+        self.blocks.entry(block.coinbase().height).or_default().push(Arc::clone(block));
         for (place, txid) in txids(block).enumerate() {
             self.makers.insert(txid, (Arc::clone(block), place));
         }
@@ -130,16 +130,18 @@ impl Unshown {
 
     /// Gives up those that the chain shows, up to this height.
     fn forget_shown(&mut self, height: Height) {
-        self.forget_while(|first, _| first.coinbase().height <= height);
+        self.forget_while(|lowest, _| lowest <= height);
     }
 
-    fn forget_while(&mut self, may_go: impl Fn(&CheckedBlock, u64) -> bool) {
-        while self.blocks.front().is_some_and(|first| may_go(first, self.bytes))
-            && let Some(first) = self.blocks.pop_front()
+    fn forget_while(&mut self, may_go: impl Fn(Height, u64) -> bool) {
+        while let Some(lowest) = self.blocks.first_entry()
+            && may_go(*lowest.key(), self.bytes)
         {
-            self.bytes -= u64::from(first.size_bytes());
-            for txid in txids(&first) {
-                self.makers.remove(&txid);
+            for block in lowest.remove() {
+                self.bytes -= u64::from(block.size_bytes());
+                for txid in txids(&block) {
+                    self.makers.remove(&txid);
+                }
             }
         }
     }

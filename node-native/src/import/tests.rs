@@ -86,6 +86,11 @@ fn forge(block: &mut Block, owner: &Owner) {
     let mut bytes = signature.as_bytes().to_vec();
     bytes[100] ^= 1;
     *signature = Signature::new(bytes).unwrap();
+    complete(block, owner);
+}
+
+/// Makes a block's roots and work right again.
+fn complete(block: &mut Block, owner: &Owner) {
     let wtxids = block.transactions.iter().map(|transaction| transaction.wtxid().to_bytes()).collect();
     block.commitments.witness_root = WitnessRoot::from_bytes(merkle::root(wtxids).unwrap());
     let leaves = block.leaves().into_iter().map(Txid::to_bytes).collect();
@@ -122,8 +127,13 @@ async fn what_waits_for_blocks_keeps_nothing_of_those_that_are_shown() {
     let mut ahead = verify_ahead::<Fault>(&node, VerifiedCache::new(1), waiting);
     let run: Vec<_> = blocks(&path, &owner).into_iter().map(|block| check_block(block, &owner.spec).unwrap()).collect();
     let run: Vec<_> = run.into_iter().map(Arc::new).collect();
+    // One that states a height that no chain will reach soon keeps none of the others.
+    let mut strange = blocks(&path, &owner).remove(0);
+    strange.coinbase.height = Height(u32::MAX >> 1);
+    complete(&mut strange, &owner);
+    let strange = Arc::new(check_block(strange, &owner.spec).unwrap());
     let (checked, checking) = oneshot::channel();
-    checked.send(run.iter().cloned().map(Ok).collect()).unwrap();
+    checked.send([&strange].into_iter().chain(&run).cloned().map(Ok).collect()).unwrap();
     runs.send(checking).await.unwrap();
     let verified = ahead.recv().await.unwrap().verified.await.unwrap();
     let view = Arc::downgrade(&node.chain());

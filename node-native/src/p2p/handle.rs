@@ -14,14 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::address::NodeAddress;
 use super::gate::Bans;
 use super::reach::ReachOptions;
-use super::transport::door::Door;
+use super::transport::entrance::Entrance;
 use super::transport::link::{Carrier, KeyExchange};
 
 /// The network of a running node. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct P2p {
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) door: Door,
+    pub(super) entrance: Entrance,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -128,8 +128,8 @@ impl P2p {
 
     /// Where connections are handed in that another part of the node has accepted.
     #[must_use]
-    pub const fn door(&self) -> &Door {
-        &self.door
+    pub const fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     /// The name of the key that this node shows to peers that ask who it is.

@@ -7,7 +7,7 @@ use qbtc_core::spec::ChainSpec;
 
 use super::answers::ANSWERS_PER_PEER_MAX;
 use super::behaviour::{CONNECTIONS_PER_PEER_MAX, QUESTIONS_MAX, SMALL_MAX, STEM_MAX};
-use super::transport::CONNECTION_BYTES_MAX;
+use super::transport::{CONNECTION_BYTES_MAX, WEBSOCKET_MESSAGE_BYTES_MAX};
 use super::{gossip, kademlia, reach};
 
 /// The most bytes that one peer can make this node hold, while it sends as much as it can and takes nothing.
@@ -28,8 +28,13 @@ pub const fn held_bytes_max(spec: &ChainSpec) -> usize {
     let finding = 2 * kademlia::STREAMS_MAX * kademlia::MESSAGE_BYTES_MAX;
     let reaching = 5 * reach::STREAMS_MAX * reach::MESSAGE_BYTES_MAX
         + 2 * reach::CIRCUITS_PER_PEER_MAX * reach::CIRCUIT_BUFFER_BYTES;
-    // What the transport holds unread, questions that are being read, and a message of gossip.
-    let connection = CONNECTION_BYTES_MAX + questions + finding + reaching + gossip::message_bytes_max(spec);
+    // What the transport holds unread, a WebSocket's message that comes and those that go, questions that are being read, and a message of gossip.
+    let connection = CONNECTION_BYTES_MAX
+        + 2 * WEBSOCKET_MESSAGE_BYTES_MAX
+        + questions
+        + finding
+        + reaching
+        + gossip::message_bytes_max(spec);
     let (sync, light) = (SyncAnswer::bytes_max(spec), LightAnswer::bytes_max(spec));
     let answers = ANSWERS_PER_PEER_MAX * if sync > light { sync } else { light };
     CONNECTIONS_PER_PEER_MAX as usize * connection + answers + gossip::queue_bytes_max(spec)

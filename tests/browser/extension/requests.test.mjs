@@ -129,6 +129,19 @@ test('what could not be done is told to the page that asked, should the window b
   assert.equal(requests.failed(id, 'late'), false)
 })
 
+test('what is done on a second try is not told as the failure of the first, and is not asked about again', async () => {
+  const { call, connect, asking, requests } = scene()
+  await connect()
+  const asked = call('qbtc_sendTransaction', { outputs: [{ address: 'dbqs1x', amount: '1' }] })
+  const id = await asking(2)
+  requests.begin(id)
+  requests.failed(id, 'No node took it.')
+  assert.equal(requests.question(id).id, id)
+  requests.begin(id)
+  assert.equal(requests.question(id), undefined)
+  await assert.rejects(asked, error => code(-32000)(error) && error.message.startsWith('The window was closed while'))
+})
+
 test('each signature and each payment is asked about, with what the page gave and nothing more', async () => {
   const { call, connect, asking, requests, calls } = scene()
   await connect()

@@ -7,14 +7,22 @@ import { tell } from '../light/stories.mjs'
 import { withNode, withPeer } from '../transport/stories.mjs'
 import { app } from './app.mjs'
 
-/** Something in a Firefox of its own, with a suite's page served. */
-async function inFirefox (preferences, suite, work) {
-  const server = await serve(join(import.meta.dirname, '..', suite))
+/** Something in a Firefox of its own. */
+async function inFirefox (preferences, work) {
   const browser = await launchFirefox(preferences)
   try {
-    await work(browser, server.url)
+    await work(browser)
   } finally {
     await browser.close()
+  }
+}
+
+/** The same with a page of another suite, which is served. */
+async function withPage (suite, work) {
+  const server = await serve(join(import.meta.dirname, '..', suite))
+  try {
+    await inFirefox(FROM_LOOPBACK, (browser) => work(browser, server.url))
+  } finally {
     server.close()
   }
 }
@@ -23,11 +31,11 @@ async function connections (browser, url) {
   judge('it is Firefox', /^firefox/i.test(await browser.version()), await browser.version())
   const { page, run } = await open(browser, url)
   await withPeer(run)
-  await withNode(run)
+  await withNode(run, 60_000)
   await page.close()
 }
 
-await inFirefox(FROM_LOOPBACK, 'transport', connections)
-await inFirefox(FROM_LOOPBACK, 'light', tell)
-await inFirefox({}, 'light', app)
+await withPage('transport', connections)
+await withPage('light', tell)
+await inFirefox({}, app)
 finish()

@@ -43,11 +43,11 @@ export async function withPeer (run, then = () => {}) {
   }
 }
 
-/** Dials a node, which is killed in the end. */
-export async function withNode (run) {
+/** Dials a node, which is killed in the end; the browser misses it within so long. */
+export async function withNode (run, missed_ms = 30_000) {
   const node = await new Node().start()
   try {
-    await useNode(run, node)
+    await useNode(run, node, missed_ms)
   } catch (error) {
     judge('the node stays', false, { error: error.message, log: node.log })
   } finally {
@@ -55,7 +55,7 @@ export async function withNode (run) {
   }
 }
 
-async function useNode (run, node) {
+async function useNode (run, node, missed_ms) {
   const info = node.rpc('getblockchaininfo')
   const bytes = (id) => [...Buffer.from(id, 'hex').reverse()]
   const chainId = bytes(info.chainid)
@@ -71,5 +71,5 @@ async function useNode (run, node) {
   await pause(300)
   await node.kill()
   const { silent, closed } = await mourning
-  judge('a killed node is seen dead', silent.ms < 6000 && closed.ms < 45000, { silent, closed })
+  judge('a killed node is seen dead', silent.ms < 6000 && closed.ms < missed_ms, { silent, closed })
 }

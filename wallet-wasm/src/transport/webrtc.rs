@@ -4,7 +4,10 @@ use alloc::borrow::ToOwned as _;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::future::{Future as _, poll_fn};
 use core::net::IpAddr;
+use core::pin::{Pin, pin};
+use core::task::Poll;
 
 use js_sys::{Function, Promise, Reflect};
 use qbtc_core::net::browser::noise::{HANDSHAKE_BYTES_MAX, prologue};
@@ -24,10 +27,14 @@ use super::life::{Health, Life};
 use super::noise::{Handshake, Identity};
 use super::sdp::Offer;
 use super::stream::Stream;
+use super::time::Sleep;
 
 /// Bytes of a handshake message's length.
 const LENGTH_BYTES: usize = 2;
-/// A peer connection of the browser. Dropping it closes it and leaves no handler behind.
+/// How long a connection that is given up may look for its own addresses before it is closed.
+const GATHERING_TIME_MAX_MS: u32 = 20_000;
+
+/// A peer connection of the browser. Dropping it closes it, as soon as the browser can free it, and leaves no handler behind.
 pub(super) struct PeerConnection {
     inner: RtcPeerConnection,
     /// Whether it has begun to look for its own addresses.
@@ -136,15 +143,24 @@ impl Drop for PeerConnection {
     }
 }
 
-/// Closes a connection once it looks for its own addresses no more: Chromium never frees one that is closed while it does.
+/// Closes a connection once it looks for its own addresses no more, or has done so for long: Chromium never frees one that is closed while it does.
 async fn close_later(connection: RtcPeerConnection) {
-    while !has_gathered(&connection) {
+    let (mut gathered, mut timer) = (pin!(gathered(&connection)), Sleep::new(GATHERING_TIME_MAX_MS));
+    poll_fn(|cx| match gathered.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => Pin::new(&mut timer).poll(cx),
+    })
+    .await;
+    connection.set_onicegatheringstatechange(None);
+    connection.close();
+}
+
+async fn gathered(connection: &RtcPeerConnection) {
+    while !has_gathered(connection) {
         let changed = Promise::new(&mut |resolve, _| connection.set_onicegatheringstatechange(Some(&resolve)));
         // It does not fail.
         let _ = JsFuture::from(changed).await;
     }
-    connection.set_onicegatheringstatechange(None);
-    connection.close();
 }
 
 fn has_gathered(connection: &RtcPeerConnection) -> bool {

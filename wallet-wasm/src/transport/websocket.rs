@@ -32,6 +32,8 @@ const NOISE: &str = "/noise";
 const LENGTH_BYTES: usize = 2;
 /// The most bytes that have come and are not taken apart: the longest message of the node's WebSocket, and a part of one of Noise.
 const HELD_BYTES_MAX: usize = (1 << 18) + (1 << 16);
+/// The most bytes of a message that is sent: well below what the node takes.
+const SENT_BYTES_MAX: usize = 1 << 16;
 /// From so many unsent bytes on, whoever sends waits, and looks again after so long: a WebSocket does not tell when they have left.
 const UNSENT_BYTES_MAX: u32 = 256 * 1024;
 const UNSENT_PAUSE_MS: u32 = 20;
@@ -241,7 +243,8 @@ impl Inner {
             if sealed.is_empty() || self.socket.ready_state() != WebSocket::OPEN {
                 return Ok(());
             }
-            Ok(self.socket.send_with_u8_array(&sealed)?)
+            let mut parts = sealed.chunks(SENT_BYTES_MAX);
+            Ok(parts.try_for_each(|part| self.socket.send_with_u8_array(part))?)
         });
         if sent.is_err() {
             self.end(CloseReason::Lost);

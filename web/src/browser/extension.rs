@@ -55,8 +55,10 @@ pub(crate) fn begin() -> Option<Begin> {
 /// # Errors
 /// A sentence, if the browser keeps nothing.
 pub(crate) async fn begin_with(begin: &Begin) -> Result<(), String> {
-    // Other documents hear of what changes, so of what is chosen again too: see `follow_begin`.
-    storage::set_setting(BEGIN, None);
+    // Other documents hear of what changes, and are to hear of what is chosen again too: see `follow_begin`.
+    if self::begin().as_ref() == Some(begin) {
+        storage::set_setting(BEGIN, None);
+    }
     storage::set_setting(BEGIN, Some(&begin.to_text()));
     if self::begin().as_ref() != Some(begin) {
         return Err(crate::text::STORAGE_REFUSED.to_owned());

@@ -20,7 +20,8 @@ pub fn reachable(dials: &[String], host: &str) -> Vec<String> {
     };
     let mut best: BTreeMap<&str, &str> = BTreeMap::new();
     for address in dials.iter().map(String::as_str) {
-        let Some((_, node)) = address.rsplit_once("/p2p/") else { continue };
+        // Those by WebSocket the page's policy forbids.
+        let Some((_, node)) = address.rsplit_once("/p2p/").filter(|_| address.contains("/udp/")) else { continue };
         let known = best.get(node).map_or(0, |known| worth(known));
         if worth(address) > known {
             best.insert(node, address);
@@ -70,6 +71,13 @@ mod tests {
         for (host, place) in [("192.0.2.7", 1), ("127.0.0.1", 0), ("localhost", 0), ("node.example", 1)] {
             assert_eq!(reachable(&dials, host), [dials[place].clone()], "{host}");
         }
+    }
+
+    #[test]
+    fn what_the_page_may_not_dial_is_left_out() {
+        let (mut dials, socket) = (dials(&["127.0.0.1"]), "/ip4/127.0.0.1/tcp/8/ws/p2p/12D3A".to_owned());
+        dials.insert(0, socket);
+        assert_eq!(reachable(&dials, "127.0.0.1"), dials[1..]);
     }
 
     #[test]

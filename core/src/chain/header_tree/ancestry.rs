@@ -18,7 +18,7 @@ impl HeaderTree {
     /// The ancestor of this header at a height (itself, at its own); `None` if there is none in the tree.
     #[must_use]
     pub fn ancestor(&self, id: &BlockHash, height: Height) -> Option<&HeaderNode> {
-        let place = self.ancestor_place(*self.places.get(id)?, height)?;
+        let place = self.ancestor_place(self.place_of(id)?, height)?;
         Some(&self[place])
     }
 
@@ -32,7 +32,7 @@ impl HeaderTree {
     /// The last header that two chains share; `None` if one of them is not in the tree.
     #[must_use]
     pub fn fork(&self, a: &BlockHash, b: &BlockHash) -> Option<&HeaderNode> {
-        let fork = self.fork_place(*self.places.get(a)?, *self.places.get(b)?);
+        let fork = self.fork_place(self.place_of(a)?, self.place_of(b)?);
         Some(&self[fork])
     }
 
@@ -40,7 +40,7 @@ impl HeaderTree {
     /// is cut off is a way to a block in between: it leaves a valid chain, from which the next piece goes on.
     #[must_use]
     pub fn path(&self, from: &BlockHash, to: &BlockHash, blocks_max: usize) -> Option<Path> {
-        let (from, to) = (*self.places.get(from)?, *self.places.get(to)?);
+        let (from, to) = (self.place_of(from)?, self.place_of(to)?);
         let down_to = self.fork_place(from, to);
         let leaving = self[from].height.above(self[down_to].height);
         let limit = u32::try_from(blocks_max).unwrap_or(u32::MAX);
@@ -65,7 +65,7 @@ impl HeaderTree {
     #[must_use]
     pub fn locator(&self, tip: &BlockHash) -> Vec<BlockHash> {
         let mut ids = Vec::new();
-        let Some(mut place) = self.places.get(tip).copied() else { return ids };
+        let Some(mut place) = self.place_of(tip) else { return ids };
         let mut step = 1;
         while place != Place::ROOT {
             ids.push(self[place].id);

@@ -3,12 +3,13 @@
 //! Invariant: every header fits its place ([`check_header`]) under a parent in the tree, up to the root, which is the genesis
 //! block or a [`Base`] that is trusted. Ties in work go to the header, and to the complete block, that was first seen.
 //!
-//! A header takes about 220 bytes and is never forgotten. That costs whoever makes it the work of its target, which near the
+//! A header takes about 190 bytes and is never forgotten. That costs whoever makes it the work of its target, which near the
 //! genesis block may be little: whoever feeds the tree from peers must first see that their chain has enough work in all.
 //! Bodies are not held; the tree only remembers that they are stored.
 
 mod ancestry;
 mod node;
+mod places;
 mod status;
 
 pub use node::{HeaderNode, Status};
@@ -18,8 +19,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use hashbrown::HashMap;
-
 use crate::hash::BlockHash;
 use crate::header::Header;
 use crate::pow::{BitsError, MEDIAN_TIME_BLOCKS, Parent, median_time};
@@ -27,12 +26,13 @@ use crate::spec::ChainSpec;
 use crate::units::{BlockTime, CompactBits, Height, Target, TargetError, Work};
 use crate::verify::{CheckedHeader, HeaderContext, HeaderError, check_header};
 use node::Place;
+use places::Places;
 
 /// The headers, and which of them are best.
 #[derive(Clone, Debug)]
 pub struct HeaderTree {
     nodes: Vec<HeaderNode>,
-    places: HashMap<BlockHash, Place>,
+    places: Places,
     best: Place,
     best_complete: Place,
     completions: NonZeroU32,
@@ -183,13 +183,14 @@ impl HeaderTree {
             is_invalid: false,
         };
         let mut tree = Self {
-            places: HashMap::from([(root.id, Place::ROOT)]),
+            places: Places::default(),
             nodes: vec![root],
             best: Place::ROOT,
             best_complete: Place::ROOT,
             completions: NonZeroU32::MIN,
             checkpoint: None,
         };
+        tree.places.add_last(&tree.nodes);
         for header in rest {
             let parent = &tree[tree.best];
             let height = parent.height.next().ok_or(BaseError::Overflow)?;
@@ -215,7 +216,7 @@ impl HeaderTree {
         }
         // Rule: the parent is known, and valid.
         let unknown = InsertError::UnknownParent { id, parent: header.parent };
-        let parent = *self.places.get(&header.parent).ok_or(unknown)?;
+        let parent = self.place_of(&header.parent).ok_or(unknown)?;
         if self[parent].is_invalid {
             return Err(InsertError::Invalid { id });
         }
@@ -238,7 +239,11 @@ impl HeaderTree {
     /// The header of this id.
     #[must_use]
     pub fn node(&self, id: &BlockHash) -> Option<&HeaderNode> {
-        self.places.get(id).map(|place| &self[*place])
+        self.place_of(id).map(|place| &self[place])
+    }
+
+    fn place_of(&self, id: &BlockHash) -> Option<Place> {
+        self.places.find(id, &self.nodes)
     }
 
     /// How many headers there are.
@@ -259,13 +264,13 @@ impl HeaderTree {
     /// [`InsertError::UnknownParent`]; [`InsertError::Bits`], if the tree begins too late.
     pub fn next_bits(&self, parent: &BlockHash, spec: &ChainSpec) -> Result<CompactBits, InsertError> {
         let unknown = InsertError::UnknownParent { id: BlockHash::ZERO, parent: *parent };
-        self.bits_after(*self.places.get(parent).ok_or(unknown)?, spec)
+        self.bits_after(self.place_of(parent).ok_or(unknown)?, spec)
     }
 
     /// The median time of this header and the ten before it, which a child's time must exceed.
     #[must_use]
     pub fn median_time(&self, id: &BlockHash) -> Option<BlockTime> {
-        self.places.get(id).map(|place| self.median_time_at(*place))
+        self.place_of(id).map(|place| self.median_time_at(place))
     }
 
     fn bits_after(&self, parent: Place, spec: &ChainSpec) -> Result<CompactBits, InsertError> {
@@ -317,7 +322,7 @@ impl HeaderTree {
             completed: None,
             is_invalid: false,
         });
-        self.places.insert(id, place);
+        self.places.add_last(&self.nodes);
         if work > self[self.best].work {
             self.best = place;
         }

@@ -114,7 +114,7 @@ impl HeaderTree {
     }
 
     fn place(&self, id: &BlockHash) -> Result<Place, TreeError> {
-        self.places.get(id).copied().ok_or(TreeError::Unknown { id: *id })
+        self.place_of(id).ok_or(TreeError::Unknown { id: *id })
     }
 
     /// Completes a block that has its body, and those above it, if all below it are complete.

@@ -25,7 +25,7 @@ use crate::p2p::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
 
 const PEER_INFO: &str = "[\n  {\n    \"id\": n,                  (numeric) The peer's number in this run of the node\n    \"peer_id\": \"str\",         \
      (string) Who it is\n    \"addr\": \"ip:port\",        (string) Where it is, or a multiaddr\n    \"multiaddr\": \"str\",       (string) \
-     Where it is\n    \"addrbind\": \"str\",        (string, inbound only) Where it reached this node, as a multiaddr\n    \"network\": \
+     Where it is\n    \"addrbind\": \"str\",        (string, inbound only) Where it reached this node, as a multiaddr, unless it came by the HTTP interface\n    \"network\": \
      \"str\",         (string) ipv4, ipv6 or not_publicly_routable\n    \"services\": \"hex\",        (string, hex) What it does for others\n    \
      \"servicesnames\": [\"str\",...],  (json array) The same, as words\n    \"bytessent\": n,           (numeric) Bytes that went over \
      its streams\n    \"bytesrecv\": n,           (numeric) Bytes that came\n    \"conntime\": n,            (numeric) Since when it \

@@ -12,6 +12,7 @@ use super::Service;
 use super::meeting::Refusal;
 use crate::p2p::address::{NodeAddress, peer_id};
 use crate::p2p::answers::hello;
+use crate::p2p::gate::ip_of;
 use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
 use crate::p2p::peers::Peer;
 use crate::p2p::sync_link::SyncCommand;
@@ -141,7 +142,10 @@ impl Service {
         let links = || peer.connections.iter().filter_map(|connection| connection.link.as_ref());
         let address = remote_address(peer);
         let reached = peer.connections.first().and_then(|connection| match &connection.point {
-            libp2p::core::ConnectedPoint::Listener { local_addr, .. } => Some(local_addr.to_string()),
+            // Where a connection was handed in, its own end is not known.
+            libp2p::core::ConnectedPoint::Listener { local_addr, .. } => {
+                ip_of(local_addr).is_none_or(|ip| !ip.is_unspecified()).then(|| local_addr.to_string())
+            }
             libp2p::core::ConnectedPoint::Dialer { .. } => None,
         });
         PeerInfo {

@@ -53,7 +53,7 @@ use super::peers::Peers;
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
-use super::transport::door::{Callers, door};
+use super::transport::entrance::{Callers, entrance};
 use super::transport::link::Links;
 use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
@@ -201,7 +201,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     let links = Links::default();
     let kept = options.discovery.as_ref().map(|discovery| discovery.stored.bans.clone()).unwrap_or_default();
     let bans = Arc::new(RwLock::new(BanList::restore(kept)));
-    let (door, callers) = door();
+    let (entrance, callers) = entrance();
     let (swarm, webrtc) = swarm(node, identity, &mut options, callers, &bans, &links).await?;
     let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (sync_events, events) = mpsc::channel(WAITING_MAX);
@@ -258,7 +258,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
     for address in options.wanted {
         service.wanted.add(address, Instant::now());
     }
-    let p2p = P2p { commands: commands_in, door, shared };
+    let p2p = P2p { commands: commands_in, entrance, shared };
     let relay = RelayLink { events: relayed, commands: relay_commands_in };
     Ok(Started { p2p, link: SyncLink { events, commands: sync_commands_in }, relay, service })
 }

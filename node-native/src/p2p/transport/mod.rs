@@ -4,7 +4,7 @@
 //! WebSocket and WebRTC. Through relays, with the same TLS from end to end. What carries a connection and how its keys were agreed on is kept in [`link::Links`].
 
 mod counted;
-pub mod door;
+pub mod entrance;
 pub mod link;
 mod quic;
 mod tcp;
@@ -27,7 +27,7 @@ use libp2p::{dns, noise, relay};
 
 use super::identity::Identity;
 use counted::Counted;
-use door::Callers;
+use entrance::Callers;
 use link::{Carrier, KeyExchange, Link, Links};
 use quic::{Quic, QuicError};
 use tcp::Secured;

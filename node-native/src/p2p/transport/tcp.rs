@@ -14,7 +14,7 @@ use libp2p::core::{ConnectedPoint, Endpoint, Transport};
 use libp2p::{PeerId, noise, relay, tcp, websocket};
 use multistream_select::{dialer_select_proto, listener_select_proto};
 
-use super::door::Callers;
+use super::entrance::Callers;
 use super::link::{CHANNEL_LABEL, Carrier, Channel, KeyExchange, Link};
 use super::tls::{self, Tls};
 use super::yamux::{self, Muxer, Yamux};
@@ -92,11 +92,16 @@ pub(super) fn websocket(identity: &Identity) -> Result<Boxed<Secured>, noise::Er
 /// # Errors
 /// If the identity cannot sign.
 pub(super) fn called(callers: Callers, identity: &Identity) -> Result<Boxed<Secured>, noise::Error> {
-    with_noise(callers, identity)
+    let under_way = callers.under_way();
+    let come_in = move |secured, point: ConnectedPoint| {
+        under_way.end(point.get_remote_address());
+        secured
+    };
+    Ok(with_noise(callers, identity)?.map(come_in).boxed())
 }
 
 /// Secures each WebSocket.
-fn with_noise<T>(sockets: T, identity: &Identity) -> Result<Boxed<Secured>, noise::Error>
+pub(super) fn with_noise<T>(sockets: T, identity: &Identity) -> Result<Boxed<Secured>, noise::Error>
 where
     T: Transport<Error: Send + Sync + 'static, Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
