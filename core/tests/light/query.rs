@@ -164,6 +164,24 @@ fn headers_and_blocks_come_with_their_places() {
     assert_eq!(above, Outcome::Failed(QueryError::AboveTip { height: Height(272), tip: Height(271) }));
 }
 
+/// Who said nothing may have taken it: to pay again would be to pay twice.
+#[test]
+fn a_payment_that_some_refuse_and_others_say_nothing_to_is_not_refused() {
+    let (node, _) = with_payment();
+    let mut refusing = node.clone();
+    refusing.refuses = true;
+    let (honest, refusing) = (shared(node), shared(refusing));
+    let mut scene = Scene::new(&honest.borrow().spec, clock(&honest.borrow()));
+    scene.honest(&refusing);
+    scene.honest(&refusing);
+    scene.peer(&honest, |question, _| match question {
+        LightQuestion::Submit { .. } => Reply::Silence,
+        _ => Reply::Honest,
+    });
+    let outcome = scene.query(Query::Submit { transaction: Box::new(payment(address(5), 5)) });
+    assert!(matches!(&outcome, Outcome::Failed(QueryError::Unsure { reasons }) if reasons.len() == 2), "{outcome:?}");
+}
+
 #[test]
 fn a_payment_goes_to_several_nodes() {
     let (node, _) = with_payment();

@@ -1,7 +1,7 @@
 //! What peers are told: questions answered from the node's chain and mempool.
 //!
 //! Everything here reads the disk or holds a lock for a moment: it runs on blocking threads. An answer holds no more than one message may
-//! have, and a peer has few under way at once, so that what is held for peers is bounded ([`ANSWERS_MAX`] answers altogether).
+//! have, and a peer has few under way at once ([`ANSWERS_PER_PEER_MAX`]), which bounds what is held for it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use super::allowance::Rate;
 use crate::node::Node;
 use crate::store::StoreError;
 
-/// The most answers that are made or on their way at once, for all peers.
+/// The most answers that are made at once, for all peers.
 pub(super) const ANSWERS_MAX: usize = 48;
-/// The most of them for one peer. Further questions are turned down.
+/// The most answers that are made for one peer, or on their way to it. Further questions are turned down.
 pub(super) const ANSWERS_PER_PEER_MAX: usize = 8;
 
 /// Blocks that are on their way into the chain and already passed on: who hears of them asks for their transactions, or for them

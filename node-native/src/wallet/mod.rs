@@ -171,6 +171,15 @@ impl Wallet {
         &self.labels
     }
 
+    /// Checks that a label could be set.
+    ///
+    /// # Errors
+    /// [`WalletError::Labels`].
+    pub fn check_label(&self, subject: &str, text: &str) -> Result<(), WalletError> {
+        let set = self.labels.clone().set(subject, text);
+        set.map_err(|error| WalletError::Labels { name: self.name().to_owned(), error })
+    }
+
     /// Writes something beside an address or a payment, and keeps it.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ export type ErrorCode =
   | 'proof-other-block' | 'proof-other-transaction'
   // The light client: what it is asked.
   | 'unsupported' | 'timeout' | 'closed' | 'storage' | 'not-watching' | 'watch-too-many'
-  | 'query-too-many' | 'query-too-many-times' | 'query-not-found' | 'query-refused' | 'query-above-tip' | 'query-timeout'
+  | 'query-too-many' | 'query-too-many-times' | 'query-not-found' | 'query-refused' | 'query-unsure' | 'query-above-tip' | 'query-timeout'
   // The light client: nodes and the connections with them.
   | 'bad-address' | 'unreachable' | 'wrong-certificate' | 'wrong-peer' | 'unproven' | 'turned-down' | 'not-spoken' | 'malformed'
   | 'too-long' | 'page' | 'browser';

@@ -209,8 +209,10 @@ impl AccountState {
         if reached < self.anew_below {
             return true;
         }
-        // The account was looked for anew, and all coins are there again that can be.
-        let coins: BTreeSet<OutPoint> = self.ledger().coins().map(|coin| coin.outpoint).collect();
+        // The account was looked for anew, and all coins are there again that can be, and the change of those of its payments that came before this one.
+        let coins = self.ledger().coins().map(|coin| coin.outpoint);
+        let coins: BTreeSet<OutPoint> =
+            coins.chain(self.ledger().pending_coins().into_iter().map(|coin| coin.outpoint)).collect();
         let expiry = transaction.body.expiry_height;
         let is_payable = transaction.body.inputs.iter().all(|input| coins.contains(input))
             && (expiry == Height::GENESIS || expiry > reached);

@@ -53,6 +53,8 @@ struct Pending {
     /// What nodes said.
     taken: usize,
     refusals: Vec<String>,
+    /// Whether a question for it had no answer: whoever was asked may have done it.
+    is_unheard: bool,
     rates: Vec<Vec<FeeRate>>,
 }
 
@@ -108,6 +110,7 @@ impl Pending {
             rests_until: None,
             taken: 0,
             refusals: Vec::new(),
+            is_unheard: false,
             rates: Vec::new(),
         }
     }
@@ -140,7 +143,10 @@ impl Pending {
                 refusals: self.refusals.clone(),
             }),
             Query::Submit { .. } if !self.refusals.is_empty() => {
-                Some(Outcome::Failed(QueryError::Refused { reasons: self.refusals.clone() }))
+                let reasons = self.refusals.clone();
+                let error =
+                    if self.is_unheard { QueryError::Unsure { reasons } } else { QueryError::Refused { reasons } };
+                Some(Outcome::Failed(error))
             }
             Query::Fees { blocks } if !self.rates.is_empty() => {
                 let nodes = self.rates.len();
@@ -261,8 +267,13 @@ impl LightClient {
                 pending.without += 1;
                 return;
             }
-            Ending::Unavailable(_) | Ending::Failed => {
+            Ending::Unavailable(_) => {
                 pending.tries += 1;
+                return;
+            }
+            Ending::Failed => {
+                pending.tries += 1;
+                pending.is_unheard = true;
                 return;
             }
         };

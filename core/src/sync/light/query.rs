@@ -100,6 +100,12 @@ pub enum QueryError {
         /// What they said.
         reasons: Vec<String>,
     },
+    /// Some nodes refused a payment, and others gave no answer: they may have taken it.
+    #[error("some nodes refused it ({}) and others gave no answer: it may be on its way", reasons.join("; "))]
+    Unsure {
+        /// What was said.
+        reasons: Vec<String>,
+    },
     /// More waiting times than can be asked about.
     #[error("{found} waiting times: at most {LIGHT_FEES_MAX} can be asked about at once")]
     TooManyTimes {

@@ -14,7 +14,7 @@ use qbtc_core::wallet::derivation::AccountKey;
 use super::context::{Context, confirm};
 use super::effect::{Effect, Sent, View};
 use super::order::FeeOptions;
-use crate::cli::output::print_error;
+use crate::cli::output::{note, print_error};
 use crate::client::{Client, ClientError};
 use crate::wallet::source::{ChainSource, dependent_fees, is_refusal};
 use crate::wallet::{Unlocked, Wallet, WalletError, entropy, pending};
@@ -98,9 +98,16 @@ impl<'a> Desk<'a> {
             None => self.context.unlock(&self.wallet)?,
         };
         let transaction = unsigned.sign(&unlocked.key, &entropy()?)?;
-        send(&mut self.wallet, &self.node, &transaction, Some(&unlocked.key))?;
+        let txid = transaction.txid().to_string();
         if let Some(label) = &agree.label {
-            self.wallet.set_label(&transaction.txid().to_string(), label)?;
+            self.wallet.check_label(&txid, label).context("nothing was sent")?;
+        }
+        send(&mut self.wallet, &self.node, &transaction, Some(&unlocked.key))?;
+        if let Some(label) = &agree.label
+            && let Err(error) = self.wallet.set_label(&txid, label)
+        {
+            // An error would say that it was not sent.
+            note(&format!("note: payment {txid} is sent, but its label could not be kept: {error}"));
         }
         self.context.show(&Sent { effect })
     }

@@ -29,14 +29,11 @@ pub(super) struct Answered {
     id: InboundRequestId,
     channel: ResponseChannel<SyncAnswer>,
     answer: Option<Result<(SyncAnswer, usize), StoreError>>,
-    slots: Slots,
+    slot: OwnedSemaphorePermit,
 }
 
-/// The places of an answer among the peer's and among all. Free again when this is dropped.
-type Slots = [OwnedSemaphorePermit; 2];
-
-/// Answers that are on their way.
-pub(super) type Sending = HashMap<InboundRequestId, Slots>;
+/// Answers that are on their way, each with its place among the peer's: whoever takes them slowly keeps nobody else waiting.
+pub(super) type Sending = HashMap<InboundRequestId, OwnedSemaphorePermit>;
 
 impl Service {
     pub(super) fn sync_event(&mut self, event: ExchangeEvent<SyncQuestion, SyncAnswer>) {
@@ -79,26 +76,26 @@ impl Service {
         let (node, at_hand, all) = (self.node.clone(), self.at_hand.clone(), self.answers.clone());
         self.answering.push(Box::pin(async move {
             tokio::time::sleep(wait).await;
-            let slots = [all.acquire_owned().await.expect("it is never closed"), own];
+            let _making = all.acquire_owned().await.expect("it is never closed");
             let made = tokio::task::spawn_blocking(move || {
                 let answer = answer(&node, &at_hand, question)?;
                 let bytes = codec::encoded_len(&answer);
                 Ok((answer, bytes))
             });
             // None, if the runtime ends.
-            Answered { peer: id, id: request, channel, answer: made.await.ok(), slots }
+            Answered { peer: id, id: request, channel, answer: made.await.ok(), slot: own }
         }));
     }
 
     pub(super) fn answered(&mut self, answered: Answered) {
-        let Answered { peer, id, channel, answer, slots } = answered;
+        let Answered { peer, id, channel, answer, slot } = answered;
         match answer {
             Some(Ok((answer, bytes))) => {
                 if let Some(peer) = self.peers.by_id(&peer) {
                     peer.budget.spend(bytes, Instant::now());
                 }
                 if self.swarm.behaviour_mut().sync.send_response(channel, answer).is_ok() {
-                    self.sending.insert(id, slots);
+                    self.sending.insert(id, slot);
                 }
             }
             Some(Err(error)) => tracing::error!("a peer's question cannot be answered: {error}"),

@@ -195,6 +195,7 @@ impl From<QueryError> for Failure {
             QueryError::TooMany => "query-too-many",
             QueryError::NotFound { .. } => "query-not-found",
             QueryError::Refused { .. } => "query-refused",
+            QueryError::Unsure { .. } => "query-unsure",
             QueryError::TooManyTimes { .. } => "query-too-many-times",
             QueryError::AboveTip { .. } => "query-above-tip",
             QueryError::TimedOut => "query-timeout",

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use wasm_split_helpers::wasm_split;
@@ -56,7 +57,7 @@ pub(crate) fn open(wallet: WalletState, task: Task) -> Result<Work, Missing> {
         let spec = wallet.spec();
         match task {
             Task::Create(new) => {
-                let (words, birthday) = new.keys()?;
+                let (words, birthday) = new.keys(&spec)?;
                 wallet.create(&spec, &words, birthday, &new.passphrase, new.restored.is_some()).await
             }
             Task::Unlock(passphrase) => wallet.unlock(&spec, &passphrase).await,
@@ -75,11 +76,14 @@ pub(crate) fn open(wallet: WalletState, task: Task) -> Result<Work, Missing> {
 
 impl New {
     /// The entropy of the words, and the height below which nothing was paid to them.
-    fn keys(&self) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
+    fn keys(&self, spec: &ChainSpec) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
         match &self.restored {
             Some((words, birthday)) => Ok((parsed_words(words)?, parsed_height(birthday)?)),
-            // Nothing can have been paid to fresh words below the next block.
-            None => Ok((Zeroizing::new(entropy()?.to_vec()), Height(self.tip.saturating_add(1)))),
+            // Nothing can have been paid to fresh words below the next block; but the newest may be replaced.
+            None => {
+                let birthday = self.tip.saturating_sub(spec.consensus().coinbase_maturity);
+                Ok((Zeroizing::new(entropy()?.to_vec()), Height(birthday)))
+            }
         }
     }
 }

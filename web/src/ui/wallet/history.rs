@@ -7,7 +7,7 @@ use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
 use qbtc_core::wallet::ledger::TxEntry;
 
-use super::send::{Review, WAITS};
+use super::send::{Review, WAITS, rate};
 use super::state::WalletState;
 use crate::browser::light::Light;
 use crate::browser::{fetch, source};
@@ -176,12 +176,12 @@ async fn build(
     takes_back: bool,
 ) -> Result<(Effect, UnsignedTx), String> {
     let dependent_fees = dependent_fees(&txid).await;
-    let usual = source::fees(light, &WAITS).await.map_or(0, |fees| fees.fee_rate_min);
+    let usual = rate(source::fees(light, &WAITS).await.ok().as_ref(), 0);
     let current = wallet.current.get_untracked();
     wallet.accounts.with_untracked(|accounts| {
         let state = accounts.get(current).ok_or(text::LOCKED)?;
-        let rate = state.own_rate(&txid).quanta_per_1000_bytes().saturating_mul(2).max(usual);
-        let fee_rate = FeeRate::from_quanta_per_1000_bytes(rate);
+        let doubled = state.own_rate(&txid).quanta_per_1000_bytes().saturating_mul(2);
+        let fee_rate = FeeRate::from_quanta_per_1000_bytes(doubled).max(usual);
         let replacement = Replacement { takes_back, fee_rate, dependent_fees };
         let unsigned = state.replace(&txid, replacement, &wallet.spec()).map_err(|error| error.to_string())?;
         Ok::<_, String>((Effect::of(&unsigned, state.book()), unsigned))

@@ -128,7 +128,7 @@ impl WalletState {
                 // What does not fit was overtaken by what is known here. Either way it is settled.
                 let _ = self.apply(account, &made.change, &spec);
                 self.done.update_value(|done| done.add(&[made.number]));
-                self.keep_all().await;
+                drop(self.keep_all().await);
             }
             Said::Changed(_) => {}
         }
@@ -154,7 +154,7 @@ impl WalletState {
             self.unsaid.set_value(Unsaid::default());
             self.keeps.set(true);
             // Whoever has told nobody meanwhile hears that there is somebody again.
-            self.keep_all().await;
+            drop(self.keep_all().await);
         });
     }
 
@@ -317,12 +317,16 @@ impl WalletState {
     pub(crate) async fn change_current(self, spec: &ChainSpec, change: Change) -> Result<(), String> {
         let current = self.current.get_untracked();
         self.apply(current, &change, spec)?;
-        self.have_kept(current, change).await;
+        // That it could not be written down is shown until it could.
+        let _ = self.have_kept(current, change).await;
         Ok(())
     }
 
     /// Has a change kept, by this tab or by the one that keeps the wallet.
-    async fn have_kept(self, account: usize, change: Change) {
+    ///
+    /// # Errors
+    /// A sentence, if this tab could not write it down.
+    async fn have_kept(self, account: usize, change: Change) -> Result<(), String> {
         if self.is_keeping() {
             return self.keep_all().await;
         }
@@ -330,6 +334,7 @@ impl WalletState {
         let made = Made { number: js_sys::Math::random().to_bits(), account, change };
         self.unsaid.update_value(|unsaid| unsaid.add(made.clone()));
         self.say(&Said::Changed(made));
+        Ok(())
     }
 
     /// Notes a payment and hands it to the network, in this order: it can be out whatever becomes of this document while nodes are asked.
@@ -341,12 +346,18 @@ impl WalletState {
         let back = self.accounts.with_untracked(|accounts| {
             accounts.get(account).map(|state| Change::taking_back(state, &transaction)).ok_or(text::LOCKED)
         })?;
-        self.change_current(spec, Change::Sent(Box::new(transaction.clone()))).await?;
+        let sent = Change::Sent(Box::new(transaction.clone()));
+        self.apply(account, &sent, spec)?;
+        if let Err(why) = self.have_kept(account, sent).await {
+            // Nobody would know of it once this document is closed.
+            let _ = self.apply(account, &back, spec);
+            return Err(why);
+        }
         let handed = source::submit(self.shared.light, &transaction).await;
         if let Handed::Refused(why) = handed {
             // A wallet that was locked meanwhile is told when it opens.
             let _ = self.apply(account, &back, spec);
-            self.have_kept(account, back).await;
+            let _ = self.have_kept(account, back).await;
             return Err(why);
         }
         Ok(handed)
@@ -437,7 +448,7 @@ impl WalletState {
             self.is_dirty.set_value(true);
             let keep = move || {
                 if self.is_dirty.get_value() && self.is_keeping() {
-                    spawn_local(async move { self.keep_all().await });
+                    spawn_local(async move { drop(self.keep_all().await) });
                 }
             };
             set_timeout(keep, KEEP_PAUSE);
@@ -445,11 +456,20 @@ impl WalletState {
     }
 
     /// Writes everything down, and tells the other tabs. That it could not be is shown until it could.
-    async fn keep_all(self) {
+    ///
+    /// # Errors
+    /// The same sentence.
+    async fn keep_all(self) -> Result<(), String> {
         let done = self.done.try_update_value(Done::take).unwrap_or_default();
         match self.write_down().await {
-            Ok(()) => self.say(&Said::Kept { done }),
-            Err(_) => self.done.update_value(|now| now.add(&done)),
+            Ok(()) => {
+                self.say(&Said::Kept { done });
+                Ok(())
+            }
+            Err(error) => {
+                self.done.update_value(|now| now.add(&done));
+                Err(error.sentence())
+            }
         }
     }
 

@@ -256,7 +256,7 @@ pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect
             {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
             <div class="row">
                 <button class="button primary" type="button" disabled=is_busy on:click=confirm>{move || if is_busy.get() { text::SIGNING } else { text::SIGN_AND_SEND }}</button>
-                <button class="button plain" type="button" on:click=move |_| effect.set(None)>{text::BACK}</button>
+                <button class="button plain" type="button" disabled=is_busy on:click=move |_| effect.set(None)>{text::BACK}</button>
             </div>
         </section>
     }

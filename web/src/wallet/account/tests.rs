@@ -170,13 +170,16 @@ fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
     let (mut state, spec) = (funded(), ChainSpec::dev());
     let transaction = state.pay(&order(100_000_000), &spec).unwrap().sign(&key(), &[3; 32]).unwrap();
     state.sent(&transaction, Some(&key())).unwrap();
+    // Another one, from what the first has left.
+    let transaction = state.pay(&order(200_000_000), &spec).unwrap().sign(&key(), &[4; 32]).unwrap();
+    state.sent(&transaction, Some(&key())).unwrap();
     let spendable = state.balance(&spec);
     let address = Address::from_bytes([9; 32]);
     assert_ne!(state.receive_address(), Some(address));
 
     state.go_back(None);
     state.take_proven(mark(0), &[], Some(&key())).unwrap();
-    assert_eq!(state.own().len(), 1, "its coin has not come yet");
+    assert_eq!(state.own().len(), 2, "their coin has not come yet");
     let coin = funded();
     let coin = coin.ledger().coins().next().unwrap();
     let lock = Lock::Address(coin.address);
@@ -186,9 +189,9 @@ fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
     for height in 2..=20 {
         state.take_proven(mark(height), &[], Some(&key())).unwrap();
     }
-    assert_eq!((state.own().len(), state.balance(&spec)), (1, spendable));
+    assert_eq!((state.own().len(), state.balance(&spec)), (2, spendable));
 
-    // Where the coin does not come back, neither does the payment.
+    // Where the coin does not come back, neither do the payments.
     state.go_back(None);
     state.take_proven(mark(20), &[], Some(&key())).unwrap();
     assert_eq!(state.own().len(), 0);
