@@ -1,7 +1,8 @@
 //! Where the light client begins: the addresses that the node tells of itself, those left out that this browser cannot reach, and the page's own.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+
+use qbtc_core::net::browser::{Address, PeerId};
 
 /// The most addresses that are taken from a node.
 pub const ADDRESSES_MAX: usize = 32;
@@ -35,31 +36,29 @@ fn place(address: &str) -> Option<&str> {
     address.split('/').nth(2).filter(|place| !place.is_empty())
 }
 
-/// The WebSocket address of the node that served a page of this origin, such as `http://127.0.0.1:8080`: the node takes it at the page's own.
+/// The address by WebSocket of the node that served a page of this origin, such as `http://127.0.0.1:8080`: the node takes it at the page's own. None, of what is
+/// neither HTTP nor HTTPS.
 #[must_use]
-pub fn at_origin(origin: &str, peer_id: &str) -> Option<String> {
+pub fn at_origin(origin: &str, peer: PeerId) -> Option<Address> {
     let (scheme, authority) = origin.split_once("://")?;
-    let (port, carrier) = match scheme {
-        "http" => (80, "ws"),
-        "https" => (443, "tls/ws"),
+    let (default, is_secure) = match scheme {
+        "http" => (80, false),
+        "https" => (443, true),
         _ => return None,
     };
     // The last colon of an IPv6 address stands within brackets.
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         Some((host, port)) => (host, port.parse().ok()?),
-        None => (authority, port),
+        None => (authority, default),
     };
-    let (kind, host) = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(host) => ("ip6", host),
-        None if host.parse::<Ipv4Addr>().is_ok() => ("ip4", host),
-        None => ("dns", host),
-    };
-    Some(format!("/{kind}/{host}/tcp/{port}/{carrier}/p2p/{peer_id}"))
+    Some(Address::WebSocket { host: host.to_owned(), port, is_secure, peer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PEER: PeerId = PeerId([7; 32]);
 
     fn dials(hosts: &[&str]) -> Vec<String> {
         hosts.iter().map(|host| format!("/ip4/{host}/udp/9/webrtc-direct/certhash/uE/p2p/12D3A")).collect()
@@ -89,17 +88,19 @@ mod tests {
     #[test]
     fn the_page_s_own_address_is_one_by_websocket() {
         let expected = [
-            ("http://127.0.0.1:8080", "/ip4/127.0.0.1/tcp/8080/ws/p2p/12D"),
-            ("http://localhost:8080", "/dns/localhost/tcp/8080/ws/p2p/12D"),
-            ("http://[2001:db8::1]", "/ip6/2001:db8::1/tcp/80/ws/p2p/12D"),
-            ("http://[::1]:9", "/ip6/::1/tcp/9/ws/p2p/12D"),
-            ("https://node.example", "/dns/node.example/tcp/443/tls/ws/p2p/12D"),
+            ("http://127.0.0.1:8080", "/ip4/127.0.0.1/tcp/8080/ws/p2p/"),
+            ("http://localhost:8080", "/dns/localhost/tcp/8080/ws/p2p/"),
+            ("http://[2001:db8::1]", "/ip6/2001:db8::1/tcp/80/ws/p2p/"),
+            ("http://[::1]:9", "/ip6/::1/tcp/9/ws/p2p/"),
+            ("https://node.example", "/dns/node.example/tcp/443/tls/ws/p2p/"),
         ];
         for (origin, address) in expected {
-            assert_eq!(at_origin(origin, "12D").as_deref(), Some(address), "{origin}");
+            let found = at_origin(origin, PEER).unwrap();
+            assert_eq!(found.to_string(), format!("{address}{PEER}"));
+            assert_eq!(found.to_string().parse(), Ok(found), "it is the same as one that was told");
         }
         for strange in ["null", "file://", "chrome-extension://abc", "http://h:port"] {
-            assert_eq!(at_origin(strange, "12D"), None, "{strange}");
+            assert_eq!(at_origin(strange, PEER), None, "{strange}");
         }
     }
 

@@ -240,7 +240,8 @@ async fn nodes_of_server() -> Vec<String> {
     let Ok(network) = fetch::json::<Network>(path::NETWORK).await else { return Vec::new() };
     let host = web_sys::window().and_then(|window| window.location().hostname().ok()).unwrap_or_default();
     let mut nodes = reachable(&network.dials, &host);
-    nodes.extend(network.peer_id.and_then(|peer_id| at_origin(&own_origin(), &peer_id)));
+    let peer = network.peer_id.and_then(|peer_id| peer_id.parse().ok());
+    nodes.extend(peer.and_then(|peer| at_origin(&own_origin(), peer)).map(|address| address.to_string()));
     nodes
 }
 
