@@ -8,10 +8,12 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::address_book::{AddressBook, BookError};
-use super::derivation::AccountKey;
-use super::ledger::{BlockMark, Ledger, LedgerError, OwnedCoin, TxEffects};
+use super::derivation::{AccountKey, Branch};
+use super::ledger::{Balance, BlockMark, Ledger, LedgerError, OwnedCoin, TxEffects};
 use crate::hash::Txid;
 use crate::lock::Address;
+use crate::spec::ChainSpec;
+use crate::units::Height;
 
 /// An account's addresses, coins and history. Shells keep it as `codec::encode(&account)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,39 @@ impl Account {
         &self.ledger
     }
 
+    /// The height of the last block that was looked at, 0 before the first.
+    #[must_use]
+    pub fn height(&self) -> Height {
+        self.ledger.tip().map_or(Height::GENESIS, |tip| tip.height)
+    }
+
+    /// The height of the block that comes next.
+    #[must_use]
+    pub fn next_height(&self) -> Height {
+        self.height().next().unwrap_or(self.height())
+    }
+
+    /// How much money there is for a transaction in the next block.
+    #[must_use]
+    pub fn balance(&self, spec: &ChainSpec) -> Balance {
+        self.ledger.balance(self.next_height(), spec.consensus().coinbase_maturity)
+    }
+
+    /// The coins that a transaction in the next block may spend.
+    #[must_use]
+    pub fn spendable(&self, spec: &ChainSpec) -> Vec<OwnedCoin> {
+        self.ledger.spendable(self.next_height(), spec.consensus().coinbase_maturity)
+    }
+
+    /// How many receive addresses in a row were given away, up to the newest, and have not been paid to. Once they are more than the gap
+    /// limit, somebody who looks for the account anew from its words alone stops before the newest ones.
+    #[must_use]
+    pub fn unpaid_receive_addresses(&self) -> u32 {
+        let received = self.ledger.history().flat_map(|entry| &entry.received);
+        let paid = received.filter(|coin| coin.path.branch == Branch::Receive).map(|coin| coin.path.index.to_u32() + 1);
+        self.book.used_below(Branch::Receive).saturating_sub(paid.max().unwrap_or(0))
+    }
+
     /// Takes in a block: marks the addresses that it pays to as used, extends the window if the secret is given, and takes in its
     /// transactions. See [`Ledger::apply`].
     ///
@@ -116,6 +151,20 @@ impl Account {
     /// Forgets a pending transaction. See [`Ledger::drop_pending`].
     pub fn drop_pending(&mut self, txid: &Txid) {
         self.ledger.drop_pending(txid);
+    }
+
+    /// Forgets a transaction that the account has made and nobody wants. The change address at the end of those in use, if it alone was to
+    /// pay it, is free again: nobody has seen it.
+    pub(super) fn drop_own_pending(&mut self, txid: &Txid) {
+        let entry = self.ledger.entry(txid).filter(|entry| entry.block.is_none());
+        let change: Vec<_> = entry.iter().flat_map(|entry| &entry.received).map(|coin| coin.address).collect();
+        self.ledger.drop_pending(txid);
+        for address in change {
+            let is_paid = self.ledger.history().flat_map(|entry| &entry.received).any(|coin| coin.address == address);
+            if !is_paid {
+                self.book.free_last_change(&address);
+            }
+        }
     }
 
     /// Marks what is paid to, and repeats with the addresses that this adds, until it adds none. Each round needs an output to an
@@ -221,6 +270,18 @@ mod tests {
         account.rewind(block(0)).unwrap();
         assert_eq!(account.ledger().history().count(), 0);
         assert_eq!(account.book().next_unused(Branch::Receive).unwrap().1, address(1));
+    }
+
+    #[test]
+    fn addresses_that_nobody_pays_to_are_counted() {
+        let mut account = account(4);
+        assert_eq!(account.unpaid_receive_addresses(), 0);
+        account.book_mut().mark_used(&address(2));
+        assert_eq!(account.unpaid_receive_addresses(), 3);
+        let outputs = paying(&[address(1)]);
+        let effects = TxEffects::of_coinbase(Txid::from_bytes([1; 32]), &outputs);
+        account.apply(block(1), &[effects], Some(&secret())).unwrap();
+        assert_eq!(account.unpaid_receive_addresses(), 1);
     }
 
     #[test]

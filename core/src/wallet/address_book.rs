@@ -123,6 +123,12 @@ impl AddressBook {
         self.layout
     }
 
+    /// How many unused addresses lie ahead of the last used one.
+    #[must_use]
+    pub const fn gap_limit(&self) -> u32 {
+        self.gap_limit
+    }
+
     /// How many addresses both branches hold together.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -176,6 +182,23 @@ impl AddressBook {
         let list = self.list_mut(path.branch);
         list.used_below = list.used_below.max(path.index.to_u32() + 1);
         Some(path)
+    }
+
+    /// How many addresses of a branch, from the first on, were seen or given away.
+    #[must_use]
+    pub const fn used_below(&self, branch: Branch) -> u32 {
+        self.list(branch).used_below
+    }
+
+    /// Notes that the last change address in use was shown to nobody after all. Any other stays used.
+    pub(super) fn free_last_change(&mut self, address: &Address) {
+        let last = self.change.used_below.checked_sub(1);
+        let path = self.path_of(address).filter(|path| path.branch == Branch::Change);
+        if let Some((path, last)) = path.zip(last)
+            && path.index.to_u32() == last
+        {
+            self.change.used_below = last;
+        }
     }
 
     /// Fills both gaps from the account's secret, and returns how many addresses were added.

@@ -17,6 +17,9 @@
 //! | [`coin_selection`] | which coins a payment spends |
 //! | [`builder`] | payments |
 //! | [`replacement`] | fee bump and cancellation |
+//! | [`pay`] | both from what an account knows |
+//! | [`outbox`] | own payments that are in no block yet |
+//! | [`waiting`] | what waits in a node's mempool, and whether it is right |
 //! | [`partial`] | a transaction on its way through several signers |
 //! | [`message`] | texts signed for an address |
 //! | [`keystore`] | the encrypted file |
@@ -31,10 +34,13 @@ pub mod layout;
 pub mod ledger;
 pub mod message;
 pub mod mnemonic;
+pub mod outbox;
 pub mod partial;
 pub mod passphrase;
+pub mod pay;
 pub mod replacement;
 pub mod size;
+pub mod waiting;
 
 #[cfg(test)]
 mod checks;

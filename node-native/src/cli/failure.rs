@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use qbtc_core::hash::Txid;
 use qbtc_core::wallet::keystore::KeystoreError;
 use serde_json::{Value, json};
 
@@ -12,6 +13,17 @@ const FAILED: u8 = 1;
 const NOT_UNDERSTOOD: u8 = 2;
 const NO_NODE: u8 = 3;
 const WRONG_PASSPHRASE: u8 = 4;
+const MAYBE_SENT: u8 = 5;
+
+/// A payment that is signed and kept, and of which the node did not say whether it took it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "payment {txid} is signed and kept, but the node did not say whether it took it: `qbtc wallet sync` sends it again"
+)]
+pub(super) struct MaybeSent {
+    /// The payment.
+    pub(super) txid: Txid,
+}
 
 /// Tells what is wrong, and gives the exit code for it.
 pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
@@ -21,7 +33,11 @@ pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
             Some(ClientError::Rpc { code, .. }) => Some(*code),
             _ => None,
         });
-        print_error(&as_value(code, &sentence(error), rpc_code));
+        let mut value = as_value(code, &sentence(error), rpc_code);
+        if let Some(MaybeSent { txid }) = error.downcast_ref() {
+            value["error"]["txid"] = json!(txid);
+        }
+        print_error(&value);
     } else {
         print_error(&format_args!("error: {}", sentence(error)));
     }
@@ -51,6 +67,9 @@ fn usage_sentence(text: &str) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<MaybeSent>() {
+        return MAYBE_SENT;
+    }
     for cause in error.chain() {
         match cause.downcast_ref() {
             Some(ClientError::Rpc { .. }) => return FAILED,
@@ -90,6 +109,8 @@ mod tests {
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::WrongPassphrase).context("cannot open")), 4);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::HeaderDamaged)), 1);
         assert_eq!(exit_code(&anyhow::anyhow!("other")), 1);
+        let silent = anyhow::Error::new(ClientError::Unauthorized { url: String::new() });
+        assert_eq!(exit_code(&silent.context(MaybeSent { txid: Txid::ZERO })), 5);
     }
 
     #[test]

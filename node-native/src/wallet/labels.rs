@@ -96,14 +96,18 @@ impl Labels {
         self.iter().map(|(subject, text)| Label { subject: subject.to_owned(), text: text.to_owned() }).collect()
     }
 
-    /// The notes that a keystore has kept.
+    /// The notes that a keystore has kept, with blanks for line breaks and control characters, which other programs may write.
     ///
-    /// # Errors
-    /// [`LabelError`], for notes that no wallet of ours has written.
-    pub fn from_keystore(labels: &[Label]) -> Result<Self, LabelError> {
+    /// # Panics
+    /// For more or longer ones than a keystore can hold.
+    #[must_use]
+    pub fn from_keystore(labels: &[Label]) -> Self {
+        let plain = |text: &str| text.replace(char::is_control, " ");
         let mut all = Self::default();
-        labels.iter().try_for_each(|label| all.set(&label.subject, &label.text))?;
-        Ok(all)
+        for Label { subject, text } in labels {
+            all.set(&plain(subject), &plain(text)).expect("a keystore's bounds are the same");
+        }
+        all
     }
 
     /// The file's bytes.
@@ -177,7 +181,9 @@ mod tests {
         assert!(text.contains("{\"type\":\"addr\",\"ref\":\"dbqs1abc\",\"label\":\"rent, \\\"June\\\"\"}\n"), "{text}");
         assert!(text.contains("\"type\":\"tx\""), "{text}");
         assert_eq!(Labels::from_bytes(&bytes), Ok(labels.clone()));
-        assert_eq!(Labels::from_keystore(&labels.to_keystore()), Ok(labels.clone()));
+        assert_eq!(Labels::from_keystore(&labels.to_keystore()), labels);
+        let other = Label { subject: "a".to_owned(), text: "two\nlines\u{85}".to_owned() };
+        assert_eq!(Labels::from_keystore(&[other]).of("a"), Some("two lines "));
         labels.set("dbqs1abc", "").unwrap();
         assert_eq!((labels.of("dbqs1abc"), labels.of(&txid)), (None, Some("täglich Brot")));
         let other = b"{\"type\":\"xpub\",\"ref\":\"a\",\"label\":\"b\"}\n\n";

@@ -14,7 +14,6 @@
 //! | `headers` | what a wallet checks of headers |
 //! | [`sync`] | following the chain by compact filters |
 //! | [`pending`] | transactions that are in no block yet |
-//! | [`spend`] | payments, and what replaces them |
 
 pub mod envelope;
 mod error;
@@ -23,7 +22,6 @@ mod headers;
 pub mod labels;
 pub mod pending;
 pub mod source;
-pub mod spend;
 pub mod state;
 pub mod sync;
 pub mod watched;
@@ -33,6 +31,7 @@ use std::path::Path;
 use qbtc_core::crypto::ENTROPY_BYTES;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
+use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, CoinType};
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, KeystoreError};
 
@@ -74,23 +73,27 @@ pub struct Unlocked {
 }
 
 impl Wallet {
-    /// Makes a wallet of this content in a folder of wallets. Its labels lie open in a file of their own.
+    /// Makes a wallet of this content in a folder of wallets, which looks for payments so many unpaid addresses ahead. Its labels lie
+    /// open in a file of their own.
     ///
     /// # Errors
     /// [`WalletError`], if there is one of this name already, or it cannot be written.
+    ///
+    /// # Panics
+    /// For a gap beyond [`AddressBook::GAP_LIMIT_MAX`].
     pub fn create(
         wallets: &Path,
         name: &str,
         spec: &ChainSpec,
         mut content: KeystoreContent,
+        gap_limit: u32,
         passphrase: &str,
     ) -> Result<(Self, Unlocked), WalletError> {
         let labels = Labels::from_keystore(&std::mem::take(&mut content.labels));
-        let labels = labels.map_err(|error| WalletError::Labels { name: name.to_owned(), error })?;
         let refused = |error| WalletError::Keystore { name: name.to_owned(), error };
         let keystore = Keystore::seal(&content, passphrase, KdfParams::default(), &entropy()?).map_err(refused)?;
         let key = account_key(&content, spec);
-        let state = WalletState::new(spec, content.layout, content.birthday, &key);
+        let state = WalletState::new(spec, content.layout, content.birthday, gap_limit, &key);
         let folder = WalletFolder::create(wallets, name, &KeyFile::Sealed(keystore.to_bytes()), &state.to_bytes())?;
         let wallet = Self { folder, keys: Keys::Sealed(keystore), state, labels };
         if wallet.labels.iter().len() > 0 {
@@ -301,17 +304,18 @@ impl FoundWallet {
         from: Option<Height>,
     ) -> Result<(Wallet, Option<Unlocked>), WalletError> {
         let refused = |error| WalletError::Keystore { name: self.folder.name().to_owned(), error };
+        // Whatever is wrong with what was known is no reason not to begin anew.
+        let known = self.state().ok().flatten().filter(|known| *known.chain() == spec.chain_id());
+        let gap_limit = known.as_ref().map_or(AddressBook::GAP_LIMIT, |known| known.book().gap_limit());
         let (mut state, unlocked) = match &self.keys {
             Keys::Watched(watched) => (WalletState::watching(watched), None),
             Keys::Sealed(keystore) => {
                 let content = keystore.open(passphrase).map_err(refused)?;
                 let key = account_key(&content, spec);
                 let birthday = from.map_or(content.birthday, |from| from.min(content.birthday));
-                (WalletState::new(spec, content.layout, birthday, &key), Some(Unlocked { key, content }))
+                (WalletState::new(spec, content.layout, birthday, gap_limit, &key), Some(Unlocked { key, content }))
             }
         };
-        // Whatever is wrong with what was known is no reason not to begin anew.
-        let known = self.state().ok().flatten().filter(|known| *known.chain() == spec.chain_id());
         if let Some(known) = known {
             let is_within = |from: &Height| *from > known.birthday() && known.is_of_same_wallet(&state);
             match from.filter(is_within) {
@@ -349,13 +353,10 @@ pub fn entropy() -> Result<[u8; ENTROPY_BYTES], WalletError> {
     Ok(bytes)
 }
 
-/// The first account of a chain: main has keys of its own, all others share theirs.
+/// The account on a chain: main has keys of its own, all others share theirs.
 fn account_key(content: &KeystoreContent, spec: &ChainSpec) -> AccountKey {
-    AccountKey::derive(&content.mnemonic.to_seed(""), AccountPath::first(coin_type(spec)))
-}
-
-fn coin_type(spec: &ChainSpec) -> CoinType {
-    CoinType::of_chain(spec)
+    let path = AccountPath { coin: CoinType::of_chain(spec), account: content.account };
+    AccountKey::derive(&content.mnemonic.to_seed(""), path)
 }
 
 #[cfg(test)]

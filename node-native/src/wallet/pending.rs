@@ -1,21 +1,16 @@
 //! Transactions that are in no block yet: the wallet's own, which it hands to the node until they are mined or expire, and those of
 //! others that wait in the node's pool and touch the wallet.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use qbtc_core::codec;
-use qbtc_core::crypto::verify_serial;
 use qbtc_core::hash::Txid;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::{OutPoint, Transaction, TxBody};
-use qbtc_core::units::Height;
-use qbtc_core::utxo::{Coin, CoinView};
-use qbtc_core::verify::{VerifiedCache, check_transaction, resolve_transaction};
-use qbtc_core::wallet::account::{AccountError, Applied};
+use qbtc_core::tx::Transaction;
+use qbtc_core::wallet::account::AccountError;
 use qbtc_core::wallet::derivation::AccountKey;
-use qbtc_core::wallet::ledger::{LedgerError, OwnedCoin, TxEffects};
+use qbtc_core::wallet::ledger::{LedgerError, TxEffects};
+use qbtc_core::wallet::waiting::OwnCoins;
 
 use super::source::ChainSource;
 use super::state::WalletState;
@@ -73,10 +68,11 @@ pub fn follow_pending(
 ) -> Result<PendingReport, PendingError> {
     let mut report = PendingReport::default();
     let waiting: BTreeSet<Txid> = source.waiting()?.into_iter().collect();
-    add_own_again(state, secret)?;
-    let pending: Vec<Txid> = pending_of(state);
+    state.settle_own(secret);
+    // Parents first: a node takes no payment of coins that it has not heard of.
+    let pending: Vec<Txid> = state.ledger().pending().map(|entry| entry.txid).collect();
     for txid in pending.iter().filter(|txid| !waiting.contains(txid)) {
-        match state.own(txid).cloned() {
+        match state.outbox().get(txid).cloned() {
             Some(transaction) => match source.submit(&transaction) {
                 Ok(()) => report.sent_again.push(*txid),
                 Err(ClientError::Rpc { message, .. }) => report.refused.push((*txid, message)),
@@ -97,13 +93,13 @@ pub fn follow_pending(
         report.too_many = Some(waiting.len());
         return Ok(report);
     };
-    let (mut coins, next) = (OwnCoins::of(state), state.height().next().unwrap_or_default());
+    let (mut coins, next) = (OwnCoins::of(state.account()), state.account().next_height());
     for (txid, transaction) in parents_first(arriving) {
         if !coins.are_left_or_rightly_spent(&transaction, next, spec) {
             report.unproven.push(txid);
             continue;
         }
-        match add(state, &transaction.body, secret) {
+        match state.account.add_pending(&TxEffects::of_transaction(&transaction.body), secret) {
             Ok(applied) => report.arrived.extend(applied.touched),
             // A wallet that is paid by so many goes on without those that are left: it sees them once they are mined.
             Err(AccountError::Ledger(LedgerError::TooManyPending)) => report.too_many = Some(waiting.len()),
@@ -133,94 +129,6 @@ fn fetch(source: &impl ChainSource, txids: &[Txid]) -> Result<Option<Vec<(Txid, 
         }
     }
     Ok(Some(fetched))
-}
-
-/// The wallet's coins, mined and pending, spent by what waits or not.
-struct OwnCoins(BTreeMap<OutPoint, Coin>);
-
-impl OwnCoins {
-    fn of(state: &WalletState) -> Self {
-        let mut coins = Self(BTreeMap::new());
-        state.ledger().coins().for_each(|coin| coins.insert(coin));
-        let pending = state.ledger().history().take_while(|entry| entry.block.is_none());
-        pending.flat_map(|entry| &entry.received).for_each(|coin| coins.insert(coin));
-        coins
-    }
-
-    fn insert(&mut self, coin: &OwnedCoin) {
-        let OwnedCoin { outpoint, amount, address, is_coinbase, .. } = *coin;
-        let height = coin.height.unwrap_or(Height::GENESIS);
-        self.0.insert(outpoint, Coin { amount, address, height, is_coinbase });
-    }
-
-    /// Whether a transaction leaves these coins alone, or shows by valid signatures that it may spend them in a block of this height.
-    /// Without that, a node could make the wallet believe that its money is on its way to somebody.
-    fn are_left_or_rightly_spent(&self, transaction: &Transaction, height: Height, spec: &ChainSpec) -> bool {
-        if !transaction.body.inputs.iter().any(|input| self.0.contains_key(input)) {
-            return true;
-        }
-        let Ok(checked) = check_transaction(transaction.clone(), spec.consensus()) else { return false };
-        let resolved = resolve_transaction(&Arc::new(checked), height, self, &VerifiedCache::new(0), spec);
-        resolved.is_ok_and(|resolved| verify_serial(&resolved.jobs()).is_ok())
-    }
-}
-
-impl CoinView for OwnCoins {
-    type Error = Infallible;
-
-    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, Infallible> {
-        Ok(self.0.get(outpoint).copied())
-    }
-}
-
-fn add(state: &mut WalletState, body: &TxBody, secret: Option<&AccountKey>) -> Result<Applied, AccountError> {
-    state.account.add_pending(&TxEffects::of_transaction(body), secret)
-}
-
-/// Takes in a transaction that the wallet has made, before it is handed to a node: whatever happens then, it is not forgotten.
-///
-/// # Errors
-/// [`AccountError`], with the wallet as it was.
-pub fn add_own(
-    state: &mut WalletState,
-    transaction: &Transaction,
-    secret: Option<&AccountKey>,
-) -> Result<(), AccountError> {
-    add(state, &transaction.body, secret)?;
-    if state.own(&transaction.txid()).is_none() {
-        state.own.push(transaction.clone());
-    }
-    let pending = pending_of(state);
-    state.own.retain(|transaction| pending.contains(&transaction.txid()));
-    Ok(())
-}
-
-/// Takes in again what the wallet had sent before it looked through the chain anew: what it can still pay with the coins that it has
-/// found, and has not expired. Forgets of its own transactions those that are mined or can no longer be.
-fn add_own_again(state: &mut WalletState, secret: Option<&AccountKey>) -> Result<(), AccountError> {
-    for transaction in std::mem::take(&mut state.own) {
-        let TxBody { inputs, expiry_height, .. } = &transaction.body;
-        let is_expired = *expiry_height != Height::GENESIS && *expiry_height <= state.height();
-        let ledger = state.ledger();
-        // Every coin that no pending transaction spends, however young.
-        let free = ledger.spendable(Height(u32::MAX), 0).into_iter().chain(ledger.pending_coins());
-        let free: BTreeSet<OutPoint> = free.map(|coin| coin.outpoint).collect();
-        let is_pending = ledger.entry(&transaction.txid()).map(|entry| entry.block.is_none());
-        let can_be_paid = || !is_expired && inputs.iter().all(|input| free.contains(input));
-        if is_pending.unwrap_or_else(can_be_paid) {
-            add(state, &transaction.body, secret)?;
-            state.own.push(transaction);
-        }
-    }
-    Ok(())
-}
-
-/// What is in no block, parents first: a node takes no payment of coins that it has not heard of.
-fn pending_of(state: &WalletState) -> Vec<Txid> {
-    let mut pending: Vec<_> =
-        state.ledger().history().filter(|entry| entry.block.is_none()).map(|entry| entry.txid).collect();
-    pending.reverse();
-    pending
 }
 
 /// The same transactions, each behind those whose outputs it spends. At most [`WalletState::SEEN_MAX`] of them.

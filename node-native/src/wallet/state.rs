@@ -8,11 +8,12 @@ use qbtc_core::hash::{ChainId, Txid};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
-use qbtc_core::wallet::account::Account;
+use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::{AddressBook, BookError};
 use qbtc_core::wallet::derivation::{AccountKey, Branch};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::ledger::{BlockMark, Ledger};
+use qbtc_core::wallet::outbox::Outbox;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Envelope, EnvelopeError};
@@ -32,9 +33,8 @@ pub struct WalletState {
     marks: Vec<BlockMark>,
     /// The block in which addresses ran short while the secret was not at hand: from here on payments may have been missed.
     pub(super) short_since: Option<Height>,
-    /// Transactions of its own that are in no block yet.
-    #[serde(deserialize_with = "codec::bounded::<_, _, { Ledger::PENDING_MAX }>")]
-    pub(super) own: Vec<Transaction>,
+    /// Its own payments that are in no block yet.
+    outbox: Outbox,
     /// Transactions of others that waited in the node's pool when it was last looked at.
     #[serde(deserialize_with = "codec::bounded::<_, _, { WalletState::SEEN_MAX }>")]
     pub(super) seen: Vec<Txid>,
@@ -61,11 +61,14 @@ impl WalletState {
     /// The most waiting transactions that are remembered.
     pub const SEEN_MAX: usize = 1_000;
 
-    /// A wallet that has seen nothing of the chain yet.
+    /// A wallet that has seen nothing of the chain yet, and keeps so many unpaid addresses ready.
+    ///
+    /// # Panics
+    /// For a gap beyond [`AddressBook::GAP_LIMIT_MAX`].
     #[must_use]
-    pub fn new(spec: &ChainSpec, layout: AddressLayout, birthday: Height, key: &AccountKey) -> Self {
-        let book = AddressBook::new(key.path(), layout, AddressBook::GAP_LIMIT);
-        let mut book = book.expect("the usual gap limit is within its range");
+    pub fn new(spec: &ChainSpec, layout: AddressLayout, birthday: Height, gap_limit: u32, key: &AccountKey) -> Self {
+        let book = AddressBook::new(key.path(), layout, gap_limit);
+        let mut book = book.expect("the gap limit is within its range");
         book.extend(key).expect("the secret is that of the book, and a new branch has room");
         Self::of_book(spec.chain_id(), birthday, book)
     }
@@ -78,7 +81,15 @@ impl WalletState {
 
     fn of_book(chain: ChainId, birthday: Height, book: AddressBook) -> Self {
         let account = Account::new(book, Ledger::default());
-        Self { chain, birthday, account, marks: Vec::new(), short_since: None, own: Vec::new(), seen: Vec::new() }
+        Self {
+            chain,
+            birthday,
+            account,
+            marks: Vec::new(),
+            short_since: None,
+            outbox: Outbox::default(),
+            seen: Vec::new(),
+        }
     }
 
     /// Takes over from what a wallet knew before what the chain cannot give again: which addresses were made and given away, and
@@ -97,7 +108,7 @@ impl WalletState {
             }
             mark_used_like(self.book_mut(), old, branch);
         }
-        self.own.clone_from(&before.own);
+        self.outbox.clone_from(&before.outbox);
     }
 
     /// Whether two states are of one wallet: its addresses follow from the first one's place and keys.
@@ -183,13 +194,33 @@ impl WalletState {
     /// The height of the last block that was looked at, 0 before the first.
     #[must_use]
     pub fn height(&self) -> Height {
-        self.tip().map_or(Height::GENESIS, |tip| tip.height)
+        self.account.height()
     }
 
-    /// A transaction of its own that is in no block yet.
+    /// Addresses, coins and history.
     #[must_use]
-    pub fn own(&self, txid: &Txid) -> Option<&Transaction> {
-        self.own.iter().find(|transaction| transaction.txid() == *txid)
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Its own payments that are in no block yet.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Takes in a payment that the wallet has made, before it is handed to a node. See [`Outbox::add`].
+    ///
+    /// # Errors
+    /// [`AccountError`], with coins and payments as they were.
+    pub fn add_own(&mut self, payment: &Transaction, secret: Option<&AccountKey>) -> Result<(), AccountError> {
+        self.outbox.add(&mut self.account, payment, secret)
+    }
+
+    /// Forgets of its own payments those that are mined or can no longer be, and has wait again what a new look through the chain has lost
+    /// from sight. See [`Outbox::settle`].
+    pub(super) fn settle_own(&mut self, secret: Option<&AccountKey>) {
+        self.outbox.settle(&mut self.account, true, secret);
     }
 
     /// Whether addresses have run short, so that only the secret can show the rest.
@@ -257,7 +288,7 @@ mod tests {
 
     fn state() -> WalletState {
         let key = AccountKey::derive(&WalletSeed::from_bytes([5; 64]), AccountPath::first(CoinType::TEST));
-        WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), &key)
+        WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), AddressBook::GAP_LIMIT, &key)
     }
 
     fn mark(height: u32) -> BlockMark {
@@ -315,7 +346,8 @@ mod tests {
         afresh.remember(&before);
         assert_eq!(afresh.book(), before.book());
         let other = AccountKey::derive(&WalletSeed::from_bytes([6; 64]), AccountPath::first(CoinType::TEST));
-        let other = WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), &other);
+        let other =
+            WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(3), AddressBook::GAP_LIMIT, &other);
         let mut foreign = other.clone();
         foreign.remember(&before);
         assert_eq!(foreign, other);

@@ -15,6 +15,7 @@ use qbtc_core::lock::{Address, Lock, Proof, Witness};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
 use qbtc_core::units::{Amount, BlockTime, Height};
+use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::{Mnemonic, WalletSeed};
@@ -268,7 +269,7 @@ pub(crate) fn layout() -> AddressLayout {
 
 /// The state of a fresh wallet with the other key.
 pub(crate) fn state(birthday: u32) -> WalletState {
-    WalletState::new(&spec(), layout(), Height(birthday), &other_key())
+    WalletState::new(&spec(), layout(), Height(birthday), AddressBook::GAP_LIMIT, &other_key())
 }
 
 /// An address of the wallet with the other key, whether it has made it yet or not.

@@ -1,28 +1,36 @@
 //! Wallets on disk: made, opened, locked, put under another passphrase, damaged.
 
 use qbtc_core::spec::ChainSpec;
+use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 
 use super::folder::FolderError;
 use super::testing::{WORDS, key, other_key};
 use super::*;
-use qbtc_core::wallet::derivation::Branch;
+use qbtc_core::wallet::derivation::{Branch, ChildIndex};
 
 fn content() -> KeystoreContent {
     let mnemonic = Mnemonic::parse(WORDS).unwrap();
-    KeystoreContent { mnemonic, layout: AddressLayout::default(), birthday: Height(7), labels: Vec::new() }
+    KeystoreContent {
+        mnemonic,
+        layout: AddressLayout::default(),
+        birthday: Height(7),
+        labels: Vec::new(),
+        account: ChildIndex::ZERO,
+    }
 }
 
 fn created(wallets: &Path) -> Wallet {
-    Wallet::create(wallets, "savings", &ChainSpec::dev(), content(), "open sesame").unwrap().0
+    Wallet::create(wallets, "savings", &ChainSpec::dev(), content(), AddressBook::GAP_LIMIT, "open sesame").unwrap().0
 }
 
 #[test]
 fn a_wallet_is_made_opened_and_unlocked() {
     let folder = tempfile::tempdir().unwrap();
     let (wallet, unlocked) =
-        Wallet::create(folder.path(), "savings", &ChainSpec::dev(), content(), "open sesame").unwrap();
+        Wallet::create(folder.path(), "savings", &ChainSpec::dev(), content(), AddressBook::GAP_LIMIT, "open sesame")
+            .unwrap();
     // The address to which the dev chain allocates money (core's dev.toml).
     let allocated = ChainSpec::dev().consensus().genesis.allocations[0].address;
     assert!(wallet.state().book().path_of(&allocated).is_some());
@@ -54,7 +62,7 @@ fn the_passphrase_changes_and_the_wallet_does_not() {
 fn keys_of_main_are_others_than_those_of_test_chains() {
     let folder = tempfile::tempdir().unwrap();
     let first_address = |name: &str, spec: &ChainSpec| {
-        let (wallet, _) = Wallet::create(folder.path(), name, spec, content(), "p").unwrap();
+        let (wallet, _) = Wallet::create(folder.path(), name, spec, content(), AddressBook::GAP_LIMIT, "p").unwrap();
         let (_, address) = wallet.state().book().next_unused(Branch::Receive).unwrap();
         address
     };
@@ -139,7 +147,9 @@ fn a_backup_brings_wallet_and_labels_back() {
     let again = Wallet::open(folder.path(), "savings", &ChainSpec::dev()).unwrap();
     assert_eq!(again.labels().of("dbqs1abc"), Some("rent"));
     let content = Keystore::from_bytes(&bytes).unwrap().open("open sesame").unwrap();
-    drop(Wallet::create(folder.path(), "again", &ChainSpec::dev(), content, "another").unwrap());
+    drop(
+        Wallet::create(folder.path(), "again", &ChainSpec::dev(), content, AddressBook::GAP_LIMIT, "another").unwrap(),
+    );
     let back = Wallet::open(folder.path(), "again", &ChainSpec::dev()).unwrap();
     assert_eq!((back.labels(), back.state()), (again.labels(), again.state()));
 }
@@ -187,7 +197,7 @@ fn what_another_wallet_knew_is_not_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     drop(created(folder.path()));
     let key = other_key();
-    let other = WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(1), &key);
+    let other = WalletState::new(&ChainSpec::dev(), AddressLayout::default(), Height(1), AddressBook::GAP_LIMIT, &key);
     std::fs::write(folder.path().join("savings/account"), other.to_bytes()).unwrap();
     let found = FoundWallet::find(folder.path(), "savings").unwrap();
     let (wallet, _) = found.open_afresh(&ChainSpec::dev(), "open sesame", Some(Height(9_000))).unwrap();

@@ -12,12 +12,12 @@ use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::address_book::{AddressBook, BookEntry, BookError};
-use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex};
+use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType};
 use qbtc_core::wallet::layout::AddressLayout;
 use serde::{Deserialize, Serialize};
 
+use super::WalletState;
 use super::envelope::{Envelope, EnvelopeError};
-use super::{WalletState, coin_type};
 
 const FILE: Envelope = Envelope { magic: *b"qbtcwtch", version: 1 };
 
@@ -93,7 +93,7 @@ impl Watched {
     /// # Errors
     /// [`WatchError::Book`] for one that stands twice.
     pub fn bare(spec: &ChainSpec, birthday: Height, addresses: &[Address]) -> Result<Self, WatchError> {
-        let path = AccountPath::first(coin_type(spec));
+        let path = AccountPath::first(CoinType::of_chain(spec));
         let mut book = AddressBook::new(path, AddressLayout::default(), AddressBook::GAP_LIMIT)?;
         for address in addresses {
             book.append(Branch::Receive, BookEntry { address: *address, keys: None })?;
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(watched.add(&older), Ok(0));
         assert_eq!(watched.book(), later.book());
         let key = crate::wallet::testing::key();
-        let mut foreign = WalletState::new(&spec(), layout(), Height(7), &key);
+        let mut foreign = WalletState::new(&spec(), layout(), Height(7), AddressBook::GAP_LIMIT, &key);
         let foreign = Watched::export(&mut foreign, &key, 25).unwrap();
         assert_eq!(watched.add(&foreign), Err(WatchError::OtherAccount));
         let bare = Watched::bare(&spec(), Height(0), &[address(Branch::Receive, 50)]).unwrap();

@@ -60,6 +60,10 @@ export async function wallet (node, browser) {
   await messages(page, browser)
   await go(page, 'Settings')
   await browser.check('wallet-settings')
+  const [keystore] = await Promise.all([
+    page.waitForEvent('download'), page.getByRole('button', { name: 'Save keystore file' }).click()
+  ])
+  const file = await keystore.path()
   await go(page, 'Contacts')
   await browser.check('wallet-contacts')
   await lockAndUnlock(page, browser)
@@ -82,7 +86,30 @@ export async function wallet (node, browser) {
   await page.locator('.balance .badge[data-level="filter"]').waitFor()
   judge('wallet: everything is back from the words, and proven by the tab', true)
   await browser.check('wallet-restored')
+  await fromFile(node, await browser.fresh(), file, last, browser)
   return words
+}
+
+/** Back from the file that the app has saved. */
+async function fromFile (node, page, file, balance, browser) {
+  await page.goto(`${node.url}/wallet`)
+  await page.getByRole('button', { name: 'Restore from a file' }).click()
+  await browser.check('wallet-file')
+  const restore = page.getByRole('button', { name: 'Restore from a file' })
+  const choose = async (chosen, passphrase) => {
+    await page.getByLabel('Keystore file').setInputFiles(chosen)
+    await page.getByLabel('Passphrase').fill(passphrase)
+    await restore.click()
+  }
+  await choose({ name: 'wallet.keystore', mimeType: 'application/octet-stream', buffer: Buffer.from('something else') }, PASSPHRASE)
+  await page.getByText('not a keystore').waitFor()
+  await choose(file, 'not the passphrase')
+  await page.getByText('This is not the passphrase').waitFor()
+  judge('wallet: what is wrong with a keystore file is said', true)
+  await choose(file, PASSPHRASE)
+  await page.getByTestId('balance').waitFor()
+  await until('the balance from the file', async () => (await page.getByTestId('balance').innerText()) === balance)
+  judge('wallet: everything is back from the file', true)
 }
 
 /** A payment of so much, from the form to the list. */
@@ -139,10 +166,14 @@ async function pay (page, to, browser) {
   await browser.check('wallet-history')
 }
 
-/** A payment that is taken back before it is mined pays nobody. */
+/** A payment that is taken back before it is mined pays nobody, nor do those that were made of its change. */
 async function takeBack (page, node, to) {
   await send(page, to, '2')
-  await page.getByRole('button', { name: 'Take back' }).click()
+  await send(page, to, '4.2')
+  await until('both wait', async () => (await node.get('/api/v1/mempool')).transactions === 2)
+  await page.getByRole('button', { name: 'Take back' }).nth(1).click()
+  await page.getByText('A later payment that was made of its change goes with it: 4.20').waitFor()
+  judge('wallet: taking back says which payments go with it', true)
   await page.getByRole('button', { name: 'Sign and send' }).click()
   await until('only the replacement waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
   await page.getByText('To yourself').first().waitFor()

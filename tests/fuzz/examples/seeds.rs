@@ -151,6 +151,7 @@ fn keystore() -> Vec<u8> {
         layout: AddressLayout::single(Scheme::MlDsa44),
         birthday: Height(7),
         labels: vec![Label { subject: "txid".into(), text: "rent".into() }],
+        account: ChildIndex::ZERO,
     };
     let kdf = KdfParams::new(8, 1, 1).expect("the least costs");
     Keystore::seal(&content, "passphrase", kdf, &[3; 32]).expect("8 KiB are to be had").to_bytes()

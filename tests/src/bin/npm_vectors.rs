@@ -117,6 +117,7 @@ fn keystore() -> Value {
         layout: AddressLayout::with_fallback(Scheme::MlDsa65).unwrap(),
         birthday: Height(123_456),
         labels: vec![Label { subject: "x".into(), text: "Zoë's gift".into() }],
+        account: ChildIndex::ZERO,
     };
     let file = Keystore::seal(&content, PASSPHRASE, KdfParams::new(64, 1, 1).unwrap(), &[3; 32]).unwrap();
     json!({ "file": hex::encode(file.to_bytes()), "passphrase": PASSPHRASE })

@@ -65,6 +65,8 @@ interface Spending {
   readonly coins?: readonly Coin[];
   /** Quanta for each 1,000 bytes. */
   readonly feeRate: FeeRate;
+  /** The highest fee, against mistakes and nodes that lie about what is usual: 0.1 QBTC if left out. Beyond it, `payment-fee-too-high`. */
+  readonly maxFee?: Quanta;
   /** The greatest height of a block that may hold it; `null` for none; about an hour if left out. */
   readonly expiryHeight?: number | null;
   /** Signs with the dormant key. */
@@ -175,6 +177,8 @@ export interface Wallet extends Sign {
       /** No coin of the wallet is older than this height. */
       readonly birthday?: number;
       readonly labels?: readonly Label[];
+      /** Which account of the words it is: 0 for the first. */
+      readonly account?: number;
       readonly costs?: KeystoreCosts;
     },
     passphrase: string,
@@ -188,6 +192,7 @@ export interface Wallet extends Sign {
     readonly layout: Required<Layout>;
     readonly birthday: number;
     readonly labels: readonly Label[];
+    readonly account: number;
   };
   /** The same wallet under another passphrase. The old file still opens with the old one. */
   changePassphrase(bytes: Uint8Array, oldPassphrase: string, newPassphrase: string, costs?: KeystoreCosts): Uint8Array;

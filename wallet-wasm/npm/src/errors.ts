@@ -18,7 +18,7 @@ export type ErrorCode =
   | 'keystore-version' | 'keystore-costs' | 'keystore-length' | 'keystore-memory' | 'keystore-content-damaged'
   | 'keystore-content' | 'keystore-labels' | 'keystore-label-length'
   // Payments.
-  | 'insufficient-funds' | 'transaction-too-large' | 'coin-foreign' | 'payment-empty' | 'payment-dust'
+  | 'insufficient-funds' | 'transaction-too-large' | 'coin-foreign' | 'payment-fee-too-high' | 'payment-empty' | 'payment-dust'
   | 'payment-data-amount' | 'payment-data-length' | 'payment-data-outputs' | 'payment-fee-rate' | 'payment-scheme'
   | 'payment-never-valid' | 'payment-rest-too-small' | 'payment-data-pays-nothing' | 'payment-64-bytes'
   | 'payment-unknown-keys' | 'payment-no-fallback' | 'payment-foreign-input' | 'payment-no-such-output'

@@ -380,6 +380,7 @@ function refusedPayments(qbtc, QbtcError, book, order, to) {
   refused('payment-empty', pay({ outputs: [] }), QbtcError);
   refused('payment-fee-rate', pay({ feeRate: 1n }), QbtcError);
   refused('payment-never-valid', pay({ expiryHeight: 99 }), QbtcError);
+  refused('payment-fee-too-high', pay({ maxFee: 1n }), QbtcError);
   refused('coin-foreign', pay({ coins: [{ ...order.coins[0], address: to }] }), QbtcError);
   refused('address-separator', pay({ change: 'nobody' }), QbtcError);
   for (const wrong of [{ feeRate: 2_000 }, { tip: '100' }, { tip: -1 }, { tip: 0.5 }, { coins: {} }, { outputs: [null] }, { change: undefined }]) {

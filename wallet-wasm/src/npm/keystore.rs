@@ -2,6 +2,7 @@
 
 use js_sys::JsString;
 use qbtc_core::units::Height;
+use qbtc_core::wallet::derivation::ChildIndex;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, Label};
 use wasm_bindgen::prelude::*;
 
@@ -21,7 +22,11 @@ pub fn seal_keystore(mnemonic: &Mnemonic, options: &JsValue, passphrase: &JsStri
         None => Vec::new(),
     };
     let layout = layout(&field(options, "layout"))?;
-    let content = KeystoreContent { mnemonic: mnemonic.words(), layout, birthday, labels };
+    let account = match optional(options, "account") {
+        Some(account) => ChildIndex::new(value::u32(&account, "account")?)?,
+        None => ChildIndex::ZERO,
+    };
+    let content = KeystoreContent { mnemonic: mnemonic.words(), layout, birthday, labels, account };
     Ok(Keystore::seal(&content, nfkd(passphrase), costs(&field(options, "costs"))?, &entropy()?)?.to_bytes())
 }
 
@@ -33,7 +38,8 @@ pub fn open_keystore(bytes: &[u8], passphrase: &JsString) -> Result<JsValue, Fai
     let object = Object::new()
         .set("layout", shown_layout(content.layout))
         .set("birthday", content.birthday.0)
-        .set("labels", list(content.labels.iter().map(shown)));
+        .set("labels", list(content.labels.iter().map(shown)))
+        .set("account", content.account.to_u32());
     Ok(object.set("mnemonic", Mnemonic::of(content.mnemonic)).into())
 }
 

@@ -19,6 +19,9 @@ use super::transaction::{shown_effect, shown_signed};
 use super::value::{self, bool, bytes, fee_rate, field, height, object, optional, text};
 use crate::failure::Failure;
 
+/// The highest fee unless the caller names another, in quanta: 0.1 QBTC, as on the command line.
+const FEE_MAX: u64 = 10_000_000;
+
 /// A payment that needs only be signed.
 #[wasm_bindgen]
 pub struct Unsigned {
@@ -44,7 +47,7 @@ impl AddressBook {
         }
         payment.expiry_height = expiry(order, payment.expiry_height)?;
         let unsigned = self.with_funds(order, |funds| Ok(build(funds, &payment)?))?;
-        Ok(Unsigned { unsigned, chain: self.chain().clone() })
+        self.within_max_fee(order, unsigned)
     }
 
     /// Builds a replacement that pays a higher fee.
@@ -98,6 +101,20 @@ impl AddressBook {
         let rate = fee_rate(&field(order, "feeRate"), "feeRate")?;
         let fee = ReplacementFee { rate, expiry_height: expiry(order, transaction.body.expiry_height)? };
         let unsigned = self.with_funds(order, |funds| build(funds, &original, fee))?;
+        self.within_max_fee(order, unsigned)
+    }
+
+    /// Refuses a fee that can only be a mistake, or a node's lie about what is usual.
+    fn within_max_fee(&self, order: &JsValue, unsigned: UnsignedTx) -> Result<Unsigned, Failure> {
+        let most = match optional(order, "maxFee") {
+            Some(most) => value::amount(&most, "maxFee")?,
+            None => Amount::from_quanta(FEE_MAX)?,
+        };
+        let fee = unsigned.fee();
+        if fee > most {
+            let sentence = format_args!("a fee of {fee} QBTC exceeds maxFee, {most} QBTC");
+            return Err(Failure::new("payment-fee-too-high", sentence).found(fee.quanta()).expected(most.quanta()));
+        }
         Ok(Unsigned { unsigned, chain: self.chain().clone() })
     }
 }

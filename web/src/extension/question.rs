@@ -2,12 +2,14 @@
 //!
 //! The scripts have checked shapes and lengths; what an address and an amount are, is checked here.
 
-use qbtc_core::lock::AddressPrefix;
+use qbtc_core::lock::{AddressPrefix, Lock};
 use qbtc_core::mempool::Policy;
+use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, FeeRate};
+use qbtc_core::wallet::pay::Order;
 use serde::{Deserialize, Serialize};
 
-use crate::wallet::order::{self, AddressFault, AmountFault, Order, Recipient};
+use crate::wallet::order::{self, AddressFault, AmountFault};
 
 /// The most that is paid for a thousand bytes because a page says so: as many times the least that nodes relay.
 const FEE_TIMES_MAX: u64 = 100;
@@ -100,11 +102,11 @@ pub fn order(
     let recipient = |output: &Output| {
         let address = order::address(&output.address, prefix).map_err(OrderFault::Address)?;
         let amount = order::amount(&output.amount, available, policy.dust_min()).map_err(OrderFault::Amount)?;
-        Ok(Recipient { address, amount })
+        Ok(TxOut { amount, lock: Lock::Address(address) })
     };
-    let recipients: Vec<Recipient> = outputs.iter().map(recipient).collect::<Result<_, _>>()?;
-    Amount::checked_sum(recipients.iter().map(|recipient| recipient.amount)).ok_or(OrderFault::TooMuch)?;
-    Ok(Order { recipients, everything_to: None, fee_rate })
+    let outputs: Vec<TxOut> = outputs.iter().map(recipient).collect::<Result<_, _>>()?;
+    Amount::checked_sum(outputs.iter().map(|output| output.amount)).ok_or(OrderFault::TooMuch)?;
+    Ok(Order { outputs, fee_rate, ..Order::default() })
 }
 
 /// What the extension's scripts ask the wallet by itself, of which the user is not told.
@@ -167,8 +169,8 @@ mod tests {
         let have = Amount::from_coins(10);
         let order = |outputs: &[Output], rate| order(outputs, rate, usual, have, prefix);
         let good = order(&[output(&address, "1.5"), output(&address, "2")], None).unwrap();
-        assert_eq!((good.recipients.len(), good.fee_rate), (2, usual));
-        assert_eq!(good.recipients[0].amount, "1.5".parse().unwrap());
+        assert_eq!((good.outputs.len(), good.fee_rate), (2, usual));
+        assert_eq!(good.outputs[0].amount, "1.5".parse().unwrap());
         let typo = format!("{address}q");
         assert!(matches!(order(&[output(&typo, "1")], None), Err(OrderFault::Address(_))));
         let main = Address::from_bytes([7; 32]).to_text(&ChainSpec::main().network().address_prefix);

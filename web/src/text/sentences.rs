@@ -206,6 +206,22 @@ pub fn account(name: &str, index: usize) -> String {
     if name.is_empty() { format!("Account {}", index + 1) } else { name.to_owned() }
 }
 
+/// What becomes of addresses beyond the gap limit.
+#[must_use]
+pub fn many_unpaid(unpaid: u32, looks: u32) -> String {
+    format!(
+        "{unpaid} addresses in a row are unpaid. Whoever restores the wallet from its words looks only {looks} beyond the last paid one: what is paid to the newest is found again once the earlier ones are paid, or with qbtc wallet restore --gap."
+    )
+}
+
+/// Why a keystore file is not taken.
+#[must_use]
+pub fn account_too_high(found: u32, limit: usize) -> String {
+    format!(
+        "This file is of account {found} of its words, and the app shows the first {limit}: qbtc wallet restore --backup brings it back."
+    )
+}
+
 #[must_use]
 pub fn name_fault(fault: NameFault) -> String {
     match fault {
@@ -239,6 +255,19 @@ pub fn available(amount: &str) -> String {
 #[must_use]
 pub fn wait(place: usize) -> &'static str {
     ["Soon", "Normal", "No hurry"].get(place).copied().unwrap_or("Normal")
+}
+
+/// What a replacement takes with it.
+#[must_use]
+pub fn drops_payments(count: usize, amount: &str) -> String {
+    match count {
+        1 => format!(
+            "A later payment that was made of its change goes with it: {amount} QBTC to others. Make it again afterwards."
+        ),
+        _ => format!(
+            "{count} later payments that were made of its change go with it: {amount} QBTC to others. Make them again afterwards."
+        ),
+    }
 }
 
 #[must_use]

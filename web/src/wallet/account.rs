@@ -4,27 +4,21 @@
 //! shown the chain to it; what lies above that is a node's word, and is looked through again before it counts as shown. It holds no secret. Were
 //! it lost, the words and the chain would give it again, but for payments that are in no block.
 
-use std::collections::BTreeSet;
-
 use qbtc_core::codec;
 use qbtc_core::hash::{ChainId, Txid};
 use qbtc_core::lock::Address;
-use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
-use qbtc_core::tx::{OutPoint, Transaction};
-use qbtc_core::units::{Amount, FeeRate, Height};
+use qbtc_core::tx::Transaction;
+use qbtc_core::units::Height;
 use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::AddressBook;
-use qbtc_core::wallet::builder::{self, BuildError, Funds, Payment, Rest, SigningKey, UnsignedTx};
-use qbtc_core::wallet::coin_selection::SelectionError;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType, PathError};
 use qbtc_core::wallet::layout::AddressLayout;
-use qbtc_core::wallet::ledger::{Balance, BlockMark, Ledger, OwnedCoin, TxEffects, TxEntry};
+use qbtc_core::wallet::ledger::{BlockMark, Ledger, TxEffects};
 use qbtc_core::wallet::mnemonic::WalletSeed;
-use qbtc_core::wallet::replacement::{FeeFrom, Original, ReplacementFee, build_cancellation, build_fee_bump};
+use qbtc_core::wallet::outbox::Outbox;
+use qbtc_core::wallet::waiting::OwnCoins;
 use serde::{Deserialize, Serialize};
-
-use super::order::Order;
 
 /// What is known of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,24 +32,9 @@ pub struct AccountState {
     /// Up to here, and no further, the light client has shown everything.
     proven: Option<BlockMark>,
     /// Its own payments that are in no block yet.
-    #[serde(deserialize_with = "codec::bounded::<_, _, { Ledger::PENDING_MAX }>")]
-    own: Vec<Transaction>,
+    outbox: Outbox,
     /// Below this height the account is looked for anew: coins that its payments spend may still be missing.
     anew_below: Height,
-}
-
-/// Why an account cannot pay.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpendError {
-    /// What core says.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// No address is left for the change.
-    #[error("the account has run out of change addresses")]
-    NoChangeAddress,
-    /// Not a payment of this account that still waits.
-    #[error("this payment is in a block, or not one that was made here: it cannot be replaced")]
-    NotReplaceable,
 }
 
 impl AccountState {
@@ -77,7 +56,7 @@ impl AccountState {
             account,
             marks: Vec::new(),
             proven: None,
-            own: Vec::new(),
+            outbox: Outbox::default(),
             anew_below: Height::GENESIS,
         }
     }
@@ -101,6 +80,18 @@ impl AccountState {
         let first = AddressPath { branch: Branch::Receive, index };
         let expected = || book.layout().keys(key, first).tree().address();
         book.path() == key.path() && book.entry(first).is_some_and(|entry| entry.address == expected())
+    }
+
+    /// Its addresses, coins and history.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Its own payments that are in no block yet.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Its addresses.
@@ -176,7 +167,8 @@ impl AccountState {
     ) -> Result<usize, AccountError> {
         let applied = self.account.apply(mark, effects, key)?;
         self.pass(mark);
-        self.keep_own(mark.height, key);
+        let is_complete = !self.is_looked_for_anew();
+        self.outbox.settle(&mut self.account, is_complete, key);
         Ok(applied.addresses_added)
     }
 
@@ -195,28 +187,11 @@ impl AccountState {
         Ok(added)
     }
 
-    /// Forgets those of its own payments that are mined, or can be no more. While the account is looked for anew, those stay whose coins have
-    /// not come yet.
-    fn keep_own(&mut self, reached: Height, key: Option<&AccountKey>) {
-        let own = std::mem::take(&mut self.own);
-        self.own = own.into_iter().filter(|transaction| self.still_waits(transaction, reached, key)).collect();
-    }
-
-    fn still_waits(&mut self, transaction: &Transaction, reached: Height, key: Option<&AccountKey>) -> bool {
-        if let Some(entry) = self.ledger().entry(&transaction.txid()) {
-            return entry.block.is_none();
-        }
-        if reached < self.anew_below {
-            return true;
-        }
-        // The account was looked for anew, and all coins are there again that can be, and the change of those of its payments that came before this one.
-        let coins = self.ledger().coins().map(|coin| coin.outpoint);
-        let coins: BTreeSet<OutPoint> =
-            coins.chain(self.ledger().pending_coins().into_iter().map(|coin| coin.outpoint)).collect();
-        let expiry = transaction.body.expiry_height;
-        let is_payable = transaction.body.inputs.iter().all(|input| coins.contains(input))
-            && (expiry == Height::GENESIS || expiry > reached);
-        is_payable && self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key).is_ok()
+    /// Whether the account is looked for anew and is not yet where it stood before: coins that it still has may be missing, and ones that it
+    /// has spent may be there.
+    #[must_use]
+    pub fn is_looked_for_anew(&self) -> bool {
+        self.height() < self.anew_below
     }
 
     fn pass(&mut self, mark: BlockMark) {
@@ -272,146 +247,56 @@ impl AccountState {
         self.extend(key).map(|_| ())
     }
 
-    /// The balance for a transaction on top of the last block.
-    #[must_use]
-    pub fn balance(&self, spec: &ChainSpec) -> Balance {
-        self.ledger().balance(self.next_height(), spec.consensus().coinbase_maturity)
-    }
-
-    fn next_height(&self) -> Height {
-        self.height().next().unwrap_or(self.height())
-    }
-
-    fn change_address(&self) -> Result<Address, SpendError> {
-        self.book().next_unused(Branch::Change).map(|(_, address)| address).ok_or(SpendError::NoChangeAddress)
-    }
-
-    /// Builds a payment from mined coins, and with its own change that still waits where those are not enough.
+    /// Notes a payment of its own. See [`Outbox::add`].
     ///
     /// # Errors
-    /// [`SpendError`].
-    pub fn pay(&self, order: &Order, spec: &ChainSpec) -> Result<UnsignedTx, SpendError> {
-        let rest = match order.everything_to {
-            Some(address) => Rest::Everything(address),
-            None => Rest::Change(self.change_address()?),
-        };
-        let payment = Payment::new(order.outputs(), rest, order.fee_rate, self.height(), spec.consensus());
-        let mined = self.ledger().spendable(self.next_height(), spec.consensus().coinbase_maturity);
-        match self.with_funds(spec, &mined, |funds| builder::build(funds, &payment)) {
-            Err(BuildError::Selection(SelectionError::Insufficient { .. })) => {
-                let change = self.ledger().pending_coins().into_iter().filter(|coin| self.is_own_change(coin));
-                let all: Vec<_> = mined.iter().copied().chain(change).collect();
-                Ok(self.with_funds(spec, &all, |funds| builder::build(funds, &payment))?)
-            }
-            built => Ok(built?),
+    /// [`AccountError`], if too many wait.
+    pub fn sent(&mut self, payment: &Transaction, key: Option<&AccountKey>) -> Result<(), AccountError> {
+        self.outbox.add(&mut self.account, payment, key)
+    }
+
+    /// Notes a payment of its own again that another one had replaced. See [`Outbox::add_again`].
+    pub fn sent_again(&mut self, payment: &Transaction, key: Option<&AccountKey>) -> bool {
+        self.outbox.add_again(&mut self.account, payment, key)
+    }
+
+    /// Forgets a payment of its own that will not be mined. See [`Outbox::forget`].
+    pub fn forget(&mut self, txid: &Txid) {
+        self.outbox.forget(&mut self.account, txid);
+    }
+
+    /// Notes a transaction that waits at a node, if it shows that it may spend what it spends of the account's, and returns whether it
+    /// touches the account.
+    ///
+    /// # Errors
+    /// [`AccountError`], if too many wait.
+    pub fn seen(
+        &mut self,
+        transaction: &Transaction,
+        spec: &ChainSpec,
+        key: Option<&AccountKey>,
+    ) -> Result<bool, AccountError> {
+        let coins = OwnCoins::of(&self.account);
+        if !coins.are_left_or_rightly_spent(transaction, self.account.next_height(), spec) {
+            return Ok(false);
         }
-    }
-
-    /// Whether a waiting coin is change of a payment that this account alone has made: nobody else can take it back.
-    fn is_own_change(&self, coin: &OwnedCoin) -> bool {
-        let entry = self.ledger().entry(&coin.outpoint.txid);
-        coin.path.branch == Branch::Change && entry.is_some_and(|entry| entry.spent_of_others.is_empty())
-    }
-
-    /// Builds a replacement of a payment that waits: one that pays more for the same, or one that takes everything back.
-    ///
-    /// # Errors
-    /// [`SpendError`].
-    pub fn replace(&self, txid: &Txid, replacement: Replacement, spec: &ChainSpec) -> Result<UnsignedTx, SpendError> {
-        let (transaction, entry) = self.own_pending(txid).ok_or(SpendError::NotReplaceable)?;
-        let original = Original { transaction, spent: &entry.spent, dependent_fees: replacement.dependent_fees };
-        let expiry_height = builder::expiry_height(self.height(), spec.consensus().spacing_s);
-        let fee = ReplacementFee { rate: replacement.fee_rate, expiry_height };
-        let back_to = self.change_address()?;
-        let mined = self.ledger().spendable(self.next_height(), spec.consensus().coinbase_maturity);
-        Ok(self.with_funds(spec, &mined, |funds| match replacement.takes_back {
-            true => build_cancellation(funds, &original, fee, back_to),
-            false => build_fee_bump(funds, &original, fee, FeeFrom::Change(back_to)),
-        })?)
-    }
-
-    fn own_pending(&self, txid: &Txid) -> Option<(&Transaction, &TxEntry)> {
-        let transaction = self.own.iter().find(|transaction| transaction.txid() == *txid)?;
-        Some((transaction, self.ledger().entry(txid).filter(|entry| entry.block.is_none())?))
-    }
-
-    /// Whether a payment can still be replaced.
-    #[must_use]
-    pub fn is_replaceable(&self, txid: &Txid) -> bool {
-        self.own_pending(txid).is_some()
-    }
-
-    /// What a payment that waits pays for its size; nothing, if there is none.
-    #[must_use]
-    pub fn own_rate(&self, txid: &Txid) -> FeeRate {
-        let rate = |(transaction, entry): (&Transaction, &TxEntry)| {
-            FeeRate::reached_by(entry.fee()?, codec::encoded_len(transaction) as u64)
-        };
-        self.own_pending(txid).and_then(rate).unwrap_or_default()
-    }
-
-    /// Its own payments that are in no block yet, parents first.
-    #[must_use]
-    pub fn own(&self) -> &[Transaction] {
-        &self.own
-    }
-
-    /// Notes a payment that was handed to the network.
-    ///
-    /// # Errors
-    /// [`AccountError`], if too many wait.
-    pub fn sent(&mut self, transaction: &Transaction, key: Option<&AccountKey>) -> Result<(), AccountError> {
-        self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key)?;
-        let spent: Vec<OutPoint> = transaction.body.inputs.clone();
-        self.own.retain(|other| !other.body.inputs.iter().any(|input| spent.contains(input)));
-        self.own.push(transaction.clone());
-        Ok(())
-    }
-
-    /// Notes a transaction of others that waits, and returns whether it touches the account.
-    ///
-    /// # Errors
-    /// [`AccountError`], if too many wait.
-    pub fn seen(&mut self, transaction: &Transaction, key: Option<&AccountKey>) -> Result<bool, AccountError> {
         let applied = self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key)?;
         Ok(!applied.touched.is_empty())
     }
 
-    /// Notes a payment again that another one had replaced, if all of its coins are there and free; returns whether they are.
-    ///
-    /// # Errors
-    /// [`AccountError`], if too many wait.
-    pub fn sent_again(&mut self, transaction: &Transaction, key: Option<&AccountKey>) -> Result<bool, AccountError> {
-        let ledger = self.ledger();
-        let free = ledger.spendable(self.next_height(), 0).into_iter().chain(ledger.pending_coins());
-        let free: BTreeSet<OutPoint> = free.map(|coin| coin.outpoint).collect();
-        if !transaction.body.inputs.iter().all(|input| free.contains(input)) {
-            return Ok(false);
+    /// Those of others that wait at a node, as far as it was seen.
+    #[must_use]
+    pub fn waiting_of_others(&self) -> Vec<Txid> {
+        let waiting = self.ledger().pending().map(|entry| entry.txid);
+        waiting.filter(|txid| self.outbox.get(txid).is_none()).collect()
+    }
+
+    /// Forgets a transaction of others that waits no more at the node where it was seen.
+    pub fn gone(&mut self, txid: &Txid) {
+        if self.outbox.get(txid).is_none() {
+            self.account.drop_pending(txid);
         }
-        self.sent(transaction, key).map(|()| true)
     }
-
-    /// Forgets a transaction that will not be mined.
-    pub fn forget(&mut self, txid: &Txid) {
-        self.account.drop_pending(txid);
-        self.own.retain(|transaction| transaction.txid() != *txid);
-    }
-
-    fn with_funds<T>(&self, spec: &ChainSpec, coins: &[OwnedCoin], then: impl FnOnce(&Funds<'_>) -> T) -> T {
-        let (policy, balance) = (Policy::default(), self.balance(spec));
-        then(&Funds { spec, policy: &policy, book: self.book(), coins, balance, key: SigningKey::Ordinary })
-    }
-}
-
-/// How a payment that waits is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replacement {
-    /// Whether everything is taken back; otherwise the same is paid with a higher fee.
-    pub takes_back: bool,
-    /// At least this rate.
-    pub fee_rate: FeeRate,
-    /// What transactions that depend on it pay.
-    pub dependent_fees: Amount,
 }
 
 /// An account's secret.

@@ -3,8 +3,6 @@
 //! One tab keeps the wallet: it alone follows the chain for it and writes it down, so nothing that one tab has learnt is overwritten by another. What
 //! another tab does is told to that one. It is said again until it was kept: while one keeper follows another, nobody hears.
 
-use std::collections::BTreeSet;
-
 use qbtc_core::codec;
 use qbtc_core::hash::Txid;
 use qbtc_core::lock::Address;
@@ -108,15 +106,8 @@ impl Change {
     /// What takes a payment back that is about to be noted: with it, what it replaces waits again.
     #[must_use]
     pub fn taking_back(state: &AccountState, transaction: &Transaction) -> Self {
-        let (txid, mut gone, mut again) = (transaction.txid(), BTreeSet::new(), Vec::new());
-        for own in state.own().iter().filter(|own| own.txid() != txid).take(Ledger::PENDING_MAX) {
-            let inputs = &own.body.inputs;
-            if inputs.iter().any(|input| transaction.body.inputs.contains(input) || gone.contains(&input.txid)) {
-                gone.insert(own.txid());
-                again.push(own.clone());
-            }
-        }
-        Self::Forgotten { txid, again }
+        let again = state.outbox().replaced_by(transaction).cloned().collect();
+        Self::Forgotten { txid: transaction.txid(), again }
     }
 
     /// Changes the account.
@@ -131,7 +122,7 @@ impl Change {
                 state.forget(txid);
                 for transaction in again {
                     // Whose coins a block has taken meanwhile stays away, and so does whose place is taken.
-                    let _ = state.sent_again(transaction, Some(key));
+                    state.sent_again(transaction, Some(key));
                 }
                 Ok(())
             }
@@ -149,10 +140,10 @@ mod tests {
     use qbtc_core::wallet::layout::AddressLayout;
     use qbtc_core::wallet::ledger::{BlockMark, TxEffects};
     use qbtc_core::wallet::mnemonic::WalletSeed;
+    use qbtc_core::wallet::pay::{self, Order, Replacement};
 
     use super::*;
-    use crate::wallet::account::{Replacement, account_key};
-    use crate::wallet::order::{Order, Recipient};
+    use crate::wallet::account::account_key;
 
     fn key() -> AccountKey {
         account_key(&WalletSeed::from_bytes([5; 64]), 0, &ChainSpec::dev()).unwrap()
@@ -173,10 +164,15 @@ mod tests {
     }
 
     fn pay(state: &AccountState, coins: u32) -> Transaction {
-        let recipient = Recipient { address: Address::from_bytes([9; 32]), amount: Amount::from_coins(coins) };
+        let lock = Lock::Address(Address::from_bytes([9; 32]));
         let fee_rate = FeeRate::from_quanta_per_1000_bytes(10_000);
-        let order = Order { recipients: vec![recipient], everything_to: None, fee_rate };
-        state.pay(&order, &ChainSpec::dev()).unwrap().sign(&key(), &[3; 32]).unwrap()
+        let outputs = vec![TxOut { amount: Amount::from_coins(coins), lock }];
+        let order = Order { outputs, fee_rate, ..Order::default() };
+        pay::pay(state.account(), &ChainSpec::dev(), &order).unwrap().sign(&key(), &[3; 32]).unwrap()
+    }
+
+    fn can_replace(state: &AccountState, txid: &Txid) -> bool {
+        state.outbox().replaceable(state.account(), txid).is_some()
     }
 
     fn note(state: &mut AccountState, transaction: &Transaction) {
@@ -185,8 +181,9 @@ mod tests {
 
     fn take_back(state: &AccountState, txid: &Txid) -> Transaction {
         let fee_rate = FeeRate::from_quanta_per_1000_bytes(20_000);
-        let replacement = Replacement { takes_back: true, fee_rate, dependent_fees: Amount::ZERO };
-        state.replace(txid, replacement, &ChainSpec::dev()).unwrap().sign(&key(), &[4; 32]).unwrap()
+        let (transaction, _) = state.outbox().replaceable(state.account(), txid).unwrap();
+        let wanted = Replacement { transaction, fee_rate, dependent_fees: Amount::ZERO };
+        pay::cancel(state.account(), &ChainSpec::dev(), &wanted).unwrap().sign(&key(), &[4; 32]).unwrap()
     }
 
     #[test]
@@ -204,22 +201,22 @@ mod tests {
         let said: Said = crate::light::read(&crate::light::write(&said)).unwrap();
         let Said::Changed(Made { change, .. }) = said else { panic!() };
         change.apply(&mut kept, &key()).unwrap();
-        assert_eq!(kept.own(), here.own());
-        assert_eq!(kept.balance(&spec), here.balance(&spec));
+        assert_eq!(kept.outbox(), here.outbox());
+        assert_eq!(kept.account().balance(&spec), here.account().balance(&spec));
     }
 
     #[test]
     fn a_payment_that_nobody_wants_leaves_nothing() {
         let (mut state, spec) = (funded(), ChainSpec::dev());
-        let before = state.balance(&spec);
+        let before = state.account().balance(&spec);
         let transaction = pay(&state, 1);
         let back = Change::taking_back(&state, &transaction);
         assert_eq!(back, Change::Forgotten { txid: transaction.txid(), again: Vec::new() });
         note(&mut state, &transaction);
-        assert_ne!(state.balance(&spec), before);
+        assert_ne!(state.account().balance(&spec), before);
         for _ in 0..2 {
             back.apply(&mut state, &key()).unwrap();
-            assert_eq!((state.balance(&spec), state.own().len()), (before, 0));
+            assert_eq!((state.account().balance(&spec), state.outbox().payments().len()), (before, 0));
         }
     }
 
@@ -231,25 +228,25 @@ mod tests {
         // It spends the change of the first.
         let second = pay(&state, 2);
         note(&mut state, &second);
-        let before = state.balance(&spec);
+        let before = state.account().balance(&spec);
 
         let replacement = take_back(&state, &first.txid());
         let back = Change::taking_back(&state, &replacement);
         assert!(matches!(&back, Change::Forgotten { again, .. } if *again == [first.clone(), second.clone()]));
         note(&mut state, &replacement);
-        assert!(!state.is_replaceable(&first.txid()) && state.ledger().entry(&second.txid()).is_none());
+        assert!(!can_replace(&state, &first.txid()) && state.ledger().entry(&second.txid()).is_none());
         let mut mined = state.clone();
         back.apply(&mut state, &key()).unwrap();
-        assert_eq!(state.balance(&spec), before);
-        assert!(state.is_replaceable(&first.txid()) && state.is_replaceable(&second.txid()));
-        assert!(!state.is_replaceable(&replacement.txid()));
+        assert_eq!(state.account().balance(&spec), before);
+        assert!(can_replace(&state, &first.txid()) && can_replace(&state, &second.txid()));
+        assert!(!can_replace(&state, &replacement.txid()));
 
         // A block has brought the first meanwhile: the second alone waits again.
         let effects = TxEffects::of_transaction(&first.body);
         mined.take(mark(21), &[effects], Some(&key())).unwrap();
         back.apply(&mut mined, &key()).unwrap();
         assert!(mined.ledger().entry(&first.txid()).unwrap().block.is_some());
-        assert!(mined.is_replaceable(&second.txid()) && mined.own().len() == 1);
+        assert!(can_replace(&mined, &second.txid()) && mined.outbox().payments().len() == 1);
     }
 
     #[test]

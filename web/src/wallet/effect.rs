@@ -1,9 +1,10 @@
 //! What a transaction will do, as the user sees it before signing: made from the very bytes that are signed, not from what was typed.
 
+use qbtc_core::hash::Txid;
 use qbtc_core::lock::{Address, Lock};
 use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, FeeRate, Height};
-use qbtc_core::wallet::address_book::AddressBook;
+use qbtc_core::wallet::account::Account;
 use qbtc_core::wallet::builder::UnsignedTx;
 
 /// What a transaction will do to an account.
@@ -25,6 +26,10 @@ pub struct Effect {
     pub coins: usize,
     /// The last height at which it can be mined; 0 for any.
     pub expiry_height: Height,
+    /// How many payments go with the one that this replaces: those that were made of its change.
+    pub drops: usize,
+    /// What they pay to others.
+    pub dropped: Amount,
 }
 
 /// Somebody who is paid.
@@ -39,10 +44,12 @@ pub struct Paid {
 }
 
 impl Effect {
-    /// That of a transaction on the account with these addresses.
+    /// That of a transaction on an account, in place of another one or not.
     #[must_use]
-    pub fn of(unsigned: &UnsignedTx, book: &AddressBook) -> Self {
-        let body = unsigned.body();
+    pub fn of(unsigned: &UnsignedTx, account: &Account, replaces: Option<&Txid>) -> Self {
+        let (body, book) = (unsigned.body(), account.book());
+        let gone = replaces.map(|txid| account.ledger().dependents(txid)).unwrap_or_default();
+        let dropped = Amount::checked_sum(gone.iter().map(|entry| entry.paid_to_others)).unwrap_or(Amount::MAX);
         let is_own = |output: &TxOut| output.lock.address().is_some_and(|address| book.path_of(&address).is_some());
         let mut change = unsigned.change();
         let mut payments = Vec::new();
@@ -71,6 +78,8 @@ impl Effect {
             leaves: sum(unsigned.partial().spent()).saturating_sub(sum(&body.outputs)),
             coins: body.inputs.len(),
             expiry_height: body.expiry_height,
+            drops: gone.len(),
+            dropped,
         }
     }
 }

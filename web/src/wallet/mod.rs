@@ -8,6 +8,7 @@
 //! | [`notes`] | what is kept beside the keys: accounts, the address book, settings |
 //! | [`opening`] | whether a wallet may still be opened, once everything is there |
 //! | [`order`] | what somebody types into the form of a payment, and what is wrong with it |
+//! | [`draft`] | payments as they are shown before they are signed |
 //! | [`effect`] | what a transaction will do, as it is shown before it is signed |
 //! | [`scan`] | what the light client tells the wallet, taken into its accounts |
 //! | [`vault`] | sealing and opening the keystore, as a helper of the page does it |
@@ -15,6 +16,7 @@
 pub mod account;
 pub mod chain;
 pub mod change;
+pub mod draft;
 pub mod effect;
 pub mod notes;
 pub mod opening;

@@ -51,10 +51,10 @@ impl Notes {
     /// The usual time until the wallet locks itself, in minutes.
     pub const LOCK_AFTER_MIN: u32 = 15;
 
-    /// Those of a new wallet.
+    /// Those of a new wallet, with accounts of these names.
     #[must_use]
-    pub fn new(first_account: &str, is_backed_up: bool) -> Self {
-        Self { accounts: vec![first_account.to_owned()], is_backed_up, ..Self::default() }
+    pub fn new(accounts: Vec<String>, is_backed_up: bool) -> Self {
+        Self { accounts, is_backed_up, ..Self::default() }
     }
 
     /// Reads what was kept; whatever cannot be read is as if it had never been.
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_backup_is_wanted_before_much_money_lies_there() {
-        let mut notes = Notes::new("Main", false);
+        let mut notes = Notes::new(vec!["Main".to_owned()], false);
         assert!(!notes.wants_backup(Amount::from_quanta(99_999_999).unwrap()));
         assert!(notes.wants_backup(Amount::from_coins(1)));
         notes.is_backed_up = true;
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn notes_are_kept_and_damage_is_survived() {
-        let mut notes = Notes::new("Main", false);
+        let mut notes = Notes::new(vec!["Main".to_owned()], false);
         notes.set_contact(" Ada ", "dbqs1a").unwrap();
         assert_eq!(Notes::parse(&notes.to_text()), notes);
         assert_eq!(notes.name_of("dbqs1a"), Some("Ada"));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn names_have_limits() {
-        let mut notes = Notes::new("Main", false);
+        let mut notes = Notes::new(vec!["Main".to_owned()], false);
         assert_eq!(notes.set_contact("  ", "a"), Err(NameFault::Empty));
         assert_eq!(notes.set_contact(&"x".repeat(61), "a"), Err(NameFault::Long));
         for number in 1..Notes::ACCOUNTS_MAX {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_second_name_replaces_the_first() {
-        let mut notes = Notes::new("Main", false);
+        let mut notes = Notes::new(vec!["Main".to_owned()], false);
         notes.set_contact("Ada", "a").unwrap();
         notes.set_contact("Bob", "a").unwrap();
         assert_eq!((notes.contacts.len(), notes.name_of("a")), (1, Some("Bob")));

@@ -1,28 +1,7 @@
 //! What somebody types into the form of a payment, and what is wrong with it, field by field.
 
-use qbtc_core::lock::{Address, AddressPrefix, AddressTextError, Lock};
-use qbtc_core::tx::TxOut;
-use qbtc_core::units::{Amount, FeeRate};
-
-/// A payment that is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Who gets how much.
-    pub recipients: Vec<Recipient>,
-    /// Who gets all that is left, for a payment of everything.
-    pub everything_to: Option<Address>,
-    /// What miners get for the size.
-    pub fee_rate: FeeRate,
-}
-
-/// Somebody who is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    /// Where to.
-    pub address: Address,
-    /// How much.
-    pub amount: Amount,
-}
+use qbtc_core::lock::{Address, AddressPrefix, AddressTextError};
+use qbtc_core::units::Amount;
 
 /// What is wrong with an address as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,15 +47,6 @@ pub enum AmountFault {
 
 /// Decimals of a coin.
 const DECIMALS: usize = 8;
-
-impl Order {
-    /// The outputs that are asked for.
-    #[must_use]
-    pub fn outputs(&self) -> Vec<TxOut> {
-        let output = |recipient: &Recipient| TxOut { amount: recipient.amount, lock: Lock::Address(recipient.address) };
-        self.recipients.iter().map(output).collect()
-    }
-}
 
 /// Reads an address as it was typed. Spaces in it do not count: addresses are shown in groups.
 ///

@@ -6,6 +6,7 @@
 
 use qbtc_core::codec;
 use qbtc_core::units::Height;
+use qbtc_core::wallet::derivation::ChildIndex;
 use qbtc_core::wallet::keystore::{KdfParams, Keystore, KeystoreContent, KeystoreError};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
@@ -54,7 +55,11 @@ pub enum Told {
         words: Vec<u8>,
         /// No coin of the wallet is older.
         birthday: u32,
+        /// Which account of the words it is.
+        account: u32,
     },
+    /// The addresses are made of other keys than this app's.
+    OtherLayout,
     /// The passphrase is not the keystore's.
     WrongPassphrase,
     /// Anything else that is wrong.
@@ -97,9 +102,12 @@ fn told(ask: &Ask) -> Told {
             match Keystore::from_bytes(keystore)
                 .and_then(|keystore| keystore.open(Passphrase::from_nfkd(passphrase.clone())))
             {
-                Ok(content) => {
-                    Told::Opened { words: content.mnemonic.entropy().to_vec(), birthday: content.birthday.0 }
-                }
+                Ok(content) if content.layout != AddressLayout::default() => Told::OtherLayout,
+                Ok(content) => Told::Opened {
+                    words: content.mnemonic.entropy().to_vec(),
+                    birthday: content.birthday.0,
+                    account: content.account.to_u32(),
+                },
                 Err(KeystoreError::WrongPassphrase) => Told::WrongPassphrase,
                 Err(error) => Told::Failed(error.to_string()),
             }
@@ -109,8 +117,8 @@ fn told(ask: &Ask) -> Told {
 
 fn seal(words: &[u8], birthday: u32, passphrase: &str, entropy: &[u8; 32]) -> Result<Vec<u8>, String> {
     let mnemonic = Mnemonic::from_entropy(words).map_err(|error| error.to_string())?;
-    let content =
-        KeystoreContent { mnemonic, layout: AddressLayout::default(), birthday: Height(birthday), labels: Vec::new() };
+    let (layout, labels, account) = (AddressLayout::default(), Vec::new(), ChildIndex::ZERO);
+    let content = KeystoreContent { mnemonic, layout, birthday: Height(birthday), labels, account };
     let sealed = Keystore::seal(&content, Passphrase::from_nfkd(passphrase.to_owned()), KdfParams::default(), entropy);
     Ok(sealed.map_err(|error| error.to_string())?.to_bytes())
 }
@@ -131,13 +139,34 @@ mod tests {
         let Told::Sealed(keystore) = &told else { panic!("it seals") };
         let open = |passphrase: &str| ask(&Ask::Open { keystore: keystore.clone(), passphrase: passphrase.to_owned() });
         match &open(&passphrase) {
-            Told::Opened { words: found, birthday } => assert_eq!((found, *birthday), (&words, 41)),
+            Told::Opened { words: found, birthday, account } => {
+                assert_eq!((found, *birthday, *account), (&words, 41, 0))
+            }
             _ => panic!("it opens"),
         }
         assert!(matches!(open("wrong horse"), Told::WrongPassphrase));
         let mut damaged = keystore.clone();
         damaged[20] ^= 1;
         assert!(matches!(ask(&Ask::Open { keystore: damaged, passphrase }), Told::Failed(_)));
+    }
+
+    #[test]
+    fn a_file_of_other_keys_is_told_apart() {
+        let content = |layout, account| KeystoreContent {
+            mnemonic: Mnemonic::from_entropy(&[7; 16]).ok().unwrap(),
+            layout,
+            birthday: Height(1),
+            labels: Vec::new(),
+            account: ChildIndex::new(account).unwrap(),
+        };
+        let open = |layout, account| {
+            let kdf = KdfParams::new(8, 1, 1).unwrap();
+            let keystore = Keystore::seal(&content(layout, account), "p", kdf, &[3; 32]).unwrap().to_bytes();
+            ask(&Ask::Open { keystore, passphrase: "p".to_owned() })
+        };
+        let other = AddressLayout::with_fallback(AddressLayout::default().scheme()).unwrap();
+        assert!(matches!(open(other, 0), Told::OtherLayout));
+        assert!(matches!(open(AddressLayout::default(), 3), Told::Opened { account: 3, .. }));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::KeystoreError;
 use crate::codec;
 use crate::units::Height;
+use crate::wallet::derivation::ChildIndex;
 use crate::wallet::layout::AddressLayout;
 use crate::wallet::mnemonic::Mnemonic;
 
@@ -24,6 +25,8 @@ pub struct KeystoreContent {
     pub birthday: Height,
     /// What the user wrote beside addresses and transactions; at most [`KeystoreContent::LABELS_MAX`].
     pub labels: Vec<Label>,
+    /// Which account of the words it is: the first, unless the user has several.
+    pub account: ChildIndex,
 }
 
 /// A user's note.
@@ -54,15 +57,18 @@ impl Label {
 impl KeystoreContent {
     /// The most labels.
     pub const LABELS_MAX: usize = 4_096;
-    /// The longest encoding: entropy and its length, layout, birthday, and the labels with their lengths.
+    /// The longest encoding: entropy and its length, layout, birthday, the labels with their lengths, and the account.
     pub const BYTES_MAX: usize =
-        33 + 2 + 5 + 2 + Self::LABELS_MAX * (4 + Label::SUBJECT_BYTES_MAX + Label::TEXT_BYTES_MAX);
+        33 + 2 + 5 + 2 + Self::LABELS_MAX * (4 + Label::SUBJECT_BYTES_MAX + Label::TEXT_BYTES_MAX) + 5;
 
-    /// A length byte, the entropy, and codec(layout, birthday, labels).
+    /// A length byte, the entropy, and codec(layout, birthday, labels); behind it codec(account), unless that is the first.
     pub(super) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
         check_labels(&self.labels)?;
         let rest = Rest { layout: self.layout, birthday: self.birthday, labels: self.labels.clone() };
-        let rest = codec::encode(&rest);
+        let mut rest = codec::encode(&rest);
+        if self.account != ChildIndex::ZERO {
+            rest.extend(codec::encode(&self.account));
+        }
         let entropy = self.mnemonic.entropy();
         // All the room at once: growing would leave copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(1 + entropy.len() + rest.len()));
@@ -76,9 +82,21 @@ impl KeystoreContent {
         let (length, bytes) = bytes.split_first().ok_or(KeystoreError::Content)?;
         let (entropy, rest) = bytes.split_at_checked(usize::from(*length)).ok_or(KeystoreError::Content)?;
         let mnemonic = Mnemonic::from_entropy(entropy).map_err(|_| KeystoreError::Content)?;
-        let rest: Rest = codec::decode(rest, Self::BYTES_MAX).map_err(|_| KeystoreError::Content)?;
-        check_labels(&rest.labels)?;
-        Ok(Self { mnemonic, layout: rest.layout, birthday: rest.birthday, labels: rest.labels })
+        if rest.len() > Self::BYTES_MAX {
+            return Err(KeystoreError::Content);
+        }
+        let (Rest { layout, birthday, labels }, account) =
+            codec::decode_prefix(rest).map_err(|_| KeystoreError::Content)?;
+        check_labels(&labels)?;
+        let account = match account {
+            [] => ChildIndex::ZERO,
+            bytes => {
+                let account: ChildIndex = codec::decode(bytes, bytes.len()).map_err(|_| KeystoreError::Content)?;
+                // The first is not written, so that a wallet has one encoding.
+                Some(account).filter(|account| *account != ChildIndex::ZERO).ok_or(KeystoreError::Content)?
+            }
+        };
+        Ok(Self { mnemonic, layout, birthday, labels, account })
     }
 }
 

@@ -41,6 +41,7 @@ fn case(line: &'static str) -> Case {
             layout,
             birthday: Height(birthday.parse().unwrap()),
             labels: labels.split('|').filter(|label| !label.is_empty()).map(label).collect(),
+            account: ChildIndex::ZERO,
         },
         passphrase,
         kdf: KdfParams::new(memory.parse().unwrap(), passes.parse().unwrap(), lanes.parse().unwrap()).unwrap(),
@@ -52,6 +53,7 @@ fn case(line: &'static str) -> Case {
 fn assert_same(one: &KeystoreContent, other: &KeystoreContent) {
     assert_eq!(*one.mnemonic.entropy(), *other.mnemonic.entropy());
     assert_eq!((one.layout, one.birthday, &one.labels), (other.layout, other.birthday, &other.labels));
+    assert_eq!(one.account, other.account);
 }
 
 fn error(file: &[u8], passphrase: &str) -> KeystoreError {
@@ -162,6 +164,7 @@ fn labels_are_bounded() {
             layout: AddressLayout::default(),
             birthday: Height(u32::MAX),
             labels,
+            account: ChildIndex::MAX,
         };
         Keystore::seal(&content, "", kdf, &[2; 32])
     };
@@ -169,11 +172,32 @@ fn labels_are_bounded() {
     let largest = sealed(vec![label(128, 256); 4_096]).unwrap();
     assert_eq!(largest.to_bytes().len(), Keystore::BYTES_MAX);
     assert_eq!(Keystore::from_bytes(&largest.to_bytes()), Ok(largest.clone()));
-    assert_eq!(largest.open("").ok().unwrap().labels.len(), 4_096);
+    let content = largest.open("").ok().unwrap();
+    assert_eq!((content.labels.len(), content.account), (4_096, ChildIndex::MAX));
     assert_eq!(sealed(vec![label(1, 1); 4_097]).err(), Some(KeystoreError::Labels { found: 4_097, limit: 4_096 }));
     let refused = |found, limit| Some(KeystoreError::LabelLength { index: 1, found, limit });
     assert_eq!(sealed(vec![label(0, 0), label(129, 0)]).err(), refused(129, 128));
     assert_eq!(sealed(vec![label(0, 0), label(0, 257)]).err(), refused(257, 256));
+}
+
+#[test]
+fn the_account_stands_last_and_the_first_is_not_written() {
+    let content = |account| KeystoreContent {
+        mnemonic: Mnemonic::from_entropy(&[1; 16]).ok().unwrap(),
+        layout: AddressLayout::default(),
+        birthday: Height(7),
+        labels: Vec::new(),
+        account,
+    };
+    let third = ChildIndex::new(2).unwrap();
+    let (first, other) = (content(ChildIndex::ZERO).encode().unwrap(), content(third).encode().unwrap());
+    assert_eq!(*other, [&first[..], &[2]].concat());
+    assert_eq!(KeystoreContent::decode(&other).ok().unwrap().account, third);
+    assert_eq!(KeystoreContent::decode(&first).ok().unwrap().account, ChildIndex::ZERO);
+    for behind in [&[0][..], &[2, 0], &[0x82, 0], &[0xff; 5]] {
+        let bytes = [&first[..], behind].concat();
+        assert_eq!(KeystoreContent::decode(&bytes).err(), Some(KeystoreError::Content), "{behind:?}");
+    }
 }
 
 /// draft-irtf-cfrg-xchacha-03, appendix A.3.1, to see that the crate is built right on this target.

@@ -105,6 +105,22 @@ impl Ledger {
         self.pending.iter().rev().chain(self.mined.iter().rev())
     }
 
+    /// Transactions in no block, parents first.
+    pub fn pending(&self) -> impl DoubleEndedIterator<Item = &TxEntry> {
+        self.pending.iter()
+    }
+
+    /// Pending transactions that spend what this one makes, or what one of them makes: they go when it goes.
+    #[must_use]
+    pub fn dependents(&self, txid: &Txid) -> Vec<&TxEntry> {
+        let mut family = BTreeSet::from([*txid]);
+        let mut depends = |entry: &&TxEntry| {
+            let is_child = entry.inputs().any(|input| family.contains(&input.txid));
+            is_child && family.insert(entry.txid)
+        };
+        self.pending.iter().filter(|entry| depends(entry)).collect()
+    }
+
     /// A transaction of the history.
     #[must_use]
     pub fn entry(&self, txid: &Txid) -> Option<&TxEntry> {
@@ -132,6 +148,14 @@ impl Ledger {
         let taken = self.taken();
         let made = self.pending.iter().flat_map(|entry| &entry.received);
         made.filter(|coin| !taken.contains(&coin.outpoint)).copied().collect()
+    }
+
+    /// Whether a coin is there, mined or pending, and no pending transaction spends it.
+    #[must_use]
+    pub fn is_free(&self, outpoint: &OutPoint) -> bool {
+        let is_made = |entry: &TxEntry| entry.received.iter().any(|coin| coin.outpoint == *outpoint);
+        let is_there = self.coins.contains_key(outpoint) || self.pending.iter().any(is_made);
+        is_there && !self.pending.iter().any(|entry| entry.inputs().any(|input| input == *outpoint))
     }
 
     /// How much money there is, for a transaction in a block of this height.

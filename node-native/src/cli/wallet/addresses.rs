@@ -7,13 +7,14 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use qbtc_core::lock::Address;
 use qbtc_core::units::{Amount, Height};
+use qbtc_core::wallet::account::Account;
 use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::{AddressPath, Branch, ChildIndex};
 use serde::Serialize;
 
 use super::context::Context;
 use super::sync::how_to_get_more;
-use crate::cli::output::table;
+use crate::cli::output::{note, table};
 use crate::wallet::Wallet;
 
 const EXAMPLES: &str = "\
@@ -52,12 +53,25 @@ impl AddressCommand {
         if self.new || self.label.is_some() {
             wallet.state_mut().book_mut().mark_used(&address);
             wallet.save()?;
+            warn_of_gap(wallet.state().account());
         }
         let address = address.to_text(&context.spec.network().address_prefix);
         if let Some(label) = &self.label {
             wallet.set_label(&address, label.trim())?;
         }
         context.show(&Shown { address, branch: name(path.branch), index: path.index.to_u32() })
+    }
+}
+
+/// Says when more addresses in a row are unpaid than a wallet looks through that is brought back from its words.
+fn warn_of_gap(account: &Account) {
+    let (unpaid, looks) = (account.unpaid_receive_addresses(), AddressBook::GAP_LIMIT);
+    if unpaid > looks {
+        note(&format!(
+            "note: {unpaid} addresses in a row are unpaid. From its words alone a wallet is looked for {looks} beyond the last paid one: \
+             should you bring it back, say `qbtc wallet restore --gap {}` or more",
+            unpaid.saturating_add(looks)
+        ));
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, value_parser};
 use qbtc_core::crypto::Scheme;
 use qbtc_core::units::{Amount, Height};
-use qbtc_core::wallet::derivation::Branch;
+use qbtc_core::wallet::address_book::AddressBook;
+use qbtc_core::wallet::derivation::{Branch, ChildIndex};
 use qbtc_core::wallet::keystore::{Keystore, KeystoreContent};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::Mnemonic;
@@ -20,7 +21,7 @@ use crate::client::Client;
 use crate::wallet::folder::{FolderError, WalletFolder, read_bounded};
 use crate::wallet::source::ChainSource;
 use crate::wallet::sync::check_chain;
-use crate::wallet::{Wallet, WalletError, entropy, spend};
+use crate::wallet::{Wallet, WalletError, entropy};
 
 const CREATE_EXAMPLES: &str = "\
 The words are the wallet: whoever has them has the money, and with them it can be brought back when the file is lost.
@@ -35,12 +36,17 @@ const RESTORE_EXAMPLES: &str = "\
 Examples:
   qbtc wallet restore
   qbtc wallet restore savings --birthday 120000 --fallback
+  qbtc wallet restore second --account 1                  another account of the same words
+  qbtc wallet restore shop --gap 500                      has given many addresses away that nobody paid to
   qbtc wallet restore savings --backup savings.qbtc
   qbtc wallet restore bot --words-file words.txt --passphrase-file secret.txt";
 
 /// What a new wallet's addresses are made of.
 #[derive(Args)]
 struct LayoutOptions {
+    /// Which account of the words it is, from 0: each has addresses and coins of its own.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = value_parser!(u32).range(..=i64::from(ChildIndex::MAX.to_u32())))]
+    account: u32,
     /// The scheme that signs: ML-DSA-44, ML-DSA-65, ML-DSA-87 or SLH-DSA-SHA2-128s.
     #[arg(long, value_name = "SCHEME", default_value_t = Scheme::default())]
     scheme: Scheme,
@@ -50,6 +56,10 @@ struct LayoutOptions {
 }
 
 impl LayoutOptions {
+    fn account(&self) -> anyhow::Result<ChildIndex> {
+        Ok(ChildIndex::new(self.account)?)
+    }
+
     fn layout(&self) -> anyhow::Result<AddressLayout> {
         if self.fallback {
             Ok(AddressLayout::with_fallback(self.scheme)?)
@@ -84,11 +94,14 @@ pub(super) struct RestoreCommand {
     #[arg(long, value_name = "FILE")]
     words_file: Option<PathBuf>,
     /// A file that `qbtc wallet backup` has written, in place of the words. Its passphrase stays.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["words_file", "birthday", "scheme", "fallback"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words_file", "birthday", "scheme", "fallback", "account"])]
     backup: Option<PathBuf>,
     /// The height of the block from which on to look for coins: any from before the wallet was made.
     #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
     birthday: u32,
+    /// How many unpaid addresses in a row to look through, where a wallet has given many away: up to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = AddressBook::GAP_LIMIT, value_parser = value_parser!(u32).range(1..=i64::from(AddressBook::GAP_LIMIT_MAX)))]
+    gap: u32,
     #[command(flatten)]
     layout: LayoutOptions,
 }
@@ -98,6 +111,7 @@ pub(super) struct RestoreCommand {
 struct Made {
     wallet: String,
     path: PathBuf,
+    account: u32,
     birthday: Height,
     scheme: String,
     has_fallback: bool,
@@ -118,8 +132,10 @@ impl CreateCommand {
         refuse_existing(context, &self.name)?;
         let birthday = birthday_now(context);
         let passphrase = context.options.passphrase.choose()?;
-        let content = KeystoreContent { mnemonic, layout, birthday, labels: Vec::new() };
-        let (wallet, unlocked) = Wallet::create(context.wallets(), &self.name, &context.spec, content, &passphrase)?;
+        let account = self.layout.account()?;
+        let content = KeystoreContent { mnemonic, layout, birthday, labels: Vec::new(), account };
+        let (wallets, spec, gap) = (context.wallets(), &context.spec, AddressBook::GAP_LIMIT);
+        let (wallet, unlocked) = Wallet::create(wallets, &self.name, spec, content, gap, &passphrase)?;
         let made = Made::new(&wallet, context, Some(&unlocked.content.mnemonic));
         context.show(&made)
     }
@@ -132,7 +148,8 @@ impl RestoreCommand {
             Some(file) => content_of_backup(context, file)?,
             None => self.content_of_words(context)?,
         };
-        let (wallet, _) = Wallet::create(context.wallets(), &self.name, &context.spec, content, &passphrase)?;
+        let (wallets, spec) = (context.wallets(), &context.spec);
+        let (wallet, _) = Wallet::create(wallets, &self.name, spec, content, self.gap, &passphrase)?;
         context.show(&Made::new(&wallet, context, None))
     }
 }
@@ -143,7 +160,8 @@ impl RestoreCommand {
         let mnemonic = read_words(self.words_file.as_deref(), context)?;
         let passphrase = context.options.passphrase.choose()?;
         let birthday = Height(self.birthday);
-        Ok((KeystoreContent { mnemonic, layout, birthday, labels: Vec::new() }, passphrase))
+        let account = self.layout.account()?;
+        Ok((KeystoreContent { mnemonic, layout, birthday, labels: Vec::new(), account }, passphrase))
     }
 }
 
@@ -181,6 +199,7 @@ impl Made {
         Self {
             wallet: wallet.name().to_owned(),
             path: wallet.path().to_owned(),
+            account: book.path().account.to_u32(),
             birthday: wallet.state().birthday(),
             scheme: book.layout().scheme().to_string(),
             has_fallback: book.layout().has_fallback(),
@@ -204,6 +223,9 @@ impl fmt::Display for Made {
             String::new()
         };
         writeln!(f, "signs with     {}{fallback}", self.scheme)?;
+        if self.account > 0 {
+            writeln!(f, "account        {} of its words", self.account)?;
+        }
         writeln!(f, "birthday       block {}", self.birthday)?;
         writeln!(f, "first address  {}", self.address)?;
         match &self.words {
@@ -239,7 +261,7 @@ impl ListCommand {
         let names = WalletFolder::list(context.wallets())?;
         let line = |wallet: String| match Wallet::open(context.wallets(), &wallet, &context.spec) {
             Ok(opened) => Line {
-                available: Some(spend::balance(opened.state(), &context.spec).confirmed),
+                available: Some(opened.state().account().balance(&context.spec).confirmed),
                 height: opened.state().tip().map(|tip| tip.height),
                 problem: None,
                 wallet,

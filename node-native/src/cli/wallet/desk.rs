@@ -14,10 +14,11 @@ use qbtc_core::wallet::derivation::AccountKey;
 use super::context::{Context, confirm};
 use super::effect::{Effect, Sent, View};
 use super::order::FeeOptions;
+use crate::cli::failure::MaybeSent;
 use crate::cli::output::{note, print_error};
 use crate::client::{Client, ClientError};
 use crate::wallet::source::{ChainSource, dependent_fees, is_refusal};
-use crate::wallet::{Unlocked, Wallet, WalletError, entropy, pending};
+use crate::wallet::{Unlocked, Wallet, WalletError, entropy};
 
 /// How a payment is agreed to.
 #[derive(Args, Clone)]
@@ -55,7 +56,7 @@ impl<'a> Desk<'a> {
 
     /// A payment that waits: as it was signed here, or as the node has it.
     pub(super) fn waiting(&self, txid: &Txid) -> anyhow::Result<Transaction> {
-        if let Some(own) = self.wallet.state().own(txid) {
+        if let Some(own) = self.wallet.state().outbox().get(txid) {
             return Ok(own.clone());
         }
         let found = self.node.transactions(&[*txid])?.into_iter().find(|transaction| transaction.txid() == *txid);
@@ -121,7 +122,7 @@ pub(super) fn send(
     secret: Option<&AccountKey>,
 ) -> anyhow::Result<()> {
     let (txid, before) = (transaction.txid(), wallet.state().clone());
-    pending::add_own(wallet.state_mut(), transaction, secret)?;
+    wallet.state_mut().add_own(transaction, secret)?;
     wallet.save()?;
     match node.submit(transaction) {
         Ok(()) => Ok(()),
@@ -131,8 +132,6 @@ pub(super) fn send(
             wallet.save()?;
             Err(error).context("the node does not take the payment; nothing was sent")
         }
-        Err(error) => Err(error).context(format!(
-            "payment {txid} is signed and kept, but the node did not say whether it took it: `qbtc wallet sync` sends it again"
-        )),
+        Err(error) => Err(error).context(MaybeSent { txid }),
     }
 }

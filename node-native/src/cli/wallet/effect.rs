@@ -26,6 +26,9 @@ pub(super) struct Effect {
     pub(super) txid: Txid,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<Txid>,
+    /// Payments that were made of its change, and go with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    drops: Vec<Dropped>,
     recipients: Vec<Recipient>,
     change: Option<Recipient>,
     fee: Amount,
@@ -57,6 +60,14 @@ struct Recipient {
     label: Option<String>,
 }
 
+/// A payment that is not made after all.
+#[derive(Serialize)]
+struct Dropped {
+    txid: Txid,
+    /// What it pays to others.
+    pays: Amount,
+}
+
 /// A transaction that the node has taken.
 #[derive(Serialize)]
 pub(super) struct Sent {
@@ -75,7 +86,10 @@ impl Effect {
     /// That of a transaction which the wallet has built.
     pub(super) fn new(unsigned: &UnsignedTx, replaces: Option<Txid>, view: View<'_>) -> Self {
         let effect = Self::of(unsigned.partial(), unsigned.change(), view);
-        Self { replaces, ..effect }.with_size(unsigned.size_bytes())
+        let account = view.wallet.map(|wallet| wallet.state().account());
+        let gone = account.zip(replaces).map(|(account, txid)| account.ledger().dependents(&txid)).unwrap_or_default();
+        let drops = gone.iter().map(|entry| Dropped { txid: entry.txid, pays: entry.paid_to_others }).collect();
+        Self { replaces, drops, ..effect }.with_size(unsigned.size_bytes())
     }
 
     /// That of a transaction from anywhere. Which of its outputs is the change only its maker knows.
@@ -101,6 +115,7 @@ impl Effect {
         let effect = Self {
             txid: partial.txid(),
             replaces: None,
+            drops: Vec::new(),
             recipients,
             change: shown_change,
             fee: partial.fee(),
@@ -155,6 +170,9 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(txid) = self.replaces {
             writeln!(f, "in place of {txid}:")?;
+        }
+        for Dropped { txid, pays } in &self.drops {
+            writeln!(f, "drops    {:>20} QBTC  paid with its change by {txid}: pay it again", pays.to_string())?;
         }
         for recipient in &self.recipients {
             writeln!(f, "pays     {recipient}")?;

@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::addresses;
 use super::context::Context;
 use crate::cli::output::table;
-use crate::wallet::spend;
 
 /// Shows how much money there is.
 #[derive(Args)]
@@ -30,7 +29,7 @@ impl BalanceCommand {
     #[expect(clippy::unused_self, reason = "all commands run alike")]
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let wallet = context.open_current()?;
-        let balance = spend::balance(wallet.state(), &context.spec);
+        let balance = wallet.state().account().balance(&context.spec);
         let parts = [balance.confirmed, balance.pending, balance.immature];
         context.show(&Shown {
             available: balance.confirmed,
@@ -98,9 +97,9 @@ impl CoinsCommand {
     #[expect(clippy::unused_self, reason = "all commands run alike")]
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let wallet = context.open_current()?;
-        let ledger = wallet.state().ledger();
-        let spendable = spend::spendable(wallet.state(), &context.spec);
-        let (next, maturity) = (spend::next_height(wallet.state()), context.spec.consensus().coinbase_maturity);
+        let (account, ledger) = (wallet.state().account(), wallet.state().ledger());
+        let spendable = account.spendable(&context.spec);
+        let (next, maturity) = (account.next_height(), context.spec.consensus().coinbase_maturity);
         let mut coins = Vec::new();
         for coin in ledger.coins().copied().chain(ledger.pending_coins()) {
             let state = match coin.height {

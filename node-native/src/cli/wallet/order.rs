@@ -5,13 +5,13 @@ use clap::Args;
 use qbtc_core::lock::Lock;
 use qbtc_core::tx::{OutPoint, TxOut};
 use qbtc_core::units::{Amount, FeeRate};
+use qbtc_core::wallet::pay::{Order, PayError};
 
 use super::addresses;
 use super::context::Context;
 use crate::cli::output::note;
 use crate::client::Client;
 use crate::wallet::source::fee_advice;
-use crate::wallet::spend::Order;
 
 /// How much miners get.
 #[derive(Args, Clone)]
@@ -96,6 +96,18 @@ impl OrderOptions {
         }
         Ok(order)
     }
+}
+
+/// Why a payment cannot be made, and what helps.
+pub(super) fn with_mend(error: PayError) -> anyhow::Error {
+    let mend = match error {
+        PayError::NotSpendable(_) => "`qbtc wallet coins` lists those that are available",
+        PayError::NobodyPaysFee => "give ADDRESS=AMOUNT, and not `all`, with --subtract-fee",
+        PayError::NoChangeAddress => "synchronise it with the passphrase, `qbtc wallet sync --unlock`",
+        PayError::Unknown(_) => "`qbtc wallet history` lists its own",
+        _ => return error.into(),
+    };
+    anyhow!("{error}; {mend}")
 }
 
 fn parse_coin(text: &str) -> Result<OutPoint, String> {

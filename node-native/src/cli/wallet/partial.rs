@@ -10,15 +10,16 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use qbtc_core::wallet::partial::PartialTx;
+use qbtc_core::wallet::pay::pay;
 
 use super::context::{Context, confirm};
 use super::desk::send;
 use super::effect::{Effect, Sent, View};
-use super::order::{FeeOptions, OrderOptions};
+use super::order::{FeeOptions, OrderOptions, with_mend};
 use crate::cli::output::print_error;
 use crate::client::Client;
 use crate::wallet::source::ChainSource;
-use crate::wallet::{Wallet, entropy, spend};
+use crate::wallet::{Wallet, entropy};
 use file::{OutOptions, Shown, missing_of, read};
 
 const EXAMPLES: &str = "\
@@ -133,7 +134,7 @@ impl CreateCommand {
             );
         }
         order.fee_rate = self.fee.rate(|| context.client())?;
-        let unsigned = spend::pay(wallet.state(), &context.spec, &order)?;
+        let unsigned = pay(wallet.state().account(), &context.spec, &order).map_err(with_mend)?;
         let effect = Effect::new(&unsigned, None, View { spec: &context.spec, wallet: Some(&wallet) });
         if let Err(refused) = self.fee.check(unsigned.fee()) {
             print_error(&effect);

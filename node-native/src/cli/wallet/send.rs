@@ -3,13 +3,13 @@
 use clap::Args;
 use qbtc_core::hash::Txid;
 use qbtc_core::spec::ChainSpec;
+use qbtc_core::wallet::account::Account;
 use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::pay::{PayError, Replacement, bump, cancel, pay, pending_entry};
 
 use super::context::Context;
 use super::desk::{AgreeOptions, Desk};
-use super::order::{FeeOptions, OrderOptions};
-use crate::wallet::spend::{self, Replacement};
-use crate::wallet::state::WalletState;
+use super::order::{FeeOptions, OrderOptions, with_mend};
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -79,20 +79,23 @@ impl SendCommand {
         let mut order = self.order.order(context)?;
         let mut desk = Desk::open(context)?;
         order.fee_rate = self.fee.rate(|| context.client())?;
-        let unsigned = spend::pay(desk.wallet.state(), &context.spec, &order)?;
+        let unsigned = pay(desk.wallet.state().account(), &context.spec, &order).map_err(with_mend)?;
         desk.finish(unsigned, None, &self.fee, &self.agree)
     }
 }
 
 impl BumpCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
-        replace(context, self.txid, self.pay_from, &self.fee, &self.agree, spend::bump)
+        let pay_from = self.pay_from;
+        replace(context, self.txid, &self.fee, &self.agree, |account, spec, wanted| {
+            bump(account, spec, wanted, pay_from)
+        })
     }
 }
 
 impl CancelCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
-        replace(context, self.txid, None, &self.fee, &self.agree, spend::cancel)
+        replace(context, self.txid, &self.fee, &self.agree, cancel)
     }
 }
 
@@ -100,17 +103,16 @@ impl CancelCommand {
 fn replace(
     context: &Context,
     txid: Txid,
-    from_output: Option<usize>,
     fee: &FeeOptions,
     agree: &AgreeOptions,
-    build: impl FnOnce(&WalletState, &ChainSpec, &Replacement<'_>) -> Result<UnsignedTx, spend::SpendError>,
+    build: impl FnOnce(&Account, &ChainSpec, &Replacement<'_>) -> Result<UnsignedTx, PayError>,
 ) -> anyhow::Result<()> {
     let mut desk = Desk::open(context)?;
-    spend::pending_entry(desk.wallet.state(), &txid)?;
+    pending_entry(desk.wallet.state().account(), &txid).map_err(with_mend)?;
     let transaction = desk.waiting(&txid)?;
     let dependent_fees = desk.dependent_fees(&txid)?;
     let fee_rate = fee.rate(|| context.client())?;
-    let wanted = Replacement { transaction: &transaction, dependent_fees, fee_rate, from_output };
-    let unsigned = build(desk.wallet.state(), &context.spec, &wanted)?;
+    let wanted = Replacement { transaction: &transaction, dependent_fees, fee_rate };
+    let unsigned = build(desk.wallet.state().account(), &context.spec, &wanted).map_err(with_mend)?;
     desk.finish(unsigned, Some(txid), fee, agree)
 }

@@ -5,7 +5,6 @@ use qbtc_core::units::Amount;
 use qbtc_core::wallet::derivation::Branch;
 
 use super::*;
-use crate::wallet::spend;
 use crate::wallet::sync::sync;
 use crate::wallet::testing::{FakeNode, address, coinbase_coin, other_key, signed, state, unsigned};
 
@@ -40,13 +39,13 @@ fn payments_on_their_way_are_seen_children_before_parents() {
     node.pool.borrow_mut().extend([child.clone(), unrelated, parent.clone()]);
     let report = follow(&mut state, &node);
     assert_eq!(report.arrived, [parent.txid(), child.txid()]);
-    assert_eq!(spend::balance(&state, &node.spec).pending.quanta(), 400_000_000);
+    assert_eq!(state.account().balance(&node.spec).pending.quanta(), 400_000_000);
     // What was seen is not looked at again.
     assert!(follow(&mut state, &node).arrived.is_empty());
     // What leaves the pool without being mined is forgotten, with what depends on it.
     node.pool.borrow_mut().clear();
     assert!(follow(&mut state, &node).gone.contains(&parent.txid()));
-    assert_eq!(spend::balance(&state, &node.spec).pending, Amount::ZERO);
+    assert_eq!(state.account().balance(&node.spec).pending, Amount::ZERO);
 }
 
 #[test]
@@ -62,31 +61,31 @@ fn only_signatures_show_that_the_wallets_coins_are_on_their_way() {
     node.pool.borrow_mut().extend([forged, mixed, stolen]);
     let report = follow(&mut state, &node);
     assert_eq!((report.unproven.len(), report.arrived.len()), (3, 0));
-    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::from_coins(4));
+    assert_eq!(state.account().balance(&node.spec).confirmed, Amount::from_coins(4));
     // The wallet's own, sent from another machine with the same words.
     let own = signed(unsigned(&[coin], &[foreign(1)]), &spent, (Branch::Receive, 0), &node.spec);
     *node.pool.borrow_mut() = vec![own.clone()];
     assert_eq!(follow(&mut state, &node).arrived, [own.txid()]);
-    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::ZERO);
+    assert_eq!(state.account().balance(&node.spec).confirmed, Amount::ZERO);
 }
 
 #[test]
 fn own_payments_are_sent_again_until_they_are_mined() {
     let (mut state, mut node, coin) = funded();
     let payment = unsigned(&[coin], &[foreign(1)]);
-    add_own(&mut state, &payment, Some(&other_key())).unwrap();
-    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::ZERO);
+    state.add_own(&payment, Some(&other_key())).unwrap();
+    assert_eq!(state.account().balance(&node.spec).confirmed, Amount::ZERO);
     node.refuses.set(Some("min relay fee not met"));
     let report = follow(&mut state, &node);
     assert_eq!(report.refused, [(payment.txid(), "min relay fee not met".to_owned())]);
-    assert!(state.own(&payment.txid()).is_some(), "it may be taken later");
+    assert!(state.outbox().get(&payment.txid()).is_some(), "it may be taken later");
     node.refuses.set(None);
     assert_eq!(follow(&mut state, &node).sent_again, [payment.txid()]);
     assert!(follow(&mut state, &node).sent_again.is_empty());
     node.mine(foreign(2).0, vec![payment.clone()]);
     sync(&mut state, &node, &node.rules(), None, |_, _| {}).unwrap();
     follow(&mut state, &node);
-    assert!(state.own(&payment.txid()).is_none());
+    assert!(state.outbox().get(&payment.txid()).is_none());
     assert!(state.ledger().entry(&payment.txid()).unwrap().block.is_some());
 }
 
@@ -94,10 +93,10 @@ fn own_payments_are_sent_again_until_they_are_mined() {
 fn a_replacement_takes_the_place_of_the_original() {
     let (mut state, _, coin) = funded();
     let original = unsigned(&[coin], &[foreign(1)]);
-    add_own(&mut state, &original, Some(&other_key())).unwrap();
+    state.add_own(&original, Some(&other_key())).unwrap();
     let replacement = unsigned(&[coin], &[foreign(2)]);
-    add_own(&mut state, &replacement, Some(&other_key())).unwrap();
-    assert!(state.own(&original.txid()).is_none() && state.own(&replacement.txid()).is_some());
+    state.add_own(&replacement, Some(&other_key())).unwrap();
+    assert!(state.outbox().get(&original.txid()).is_none() && state.outbox().get(&replacement.txid()).is_some());
 }
 
 #[test]
@@ -107,39 +106,29 @@ fn payments_that_wait_outlive_a_new_look_through_the_chain() {
     let child = OutPoint { txid: payment.txid(), index: 1 };
     let child = unsigned(&[child], &[foreign(1)]);
     for transaction in [&payment, &child] {
-        add_own(&mut state, transaction, Some(&other_key())).unwrap();
+        state.add_own(transaction, Some(&other_key())).unwrap();
     }
     let mut afresh = crate::wallet::testing::state(0);
     afresh.remember(&state);
     sync(&mut afresh, &node, &node.rules(), Some(&other_key()), |_, _| {}).unwrap();
     assert_eq!(follow(&mut afresh, &node).sent_again, [payment.txid(), child.txid()]);
     assert!(follow(&mut afresh, &node).refused.is_empty());
-    assert_eq!((&afresh.own, spend::balance(&afresh, &node.spec)), (&state.own, spend::balance(&state, &node.spec)));
-}
-
-#[test]
-fn what_can_no_longer_be_mined_does_not_come_back() {
-    let (mut state, node, coin) = funded();
-    // Neither one that has expired nor one whose coins are gone, though both pay the wallet.
-    let mut late = unsigned(&[coin], &[(address(Branch::Change, 1), 100_000_000)]);
-    late.body.expiry_height = state.height();
-    let gone = OutPoint { txid: Txid::from_bytes([3; 32]), index: 0 };
-    let taken = unsigned(&[gone], &[(address(Branch::Change, 2), 100_000_000)]);
-    state.own = vec![late, taken];
-    follow(&mut state, &node);
-    assert_eq!((state.own.len(), spend::balance(&state, &node.spec).confirmed), (0, Amount::from_coins(4)));
+    assert_eq!(
+        (afresh.outbox(), afresh.account().balance(&node.spec)),
+        (state.outbox(), state.account().balance(&node.spec))
+    );
 }
 
 #[test]
 fn a_pool_full_of_payments_to_the_wallet_does_not_stop_it() {
     let (mut state, node, coin) = funded();
-    add_own(&mut state, &unsigned(&[coin], &[foreign(1)]), Some(&other_key())).unwrap();
+    state.add_own(&unsigned(&[coin], &[foreign(1)]), Some(&other_key())).unwrap();
     let strange = |index| OutPoint { txid: Txid::from_bytes([3; 32]), index };
     let payment = |index| unsigned(&[strange(index)], &[(address(Branch::Receive, 1), 100_000_000)]);
     node.pool.borrow_mut().extend((0..1_000).map(payment));
     let report = follow(&mut state, &node);
     assert_eq!((report.too_many, report.arrived.len()), (Some(1_000), 999));
-    assert_eq!(state.own.len(), 1);
+    assert_eq!(state.outbox().payments().len(), 1);
 }
 
 #[test]
@@ -150,7 +139,7 @@ fn another_transaction_than_asked_for_is_refused() {
     node.gives_instead.replace(Some(unsigned(&[coin], &[foreign(2)])));
     let refused = follow_pending(&mut state, &node, &node.spec, None);
     assert!(matches!(refused, Err(PendingError::OtherTransaction { expected, .. }) if expected == asked.txid()));
-    assert_eq!(spend::balance(&state, &node.spec).confirmed, Amount::from_coins(4));
+    assert_eq!(state.account().balance(&node.spec).confirmed, Amount::from_coins(4));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use qbtc_core::lock::Address;
 use qbtc_core::units::Amount;
+use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::Branch;
 
 use super::*;
@@ -24,7 +25,7 @@ fn money_of_the_genesis_block_is_found() {
     let mut node = FakeNode::new();
     node.mine_empty(3);
     let layout = qbtc_core::wallet::layout::AddressLayout::default();
-    let mut state = WalletState::new(&node.spec, layout, Height(0), &key());
+    let mut state = WalletState::new(&node.spec, layout, Height(0), AddressBook::GAP_LIMIT, &key());
     let found = sync(&mut state, &node, &node.rules(), Some(&key()), |_, _| {}).unwrap();
     assert_eq!((found.blocks, state.height()), (3, Height(3)));
     assert_eq!(coins(&state), Amount::from_coins(4_200_000));

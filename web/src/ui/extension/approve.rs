@@ -17,8 +17,9 @@ use crate::browser::source;
 use crate::extension::{Question, Wish, order};
 use crate::ui::context::Shared;
 use crate::ui::parts::{Fact, Notice, Title};
-use crate::ui::wallet::{Stage, UnlockForm, WAITS, WalletState, What, rate, sign, sign_and_send, spend_fault};
+use crate::ui::wallet::{Stage, UnlockForm, WAITS, WalletState, What, draft_fault, rate, sign, sign_and_send};
 use crate::wallet::account::AccountState;
+use crate::wallet::draft::{Drafted, draft_payment};
 use crate::wallet::effect::Effect as Outcome;
 use crate::{format, text};
 
@@ -246,8 +247,8 @@ fn Sign(asking: Asking, message: String, address: Option<String>) -> impl IntoVi
     }
 }
 
-/// The payment that is asked for, built: what it does, and what is signed.
-type Built = Result<(Outcome, UnsignedTx), String>;
+/// The payment that is asked for, built.
+type Built = Result<Drafted, String>;
 
 async fn build(shared: Shared, wallet: WalletState, wish: Wish) -> Built {
     let fees = source::fees(shared.light, &WAITS).await.ok();
@@ -256,12 +257,11 @@ async fn build(shared: Shared, wallet: WalletState, wish: Wish) -> Built {
     let Wish::Send { outputs, fee_rate } = wish else { return Err(text::FAULT.to_owned()) };
     wallet.accounts.with_untracked(|accounts| {
         let state = accounts.get(wallet.current.get_untracked()).ok_or(text::LOCKED)?;
-        let balance = state.balance(&spec);
+        let balance = state.account().balance(&spec);
         let available = balance.confirmed.checked_add(balance.pending).unwrap_or(Amount::MAX);
         let order = order(&outputs, fee_rate, usual, available, &spec.network().address_prefix)
             .map_err(|fault| text::order_fault(&fault))?;
-        let unsigned = state.pay(&order, &spec).map_err(|error| spend_fault(&error))?;
-        Ok((Outcome::of(&unsigned, state.book()), unsigned))
+        draft_payment(state, &spec, &order).map_err(|error| draft_fault(&error))
     })
 }
 

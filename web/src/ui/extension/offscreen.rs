@@ -69,7 +69,7 @@ fn addresses(wallet: WalletState) -> Vec<String> {
 fn balance(shared: Shared, wallet: WalletState) -> Option<Value> {
     let spec = wallet.spec();
     let (balance, height, is_proven) = wallet.accounts.with(|accounts| {
-        accounts.get(ACCOUNT).map(|state| (state.balance(&spec), state.height(), state.is_proven()))
+        accounts.get(ACCOUNT).map(|state| (state.account().balance(&spec), state.height(), state.is_proven()))
     })?;
     // A sum over some of the blocks is no balance.
     let level = if is_proven && wallet.reaches_tip(height) { Level::Filter.name() } else { CHECKING };

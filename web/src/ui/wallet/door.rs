@@ -6,14 +6,17 @@ use std::pin::Pin;
 
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::Height;
+use qbtc_core::wallet::keystore::Keystore;
 use qbtc_core::wallet::mnemonic::Mnemonic;
 use wasm_split_helpers::wasm_split;
+use web_sys::HtmlInputElement;
 use zeroize::Zeroizing;
 
-use super::state::WalletState;
-use crate::browser::entropy;
+use super::state::{Made, Opened, WalletState, opened};
+use crate::browser::{entropy, files};
 use crate::text;
 use crate::ui::chunk::Missing;
+use crate::wallet::notes::Notes;
 
 /// What the first pages have done behind the door.
 pub(crate) enum Task {
@@ -31,11 +34,20 @@ pub(crate) enum Task {
 
 /// A new wallet, as it is typed in.
 pub(crate) struct New {
-    /// The words that the user has, and the height below which nothing was paid to them; none, if there are to be fresh ones.
-    pub(super) restored: Option<(Zeroizing<String>, String)>,
+    pub(super) source: Source,
     pub(super) passphrase: Zeroizing<String>,
     /// The height of the chain.
     pub(super) tip: u32,
+}
+
+/// What a new wallet is made of.
+pub(crate) enum Source {
+    /// Fresh words.
+    Fresh,
+    /// The words that the user has, and the height below which nothing was paid to them.
+    Words(Zeroizing<String>, String),
+    /// The keystore file that is chosen here.
+    File(HtmlInputElement),
 }
 
 /// Does it.
@@ -57,8 +69,8 @@ pub(crate) fn open(wallet: WalletState, task: Task) -> Result<Work, Missing> {
         let spec = wallet.spec();
         match task {
             Task::Create(new) => {
-                let (words, birthday) = new.keys(&spec)?;
-                wallet.create(&spec, &words, birthday, &new.passphrase, new.restored.is_some()).await
+                let made = new.read(&spec).await?;
+                wallet.create(&spec, made, &new.passphrase).await
             }
             Task::Unlock(passphrase) => wallet.unlock(&spec, &passphrase).await,
             Task::Forget => wallet.forget().await,
@@ -75,16 +87,25 @@ pub(crate) fn open(wallet: WalletState, task: Task) -> Result<Work, Missing> {
 }
 
 impl New {
-    /// The entropy of the words, and the height below which nothing was paid to them.
-    fn keys(&self, spec: &ChainSpec) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
-        match &self.restored {
-            Some((words, birthday)) => Ok((parsed_words(words)?, parsed_height(birthday)?)),
+    async fn read(&self, spec: &ChainSpec) -> Result<Made, String> {
+        let is_backed_up = !matches!(self.source, Source::Fresh);
+        let (words, birthday, accounts) = match &self.source {
             // Nothing can have been paid to fresh words below the next block; but the newest may be replaced.
-            None => {
+            Source::Fresh => {
                 let birthday = self.tip.saturating_sub(spec.consensus().coinbase_maturity);
-                Ok((Zeroizing::new(entropy()?.to_vec()), Height(birthday)))
+                (Zeroizing::new(entropy()?.to_vec()), Height(birthday), 1)
             }
-        }
+            Source::Words(words, birthday) => (parsed_words(words)?, parsed_height(birthday)?, 1),
+            Source::File(input) => {
+                #[expect(clippy::cast_precision_loss, reason = "the limit is a small number")]
+                let file = files::chosen(input, Keystore::BYTES_MAX as f64).await?;
+                let Opened { words, birthday, account } = opened(&file, &self.passphrase).await?;
+                let accounts = usize::try_from(account).ok().and_then(|account| account.checked_add(1));
+                let accounts = accounts.filter(|accounts| *accounts <= Notes::ACCOUNTS_MAX);
+                (words, birthday, accounts.ok_or_else(|| text::account_too_high(account, Notes::ACCOUNTS_MAX))?)
+            }
+        };
+        Ok(Made { words, birthday, accounts, is_backed_up })
     }
 }
 

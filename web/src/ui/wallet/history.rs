@@ -7,7 +7,7 @@ use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
 use qbtc_core::wallet::ledger::TxEntry;
 
-use super::send::{Review, WAITS, rate};
+use super::send::{Review, WAITS, draft_fault, rate};
 use super::state::WalletState;
 use crate::browser::light::Light;
 use crate::browser::{fetch, source};
@@ -16,7 +16,8 @@ use crate::node::{self, path};
 use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title, Trust, TxLink};
 use crate::ui::transaction::save_proof;
-use crate::wallet::account::{AccountState, Replacement};
+use crate::wallet::account::AccountState;
+use crate::wallet::draft::{Drafted, Replacement, draft_replacement};
 use crate::wallet::effect::Effect;
 use crate::{format, text};
 
@@ -143,7 +144,9 @@ fn Waiting(txid: Txid) -> impl IntoView {
     let (wallet, light) = (WalletState::here(), Shared::here().light);
     let draft: StoredValue<Option<UnsignedTx>> = StoredValue::new(None);
     let (effect, fault) = (RwSignal::new(None::<Effect>), RwSignal::new(None::<String>));
-    let can_replace = move || wallet.with_current(|state| state.is_replaceable(&txid)).unwrap_or(false);
+    let can_replace = move || {
+        wallet.with_current(|state| state.outbox().replaceable(state.account(), &txid).is_some()).unwrap_or(false)
+    };
     let replace = move |takes_back: bool| {
         spawn_local(async move {
             fault.set(None);
@@ -169,22 +172,17 @@ fn Waiting(txid: Txid) -> impl IntoView {
 }
 
 /// Builds a replacement at twice the rate, or at what is usual now if that is more.
-async fn build(
-    wallet: WalletState,
-    light: Light,
-    txid: Txid,
-    takes_back: bool,
-) -> Result<(Effect, UnsignedTx), String> {
+async fn build(wallet: WalletState, light: Light, txid: Txid, takes_back: bool) -> Result<Drafted, String> {
     let dependent_fees = dependent_fees(&txid).await;
     let usual = rate(source::fees(light, &WAITS).await.ok().as_ref(), 0);
     let current = wallet.current.get_untracked();
     wallet.accounts.with_untracked(|accounts| {
         let state = accounts.get(current).ok_or(text::LOCKED)?;
-        let doubled = state.own_rate(&txid).quanta_per_1000_bytes().saturating_mul(2);
+        let paid = state.outbox().fee_rate(state.account(), &txid).unwrap_or_default();
+        let doubled = paid.quanta_per_1000_bytes().saturating_mul(2);
         let fee_rate = FeeRate::from_quanta_per_1000_bytes(doubled).max(usual);
         let replacement = Replacement { takes_back, fee_rate, dependent_fees };
-        let unsigned = state.replace(&txid, replacement, &wallet.spec()).map_err(|error| error.to_string())?;
-        Ok::<_, String>((Effect::of(&unsigned, state.book()), unsigned))
+        draft_replacement(state, &wallet.spec(), &txid, replacement).map_err(|error| draft_fault(&error))
     })
 }
 

@@ -37,6 +37,8 @@ use crate::wallet::scan::{self, Restarts, Search};
 const ALONE_S: u64 = 10;
 /// What is found in so much time is written down together.
 const KEEP_PAUSE: Duration = Duration::from_millis(400);
+/// At so many transactions of others that wait is looked again with each block.
+const LOOKS_MAX: usize = 50;
 
 /// What the light client was asked to look for.
 #[derive(Clone, Debug, Default)]
@@ -266,6 +268,7 @@ impl WalletState {
                 if to.height.0 >= untrack(|| self.shared.height()) {
                     self.scan.update_value(|scan| scan.restarts = Restarts::default());
                     self.hand_in_again();
+                    self.look_at_waiting();
                 }
             }
             Some(Err(error)) => {
@@ -375,16 +378,35 @@ impl WalletState {
         let Some(keys) = self.keys(spec) else { return };
         let seen = |accounts: &mut Vec<AccountState>| {
             // Each account is to see it: one may pay the other.
-            accounts
-                .iter_mut()
-                .zip(&keys)
-                .fold(false, |is_seen, (state, key)| state.seen(&transaction, Some(key)).unwrap_or(false) || is_seen)
+            accounts.iter_mut().zip(&keys).fold(false, |is_seen, (state, key)| {
+                state.seen(&transaction, spec, Some(key)).unwrap_or(false) || is_seen
+            })
         };
         if self.accounts.try_update_untracked(seen) == Some(true) {
             self.accounts.notify();
             self.watch_new();
             self.keep_soon();
         }
+    }
+
+    /// Forgets what waits no more at the node that has said that it waits: it was replaced, or dropped for others that pay more.
+    fn look_at_waiting(self) {
+        let waiting = |state: &AccountState| state.waiting_of_others();
+        let mut waiting: Vec<Txid> =
+            self.accounts.with_untracked(|accounts| accounts.iter().flat_map(waiting).collect());
+        waiting.truncate(LOOKS_MAX);
+        spawn_local(async move {
+            for txid in waiting {
+                match source::waiting(&txid.to_string()).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => {
+                        self.accounts.update(|accounts| accounts.iter_mut().for_each(|state| state.gone(&txid)));
+                        self.keep_soon();
+                    }
+                    Err(_) => return,
+                }
+            }
+        });
     }
 
     /// Keeps up with the chain on the word of the node that serves the page, in the background. Asked while it does, it goes on for another round.
@@ -425,14 +447,14 @@ impl WalletState {
             follower.follow(Height(chain.tip.height), on_batch).await.map_err(|error| error.sentence())?;
         }
         self.hand_in_again();
+        self.look_at_waiting();
         Ok(())
     }
 
     /// Hands in again what is in no block yet: a node may have lost it, or never got it.
     fn hand_in_again(self) {
-        let own =
-            |accounts: &Vec<AccountState>| accounts.iter().flat_map(AccountState::own).cloned().collect::<Vec<_>>();
-        let own = self.accounts.with_untracked(own);
+        let own = |state: &AccountState| state.outbox().payments().to_vec();
+        let own: Vec<_> = self.accounts.with_untracked(|accounts| accounts.iter().flat_map(own).collect());
         spawn_local(async move {
             for transaction in own {
                 if let Handed::Unsure(_) = source::submit(self.shared.light, &transaction).await {

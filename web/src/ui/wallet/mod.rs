@@ -17,7 +17,7 @@ mod words;
 
 pub(crate) use messages::sign;
 pub(crate) use receive::QrCode;
-pub(crate) use send::{WAITS, What, rate, sign_and_send, spend_fault};
+pub(crate) use send::{WAITS, What, draft_fault, rate, sign_and_send};
 pub(crate) use setup::UnlockForm;
 pub(crate) use state::{Stage, WalletState};
 

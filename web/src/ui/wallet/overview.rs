@@ -64,7 +64,7 @@ fn source(wallet: WalletState, shared: Shared) -> String {
 fn Balance() -> impl IntoView {
     let (wallet, shared) = (WalletState::here(), Shared::here());
     let spec = wallet.spec();
-    let balance = Memo::new(move |_| wallet.with_current(|state| state.balance(&spec)).unwrap_or_default());
+    let balance = Memo::new(move |_| wallet.with_current(|state| state.account().balance(&spec)).unwrap_or_default());
     let level = Signal::derive(move || {
         // A sum over some of the blocks is no balance, however well each was proven.
         let is_proven = wallet.with_current(AccountState::is_proven).filter(|_| wallet.is_at_tip())?;

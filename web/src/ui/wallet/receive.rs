@@ -3,6 +3,7 @@
 use fast_qr::{ECL, QRBuilder};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use qbtc_core::wallet::address_book::AddressBook;
 
 use super::state::WalletState;
 use crate::format;
@@ -20,7 +21,7 @@ pub(crate) fn Receive() -> impl IntoView {
         let spec = spec.clone();
         Memo::new(move |_| {
             let balance = wallet.with_current(|state| {
-                let balance = state.balance(&spec);
+                let balance = state.account().balance(&spec);
                 let sum = qbtc_core::units::Amount::checked_sum([balance.confirmed, balance.pending, balance.immature]);
                 sum.unwrap_or(qbtc_core::units::Amount::MAX)
             });
@@ -65,6 +66,10 @@ fn Shown(address: String) -> impl IntoView {
             let _ = fault.try_set(given.err());
         });
     };
+    let gap = move || {
+        let unpaid = wallet.with_current(|state| state.account().unpaid_receive_addresses());
+        unpaid.filter(|unpaid| *unpaid > AddressBook::GAP_LIMIT)
+    };
     let groups = format::grouped(&address).into_iter().map(|group| view! { <span>{group}</span> }).collect_view();
     view! {
         <section class="card stack narrow">
@@ -75,6 +80,7 @@ fn Shown(address: String) -> impl IntoView {
                 <button class="button" type="button" on:click=next>{text::NEXT_ADDRESS}</button>
             </div>
             <p class="soft small">{text::RECEIVE_MEANS}</p>
+            {move || gap().map(|unpaid| view! { <Notice kind="warn"><p>{text::many_unpaid(unpaid, AddressBook::GAP_LIMIT)}</p></Notice> })}
             {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
         </section>
     }

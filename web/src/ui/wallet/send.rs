@@ -5,10 +5,13 @@ use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use qbtc_core::hash::Txid;
+use qbtc_core::lock::Lock;
 use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
+use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::pay::Order;
 
 use super::state::WalletState;
 use crate::browser::entropy;
@@ -17,9 +20,10 @@ use crate::node::Fees;
 use crate::ui::context::Shared;
 use crate::ui::load::{Loaded, load};
 use crate::ui::parts::{Fact, Notice, Title};
-use crate::wallet::account::{AccountState, SpendError};
+use crate::wallet::account::AccountState;
+use crate::wallet::draft::{DraftError, draft_payment};
 use crate::wallet::effect::{Effect, Paid};
-use crate::wallet::order::{self, AddressFault, AmountFault, Order, Recipient};
+use crate::wallet::order::{self, AddressFault, AmountFault};
 use crate::{format, text};
 
 /// How soon a payment should be mined, in blocks, for each choice.
@@ -71,7 +75,7 @@ impl Form {
     fn order(self, state: &AccountState, fees: Option<&Fees>, spec: &ChainSpec) -> Option<Order> {
         let address = order::address(&self.address.get_untracked(), &spec.network().address_prefix);
         self.address_fault.set(address.as_ref().err().cloned());
-        let balance = state.balance(spec);
+        let balance = state.account().balance(spec);
         let available = balance.confirmed.checked_add(balance.pending).unwrap_or(Amount::MAX);
         let amount = match self.is_all.get_untracked() {
             true => Ok(Amount::ZERO),
@@ -80,10 +84,11 @@ impl Form {
         self.amount_fault.set(amount.err());
         let (address, amount) = (address.ok()?, amount.ok()?);
         let fee_rate = rate(fees, self.wait.get_untracked());
+        let order = Order { fee_rate, ..Order::default() };
         Some(if self.is_all.get_untracked() {
-            Order { recipients: Vec::new(), everything_to: Some(address), fee_rate }
+            Order { everything_to: Some(address), ..order }
         } else {
-            Order { recipients: vec![Recipient { address, amount }], everything_to: None, fee_rate }
+            Order { outputs: vec![TxOut { amount, lock: Lock::Address(address) }], ..order }
         })
     }
 }
@@ -109,11 +114,11 @@ fn Fields(form: Form, fees: Loaded<Fees>, draft: Draft, effect: RwSignal<Option<
         let built = wallet.accounts.with_untracked(|accounts| {
             let state = accounts.get(current)?;
             let order = form.order(state, fees.as_ref(), &spec)?;
-            Some(state.pay(&order, &spec).map(|unsigned| (Effect::of(&unsigned, state.book()), unsigned)))
+            Some(draft_payment(state, &spec, &order))
         });
         match built {
             None => {}
-            Some(Err(error)) => form.fault.set(Some(spend_fault(&error))),
+            Some(Err(error)) => form.fault.set(Some(draft_fault(&error))),
             Some(Ok((shown, unsigned))) => {
                 draft.set_value(Some(unsigned));
                 effect.set(Some(shown));
@@ -193,7 +198,8 @@ fn shown_address_fault(fault: AddressFault) -> AnyView {
 fn AmountField(form: Form) -> impl IntoView {
     let wallet = WalletState::here();
     let spec = wallet.spec();
-    let available = Memo::new(move |_| wallet.with_current(|state| state.balance(&spec).confirmed).unwrap_or_default());
+    let available =
+        Memo::new(move |_| wallet.with_current(|state| state.account().balance(&spec).confirmed).unwrap_or_default());
     view! {
         <div class="field">
             <label for="amount">{text::AMOUNT_IN}</label>
@@ -211,7 +217,7 @@ fn AmountField(form: Form) -> impl IntoView {
 }
 
 /// Why an account cannot pay, as a sentence.
-pub(crate) fn spend_fault(error: &SpendError) -> String {
+pub(crate) fn draft_fault(error: &DraftError) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -290,6 +296,7 @@ pub(crate) fn What(shown: Effect) -> impl IntoView {
         &format::bytes(shown.size_bytes),
     );
     view! {
+        {(shown.drops > 0).then(|| view! { <Notice kind="warn"><p>{text::drops_payments(shown.drops, &format::amount(shown.dropped))}</p></Notice> })}
         {shown.payments.iter().copied().map(paid).collect_view()}
         <dl class="facts">
             <Fact name=text::FEE>{fee}</Fact>

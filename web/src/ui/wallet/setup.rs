@@ -1,12 +1,13 @@
-//! Making a wallet, bringing one back from its words, unlocking.
+//! Making a wallet, bringing one back from its words or a file, unlocking.
 
+use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use zeroize::Zeroizing;
 
-use super::door::{self, New, Task};
+use super::door::{self, New, Source, Task};
 use super::state::WalletState;
 use crate::browser::storage;
 use crate::text;
@@ -14,33 +15,43 @@ use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title};
 use crate::wallet::vault::{PASSPHRASE_BYTES_MAX, PASSPHRASE_CHARACTERS_MIN};
 
-/// What the user does first.
+/// What a new wallet is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    Choose,
-    Create,
-    Restore,
+    Fresh,
+    Words,
+    File,
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => text::CREATE,
+            Self::Words => text::RESTORE,
+            Self::File => text::RESTORE_FILE,
+        }
+    }
 }
 
 /// The page of a tab without a wallet.
 #[component]
 pub(crate) fn Setup() -> impl IntoView {
-    let way = RwSignal::new(Way::Choose);
+    let chosen = RwSignal::new(None::<Way>);
     view! {
-        {move || match way.get() {
-            Way::Choose => view! {
+        {move || match chosen.get() {
+            None => view! {
                 <section class="welcome narrow">
                     <Title text=text::NAV_WALLET/>
                     <p class="lead">{text::WELCOME}</p>
                     <div class="row">
-                        <button class="button primary" on:click=move |_| way.set(Way::Create)>{text::CREATE}</button>
-                        <button class="button" on:click=move |_| way.set(Way::Restore)>{text::RESTORE}</button>
+                        <button class="button primary" on:click=move |_| chosen.set(Some(Way::Fresh))>{Way::Fresh.name()}</button>
+                        <button class="button" on:click=move |_| chosen.set(Some(Way::Words))>{Way::Words.name()}</button>
+                        <button class="button" on:click=move |_| chosen.set(Some(Way::File))>{Way::File.name()}</button>
                     </div>
                     <p class="soft small">{text::WELCOME_MEANS}</p>
                 </section>
             }.into_any(),
-            Way::Create => view! { <NewWallet restores=false back=Callback::new(move |()| way.set(Way::Choose))/> }.into_any(),
-            Way::Restore => view! { <NewWallet restores=true back=Callback::new(move |()| way.set(Way::Choose))/> }.into_any(),
+            Some(way) => view! { <NewWallet way=way back=Callback::new(move |()| chosen.set(None))/> }.into_any(),
         }}
     }
 }
@@ -50,6 +61,7 @@ pub(crate) fn Setup() -> impl IntoView {
 struct Typed {
     words: RwSignal<String>,
     birthday: RwSignal<String>,
+    file: NodeRef<Input>,
     first: RwSignal<String>,
     second: RwSignal<String>,
 }
@@ -57,13 +69,20 @@ struct Typed {
 impl Typed {
     fn new() -> Self {
         let empty = || RwSignal::new(String::new());
-        Self { words: empty(), birthday: empty(), first: empty(), second: empty() }
+        Self { words: empty(), birthday: empty(), file: NodeRef::new(), first: empty(), second: empty() }
     }
 
-    fn read(self, restores: bool, tip: u32) -> Result<New, String> {
-        let passphrase = checked_passphrase(&self.first.get_untracked(), &self.second.get_untracked())?;
-        let restored = restores.then(|| (Zeroizing::new(self.words.get_untracked()), self.birthday.get_untracked()));
-        Ok(New { restored, passphrase, tip })
+    fn read(self, way: Way, tip: u32) -> Result<New, String> {
+        let (first, second) = (self.first.get_untracked(), self.second.get_untracked());
+        let (source, passphrase) = match way {
+            Way::Fresh => (Source::Fresh, checked_passphrase(&first, &second)?),
+            Way::Words => {
+                let words = Zeroizing::new(self.words.get_untracked());
+                (Source::Words(words, self.birthday.get_untracked()), checked_passphrase(&first, &second)?)
+            }
+            Way::File => (Source::File(self.file.get_untracked().ok_or(text::NO_FILE)?), Zeroizing::new(first)),
+        };
+        Ok(New { source, passphrase, tip })
     }
 
     fn forget(self) {
@@ -73,16 +92,16 @@ impl Typed {
     }
 }
 
-/// The form of a new wallet, of fresh words or of words that the user has.
+/// The form of a new wallet.
 #[component]
-fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
+fn NewWallet(way: Way, back: Callback<()>) -> impl IntoView {
     let (wallet, shared, navigate) = (WalletState::here(), Shared::here(), use_navigate());
     let typed = Typed::new();
     let (fault, is_busy) = (RwSignal::new(None::<String>), RwSignal::new(false));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let tip = untrack(|| shared.height());
-        let new = match typed.read(restores, tip) {
+        let new = match typed.read(way, tip) {
             Ok(new) => new,
             Err(error) => return fault.set(Some(error)),
         };
@@ -101,18 +120,24 @@ fn NewWallet(restores: bool, back: Callback<()>) -> impl IntoView {
                 });
             }
             match created {
-                Ok(()) => navigate(if restores { "/wallet" } else { "/wallet/receive" }, NavigateOptions::default()),
+                Ok(()) => {
+                    let to = if way == Way::Fresh { "/wallet/receive" } else { "/wallet" };
+                    navigate(to, NavigateOptions::default());
+                }
                 Err(error) => drop(fault.try_set(Some(error))),
             }
         });
     };
-    let name = if restores { text::RESTORE } else { text::CREATE };
+    let name = way.name();
     view! {
         <section class="narrow stack">
             <Title text=name/>
             <form class="card stack" on:submit=submit>
-                {restores.then(|| view! { <WordFields typed=typed/> })}
-                <PassphraseFields typed=typed/>
+                {match way {
+                    Way::Fresh => view! { <PassphraseFields typed=typed/> }.into_any(),
+                    Way::Words => view! { <WordFields typed=typed/><PassphraseFields typed=typed/> }.into_any(),
+                    Way::File => view! { <FileFields typed=typed/> }.into_any(),
+                }}
                 {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
                 <div class="row">
                     <button class="button primary" type="submit" disabled=is_busy>{move || if is_busy.get() { text::SEALING } else { name }}</button>
@@ -137,6 +162,23 @@ fn WordFields(typed: Typed) -> impl IntoView {
             <label for="birthday">{text::BIRTHDAY}</label>
             <input id="birthday" type="text" inputmode="numeric" autocomplete="off" prop:value=birthday on:input=move |event| birthday.set(event_target_value(&event))/>
             <span class="hint">{text::BIRTHDAY_HINT}</span>
+        </div>
+    }
+}
+
+#[component]
+fn FileFields(typed: Typed) -> impl IntoView {
+    let Typed { file, first, .. } = typed;
+    view! {
+        <div class="field">
+            <label for="file">{text::KEYSTORE_FILE}</label>
+            <input id="file" type="file" required=true node_ref=file/>
+            <span class="hint">{text::KEYSTORE_FILE_HINT}</span>
+        </div>
+        <div class="field">
+            <label for="passphrase">{text::PASSPHRASE}</label>
+            <input id="passphrase" type="password" autocomplete="current-password" required=true prop:value=first on:input=move |event| first.set(event_target_value(&event))/>
+            <span class="hint">{text::FILE_PASSPHRASE_HINT}</span>
         </div>
     }
 }

@@ -192,18 +192,12 @@ impl WalletState {
         }
     }
 
-    /// Makes a wallet of words and keeps it. Nothing is shown before it is kept, and nothing is kept where there is a wallet by then.
+    /// Makes a wallet and keeps it. Nothing is shown before it is kept, and nothing is kept where there is a wallet by then.
     ///
     /// # Errors
     /// A sentence; then none was made.
-    pub(crate) async fn create(
-        self,
-        spec: &ChainSpec,
-        words: &[u8],
-        birthday: Height,
-        passphrase: &str,
-        is_backed_up: bool,
-    ) -> Result<(), String> {
+    pub(super) async fn create(self, spec: &ChainSpec, made: Made, passphrase: &str) -> Result<(), String> {
+        let Made { words, birthday, accounts, is_backed_up } = made;
         let ask = Ask::Seal {
             words: words.to_vec(),
             birthday: birthday.0,
@@ -213,9 +207,11 @@ impl WalletState {
         let keystore = match &worker::ask(&ask).await {
             Told::Sealed(keystore) => keystore.clone(),
             Told::Failed(error) => return Err(error.clone()),
-            Told::Opened { .. } | Told::WrongPassphrase => return Err(text::FAULT.to_owned()),
+            Told::Opened { .. } | Told::OtherLayout | Told::WrongPassphrase => return Err(text::FAULT.to_owned()),
         };
-        let notes = Notes::new(text::FIRST_ACCOUNT, is_backed_up);
+        // Further ones have no name yet.
+        let name = |index| if index == 0 { text::FIRST_ACCOUNT.to_owned() } else { String::new() };
+        let notes = Notes::new((0..accounts).map(name).collect(), is_backed_up);
         let storage = self.storage.get_value().ok_or(text::STORAGE_REFUSED)?;
         let text = notes.to_text();
         match storage.replace(None, &[(KEYSTORE, keystore.as_slice()), (NOTES, text.as_bytes())]).await {
@@ -233,7 +229,7 @@ impl WalletState {
         self.unsaid.set_value(Unsaid::default());
         self.keystore.set_value(Some(keystore.clone()));
         self.say(&Said::Another);
-        let begun = self.begin(spec, words, birthday, keystore).await;
+        let begun = self.begin(spec, &words, birthday, keystore).await;
         if begun.is_err() && self.stage.with_untracked(|stage| *stage == Stage::None) {
             self.stage.set(Stage::Locked);
         }
@@ -246,7 +242,7 @@ impl WalletState {
     /// A sentence.
     pub(crate) async fn unlock(self, spec: &ChainSpec, passphrase: &str) -> Result<(), String> {
         let keystore = self.keystore.get_value().ok_or(text::NO_WALLET)?;
-        let (words, birthday) = opened(&keystore, passphrase).await?;
+        let Opened { words, birthday, .. } = opened(&keystore, passphrase).await?;
         self.begin(spec, &words, birthday, keystore).await
     }
 
@@ -255,7 +251,8 @@ impl WalletState {
     /// # Errors
     /// A sentence.
     pub(crate) async fn words(self, passphrase: &str) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
-        opened(&self.keystore.get_value().ok_or(text::NO_WALLET)?, passphrase).await
+        let opened = opened(&self.keystore.get_value().ok_or(text::NO_WALLET)?, passphrase).await?;
+        Ok((opened.words, opened.birthday))
     }
 
     async fn begin(self, spec: &ChainSpec, words: &[u8], birthday: Height, keystore: Vec<u8>) -> Result<(), String> {
@@ -488,10 +485,33 @@ fn fresh(key: &AccountKey, birthday: Height, spec: &ChainSpec) -> AccountState {
     AccountState::new(spec, AddressLayout::default(), birthday, key)
 }
 
+/// A wallet that is to be made.
+pub(super) struct Made {
+    /// The entropy of its words.
+    pub(super) words: Zeroizing<Vec<u8>>,
+    /// No coin of it is older.
+    pub(super) birthday: Height,
+    /// How many accounts it has, at least one.
+    pub(super) accounts: usize,
+    /// Whether its words are written down, or a file holds them.
+    pub(super) is_backed_up: bool,
+}
+
+/// What is in a keystore.
+pub(super) struct Opened {
+    pub(super) words: Zeroizing<Vec<u8>>,
+    pub(super) birthday: Height,
+    /// Which account of the words it is.
+    pub(super) account: u32,
+}
+
 /// What is in a keystore, for whoever knows its passphrase.
-async fn opened(keystore: &[u8], passphrase: &str) -> Result<(Zeroizing<Vec<u8>>, Height), String> {
+pub(super) async fn opened(keystore: &[u8], passphrase: &str) -> Result<Opened, String> {
     match &worker::ask(&Ask::Open { keystore: keystore.to_vec(), passphrase: nfkd(passphrase) }).await {
-        Told::Opened { words, birthday } => Ok((Zeroizing::new(words.clone()), Height(*birthday))),
+        Told::Opened { words, birthday, account } => {
+            Ok(Opened { words: Zeroizing::new(words.clone()), birthday: Height(*birthday), account: *account })
+        }
+        Told::OtherLayout => Err(text::OTHER_LAYOUT.to_owned()),
         Told::WrongPassphrase => Err(text::WRONG_PASSPHRASE.to_owned()),
         Told::Failed(error) => Err(error.clone()),
         Told::Sealed(_) => Err(text::FAULT.to_owned()),

@@ -3,9 +3,12 @@
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Lock;
 use qbtc_core::tx::TxOut;
+use qbtc_core::units::{Amount, FeeRate};
+use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::pay::Order;
 
 use super::*;
-use crate::wallet::order::Recipient;
+use crate::wallet::draft::{DraftError, Replacement, draft_payment, draft_replacement};
 
 fn key() -> AccountKey {
     account_key(&WalletSeed::from_bytes([5; 64]), 0, &ChainSpec::dev()).unwrap()
@@ -31,42 +34,50 @@ fn funded() -> AccountState {
 }
 
 fn order(quanta: u64) -> Order {
-    let recipient = Recipient { address: Address::from_bytes([9; 32]), amount: Amount::from_quanta(quanta).unwrap() };
-    Order { recipients: vec![recipient], everything_to: None, fee_rate: FeeRate::from_quanta_per_1000_bytes(10_000) }
+    let lock = Lock::Address(Address::from_bytes([9; 32]));
+    let outputs = vec![TxOut { amount: Amount::from_quanta(quanta).unwrap(), lock }];
+    Order { outputs, fee_rate: FeeRate::from_quanta_per_1000_bytes(10_000), ..Order::default() }
+}
+
+fn paid(state: &AccountState, quanta: u64) -> UnsignedTx {
+    draft_payment(state, &ChainSpec::dev(), &order(quanta)).unwrap().1
+}
+
+fn can_replace(state: &AccountState, txid: &Txid) -> bool {
+    state.outbox().replaceable(state.account(), txid).is_some()
 }
 
 #[test]
 fn a_payment_waits_until_its_block_and_can_be_taken_back() {
     let (mut state, spec) = (funded(), ChainSpec::dev());
-    assert_eq!(state.balance(&spec).confirmed, Amount::from_coins(5));
-    let unsigned = state.pay(&order(100_000_000), &spec).unwrap();
+    assert_eq!(state.account().balance(&spec).confirmed, Amount::from_coins(5));
+    let unsigned = paid(&state, 100_000_000);
     let transaction = unsigned.sign(&key(), &[3; 32]).unwrap();
     state.sent(&transaction, Some(&key())).unwrap();
-    assert_eq!(state.balance(&spec).confirmed, Amount::ZERO);
-    assert!(state.is_replaceable(&transaction.txid()));
-    let paid = state.own_rate(&transaction.txid()).quanta_per_1000_bytes();
-    assert!((10_000..10_100).contains(&paid), "{paid}");
-    assert_eq!(state.own_rate(&Txid::ZERO), FeeRate::default());
+    assert_eq!(state.account().balance(&spec).confirmed, Amount::ZERO);
+    assert!(can_replace(&state, &transaction.txid()));
 
     let replacement = Replacement {
         takes_back: true,
         fee_rate: FeeRate::from_quanta_per_1000_bytes(20_000),
         dependent_fees: Amount::ZERO,
     };
-    let back = state.replace(&transaction.txid(), replacement, &spec).unwrap();
+    let (effect, back) = draft_replacement(&state, &spec, &transaction.txid(), replacement).unwrap();
+    assert_eq!((effect.drops, effect.dropped), (0, Amount::ZERO));
     assert!(back.body().outputs.iter().all(|output| state.book().path_of(&output.lock.address().unwrap()).is_some()));
     let back = back.sign(&key(), &[4; 32]).unwrap();
     let mut replaced = state.clone();
     replaced.sent(&back, Some(&key())).unwrap();
-    assert!(!replaced.is_replaceable(&transaction.txid()) && replaced.is_replaceable(&back.txid()));
+    assert!(!can_replace(&replaced, &transaction.txid()) && can_replace(&replaced, &back.txid()));
 
     let effects = TxEffects::of_transaction(&transaction.body);
     state.take(mark(21), &[effects], Some(&key())).unwrap();
-    assert!(!state.is_replaceable(&transaction.txid()) && state.own().is_empty());
+    assert!(!can_replace(&state, &transaction.txid()) && state.outbox().payments().is_empty());
     let fee = state.ledger().entry(&transaction.txid()).unwrap().fee().unwrap();
     let left = Amount::from_coins(4).checked_sub(fee).unwrap();
-    assert_eq!(state.balance(&spec).confirmed, left);
-    assert_eq!(state.replace(&transaction.txid(), replacement, &spec), Err(SpendError::NotReplaceable));
+    assert_eq!(state.account().balance(&spec).confirmed, left);
+    let refused = draft_replacement(&state, &spec, &transaction.txid(), replacement);
+    assert_eq!(refused, Err(DraftError::NotReplaceable));
 }
 
 #[test]
@@ -168,18 +179,19 @@ fn going_back_between_blocks_stands_at_the_block_that_was_named() {
 #[test]
 fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
     let (mut state, spec) = (funded(), ChainSpec::dev());
-    let transaction = state.pay(&order(100_000_000), &spec).unwrap().sign(&key(), &[3; 32]).unwrap();
+    let transaction = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
     state.sent(&transaction, Some(&key())).unwrap();
     // Another one, from what the first has left.
-    let transaction = state.pay(&order(200_000_000), &spec).unwrap().sign(&key(), &[4; 32]).unwrap();
+    let transaction = paid(&state, 200_000_000).sign(&key(), &[4; 32]).unwrap();
     state.sent(&transaction, Some(&key())).unwrap();
-    let spendable = state.balance(&spec);
+    let spendable = state.account().balance(&spec);
     let address = Address::from_bytes([9; 32]);
     assert_ne!(state.receive_address(), Some(address));
 
     state.go_back(None);
     state.take_proven(mark(0), &[], Some(&key())).unwrap();
-    assert_eq!(state.own().len(), 2, "their coin has not come yet");
+    assert_eq!(state.outbox().payments().len(), 2, "their coin has not come yet");
+    assert_eq!(draft_payment(&state, &spec, &order(1)), Err(DraftError::LookedForAnew));
     let coin = funded();
     let coin = coin.ledger().coins().next().unwrap();
     let lock = Lock::Address(coin.address);
@@ -189,10 +201,47 @@ fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
     for height in 2..=20 {
         state.take_proven(mark(height), &[], Some(&key())).unwrap();
     }
-    assert_eq!((state.own().len(), state.balance(&spec)), (2, spendable));
+    assert_eq!((state.outbox().payments().len(), state.account().balance(&spec)), (2, spendable));
+    assert!(!state.is_looked_for_anew());
 
     // Where the coin does not come back, neither do the payments.
     state.go_back(None);
     state.take_proven(mark(20), &[], Some(&key())).unwrap();
-    assert_eq!(state.own().len(), 0);
+    assert_eq!(state.outbox().payments().len(), 0);
+}
+
+#[test]
+fn a_replacement_says_which_payments_go_with_it() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let first = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
+    state.sent(&first, Some(&key())).unwrap();
+    for quanta in [50_000_000, 25_000_000] {
+        let later = paid(&state, quanta).sign(&key(), &[4; 32]).unwrap();
+        state.sent(&later, Some(&key())).unwrap();
+    }
+    let fee_rate = FeeRate::from_quanta_per_1000_bytes(20_000);
+    let replacement = Replacement { takes_back: false, fee_rate, dependent_fees: Amount::ZERO };
+    let (effect, _) = draft_replacement(&state, &spec, &first.txid(), replacement).unwrap();
+    assert_eq!((effect.drops, effect.dropped.quanta()), (2, 75_000_000));
+}
+
+#[test]
+fn what_waits_at_a_node_is_believed_only_if_it_is_signed() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let before = state.account().balance(&spec);
+    let signed = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
+    let mut forged = signed.clone();
+    forged.body.outputs.pop();
+    assert_eq!(state.seen(&forged, &spec, Some(&key())), Ok(false));
+    assert_eq!(state.account().balance(&spec), before);
+    // Sent from elsewhere with the same words, and dropped by the node later.
+    assert_eq!(state.seen(&signed, &spec, Some(&key())), Ok(true));
+    assert_eq!(state.waiting_of_others(), [signed.txid()]);
+    assert_ne!(state.account().balance(&spec), before);
+    state.gone(&signed.txid());
+    assert_eq!(state.account().balance(&spec), before);
+    // Its own stay, whatever the node says.
+    state.sent(&signed, Some(&key())).unwrap();
+    state.gone(&signed.txid());
+    assert!(state.waiting_of_others().is_empty() && can_replace(&state, &signed.txid()));
 }
