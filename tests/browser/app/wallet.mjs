@@ -1,4 +1,5 @@
 // A wallet: made, paid, paying, looked at, and back from its words in a browser that knows nothing.
+import { readFile } from 'node:fs/promises'
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 
@@ -63,7 +64,7 @@ export async function wallet (node, browser) {
   const [keystore] = await Promise.all([
     page.waitForEvent('download'), page.getByRole('button', { name: 'Save keystore file' }).click()
   ])
-  const file = await keystore.path()
+  const file = await readFile(await keystore.path())
   await go(page, 'Contacts')
   await browser.check('wallet-contacts')
   await lockAndUnlock(page, browser)
@@ -96,12 +97,12 @@ async function fromFile (node, page, file, balance, browser) {
   await page.getByRole('button', { name: 'Restore from a file' }).click()
   await browser.check('wallet-file')
   const restore = page.getByRole('button', { name: 'Restore from a file' })
-  const choose = async (chosen, passphrase) => {
-    await page.getByLabel('Keystore file').setInputFiles(chosen)
+  const choose = async (buffer, passphrase) => {
+    await page.getByLabel('Keystore file').setInputFiles({ name: 'wallet.keystore', mimeType: 'application/octet-stream', buffer })
     await page.getByLabel('Passphrase').fill(passphrase)
     await restore.click()
   }
-  await choose({ name: 'wallet.keystore', mimeType: 'application/octet-stream', buffer: Buffer.from('something else') }, PASSPHRASE)
+  await choose(Buffer.from('something else'), PASSPHRASE)
   await page.getByText('not a keystore').waitFor()
   await choose(file, 'not the passphrase')
   await page.getByText('This is not the passphrase').waitFor()
