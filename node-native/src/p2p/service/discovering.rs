@@ -124,6 +124,17 @@ impl Service {
         self.perform(steps);
     }
 
+    /// A dial has led to a peer that is up already. Whether it was one of the dialler's.
+    pub(super) fn led_to(&mut self, id: &PeerId, connection: ConnectionId) -> bool {
+        let clock = self.node.now();
+        let (Some(peer), Some(discovery)) = (self.peers.by_id(id), &mut self.discovery) else { return false };
+        let Some(dial) = discovery.dials.remove(&connection) else { return false };
+        if let Some(hello) = &peer.hello {
+            discovery.dialer.led_to(dial, peer.key, hello.services, &mut discovery.book, clock);
+        }
+        true
+    }
+
     /// Whether this node dialled a peer for blocks only.
     pub(super) fn is_anchor(&self, key: PeerKey) -> bool {
         self.discovery.as_ref().is_some_and(|discovery| discovery.dialer.purpose(key) == Some(Purpose::BlockRelay))

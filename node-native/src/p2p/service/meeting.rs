@@ -15,7 +15,7 @@ use crate::metrics::Direction;
 use crate::p2p::allowance::Kind;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
-use crate::p2p::peers::Connection;
+use crate::p2p::peers::{Connection, Peer};
 use crate::p2p::relay::RelayEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
 
@@ -96,16 +96,22 @@ impl Refusal {
 impl Service {
     pub(super) fn connected(&mut self, id: PeerId, connection: ConnectionId, point: ConnectedPoint) {
         let link = self.links.take(&id, &point);
-        self.wanted.connected(connection, id);
+        let is_wanted = self.wanted.connected(connection, id);
         self.node.metrics().peer_connected(direction(&point), link.as_ref().map(|link| link.carrier.name()));
+        let known = self.peers.by_id(&id);
         // Of two connections in the same direction one is too many; but one through a relay may become direct.
-        let is_again = self
-            .peers
-            .by_id(&id)
-            .is_some_and(|peer| peer.connections.iter().any(|known| is_alike(&known.point, &point)));
+        let is_alike = |peer: &Peer| peer.connections.iter().any(|known| is_alike(&known.point, &point));
+        let is_up =
+            |peer: &Peer| peer.hello.is_some() && peer.connections.iter().any(|known| !is_circuit(&known.point));
+        let (is_up, is_again) = known.map_or((false, false), |peer| {
+            // Whoever is parted with gets no more of them.
+            (is_up(peer) && !peer.is_leaving, is_alike(peer) || peer.is_leaving)
+        });
+        // Who is there at an address that names nobody is known only now, and may be here already.
+        let is_found = is_up && (self.led_to(&id, connection) || is_wanted);
         let is_inbound = point.is_listener();
         let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, Instant::now());
-        if is_again {
+        if is_again || is_found {
             self.swarm.close_connection(connection);
         } else if is_first {
             let own = hello(&self.node);
