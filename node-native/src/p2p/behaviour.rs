@@ -86,7 +86,7 @@ pub(super) struct Behaviour {
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
     pub(super) kademlia: Toggle<Kademlia>,
     circuits: relay::client::Behaviour,
-    reach: Bounded,
+    pub(super) reach: Bounded,
 }
 
 impl Behaviour {

@@ -7,6 +7,7 @@ mod allowance;
 mod answers;
 mod asker;
 mod behaviour;
+mod candidates;
 pub mod discovery;
 mod eviction;
 mod gossip;

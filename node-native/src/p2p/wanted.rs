@@ -57,6 +57,11 @@ impl Wanted {
         self.0.iter()
     }
 
+    /// Whether a peer is one of them.
+    pub(super) fn has(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|node| node.peer() == Some(*peer))
+    }
+
     /// Those that are to be dialled now.
     pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = &mut Node> {
         self.0.iter_mut().filter(move |node| matches!(node.state, State::Due(at) if at <= now))

@@ -7,13 +7,14 @@ use libp2p::PeerId;
 use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::Services;
-use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry, Group};
+use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry};
 use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 
 use super::Service;
 use super::commands::{remote_address, socket};
 use super::meeting::Refusal;
+use super::room::group_of;
 use crate::p2p::address::NodeAddress;
 use crate::p2p::allowance::Kind;
 use crate::p2p::discovery::Discovery;
@@ -195,7 +196,7 @@ impl Service {
     fn learn(&mut self, id: &PeerId, told: Vec<AddressNews>) {
         let clock = self.node.now();
         let (Some(peer), Some(discovery)) = (self.peers.by_id(id), &mut self.discovery) else { return };
-        let source = ip_of(&remote_address(peer)).map_or(Group::Name, Group::of);
+        let source = group_of(peer);
         let refused = discovery.learn(told, source, clock);
         self.node.metrics().addresses_refused(refused);
     }
