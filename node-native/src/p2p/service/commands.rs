@@ -83,8 +83,10 @@ impl Service {
                 }
             }
             SyncCommand::Disconnect { peer, fault, is_banned } => {
-                if let Some(id) = self.peers.by_key(peer) {
-                    self.refuse(&id, &Refusal::Fault { fault, is_banned });
+                let why = Refusal::Fault { fault, is_banned };
+                match self.peers.by_key(peer) {
+                    Some(id) => self.refuse(&id, &why),
+                    None => self.blame(peer, &why),
                 }
             }
         }
@@ -155,7 +157,7 @@ impl Service {
             address: address.to_string(),
             reached,
             is_outbound: peer.is_outbound(),
-            is_wanted: self.wanted.iter().any(|node| node.peer() == Some(peer.id)),
+            is_wanted: self.wanted.has(&peer.id),
             identity: peer.identity,
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),

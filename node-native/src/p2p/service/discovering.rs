@@ -1,5 +1,6 @@
 //! Nodes are found, dialled for what they are good for, asked for addresses and told some; who earns it is banned.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
@@ -215,11 +216,22 @@ impl Service {
 
     /// Bans a peer that earned it, unless the operator wanted it.
     pub(super) fn punish(&mut self, id: &PeerId, why: &Refusal) {
-        let is_wanted = self.wanted.iter().any(|node| node.peer() == Some(*id));
-        let Some(ip) = self.peers.by_id(id).and_then(|peer| host_of(&remote_address(peer))).filter(|_| !is_wanted)
-        else {
-            return;
-        };
+        let is_wanted = self.wanted.has(id);
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !is_wanted && !peer.is_punished) else { return };
+        if let Some(ip) = host_of(&remote_address(peer)) {
+            peer.is_punished = true;
+            self.ban(ip, why);
+        }
+    }
+
+    /// A peer is gone, and what it did has come to light only now.
+    pub(super) fn blame(&mut self, peer: PeerKey, why: &Refusal) {
+        if let Some(ip) = why.earns_ban().then(|| self.departed.take(peer)).flatten() {
+            self.ban(ip, why);
+        }
+    }
+
+    fn ban(&mut self, ip: IpAddr, why: &Refusal) {
         let banned = self
             .shared
             .bans

@@ -15,6 +15,7 @@ use crate::metrics::Direction;
 use crate::p2p::allowance::Kind;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
+use crate::p2p::gate::host_of;
 use crate::p2p::peers::{Connection, Peer};
 use crate::p2p::relay::RelayEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
@@ -58,7 +59,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Whether its address may not come back for a while. Of faults, the scores say so.
-    const fn earns_ban(&self) -> bool {
+    pub(super) const fn earns_ban(&self) -> bool {
         match self {
             Self::FalseIdentity { .. } | Self::TooManyHellos | Self::TooMuch { .. } | Self::Malformed => true,
             Self::Fault { is_banned, .. } => *is_banned,
@@ -130,8 +131,12 @@ impl Service {
         });
         self.node.metrics().peer_disconnected(direction(point), link.map(|link| link.carrier.name()));
         let Some(peer) = self.peers.disconnect(&id, connection) else { return };
+        let is_wanted = self.wanted.has(&id);
         self.wanted.gone(&id, peer.hello.is_some(), Instant::now());
         if peer.hello.is_some() {
+            if let Some(ip) = host_of(point.get_remote_address()).filter(|_| !is_wanted && !peer.is_punished) {
+                self.departed.add(peer.key, ip);
+            }
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
             self.tell_relay(RelayEvent::Down { peer: peer.key });
             self.gone(&id, peer.key);
@@ -276,11 +281,8 @@ impl Service {
 
     /// Parts with a peer. Logged once, counted each time.
     pub(super) fn refuse(&mut self, id: &PeerId, why: &Refusal) {
-        match self.peers.by_id(id) {
-            Some(peer) if !peer.is_leaving => peer.is_leaving = true,
-            _ => return,
-        }
-        self.node.metrics().peer_refused(why.label());
+        let Some(peer) = self.peers.by_id(id) else { return };
+        let is_leaving = std::mem::replace(&mut peer.is_leaving, true);
         if why.earns_ban() {
             self.punish(id, why);
         }
@@ -289,8 +291,13 @@ impl Service {
         }
         if self.refused.insert(*id) {
             tracing::info!(%id, "parting with a peer: {why}");
+            // Whoever has to go for another reason has earned it all the same.
         } else {
             tracing::debug!(%id, "parting with a peer again: {why}");
+        if is_leaving {
+            return;
+        }
+        self.node.metrics().peer_refused(why.label());
         }
         // It may be gone by now.
         let _ = self.swarm.disconnect_peer_id(*id);

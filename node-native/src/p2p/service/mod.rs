@@ -49,7 +49,7 @@ use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
 use super::inbound::InboundMax;
 use super::node_key::{NodeKey, RequiredIdentity};
-use super::peers::Peers;
+use super::peers::{Departed, Peers};
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
@@ -135,6 +135,7 @@ pub struct Service {
     links: Links,
     /// What WebRTC has seen, if there is any.
     webrtc: Option<Arc<Counters>>,
+    departed: Departed,
     peers: Peers,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
@@ -222,6 +223,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         swarm,
         links,
         webrtc,
+        departed: Departed::default(),
         peers: Peers::default(),
         connections: options.connections,
         secret: RandomState::new(),

@@ -472,6 +472,39 @@ async fn an_answer_that_is_none_is_held_against_the_peer() {
     net.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_to_light_of_whoever_is_gone_bans_its_address_once() {
+    let node = TestNode::with_blocks(14).await;
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+    let options = P2pOptions { listen, ..P2pOptions::default() };
+    let Started { p2p, link, mut service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
+    let net = Net { node, p2p, link, task: tokio::spawn(async {}) };
+    let wanted = vec![net.p2p.addresses()[0].parse().unwrap()];
+    let other = Net::start(14, P2pOptions { wanted, ..P2pOptions::default() }).await;
+    while !service.peers.iter().any(|peer| peer.hello.is_some()) {
+        let event = service.swarm.select_next_some().await;
+        service.handle(event);
+    }
+    let key = service.peers.iter().next().unwrap().key;
+    other.stop().await;
+    while !service.peers.is_empty() {
+        let event = service.swarm.select_next_some().await;
+        service.handle(event);
+    }
+    // Loopback earns no bans, so it was elsewhere.
+    let (loopback, ip, now) = ([127, 0, 0, 1].into(), [192, 0, 2, 1].into(), net.node.node.now());
+    assert_eq!(service.departed.take(key), Some(loopback));
+    service.departed.add(key, ip);
+    let disconnect = |is_banned| SyncCommand::Disconnect { peer: key, fault: Fault::Body, is_banned };
+    service.obey_sync(disconnect(false));
+    assert_eq!(service.shared.bans.read().on(now).count(), 0, "there is nothing to part with");
+    for _ in 0..3 {
+        service.obey_sync(disconnect(true));
+        let bans = service.shared.bans.read();
+        assert_eq!(bans.find(ip, now).map(|(_, ban)| ban.times), Some(1));
+    }
+}
+
 /// What the node answered a question; nothing, if it turned it down.
 fn answered(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<Vec<u8>> {
     match event {
