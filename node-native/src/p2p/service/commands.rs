@@ -9,6 +9,7 @@ use libp2p::{Multiaddr, PeerId};
 use qbtc_core::sync::Input;
 
 use super::Service;
+use super::answering::Question;
 use super::meeting::Refusal;
 use crate::p2p::address::{NodeAddress, peer_id};
 use crate::p2p::answers::hello;
@@ -70,10 +71,7 @@ impl Service {
     pub(super) fn obey_sync(&mut self, command: SyncCommand) {
         match command {
             SyncCommand::Ask { peer, request, question } => match self.peers.by_key(peer) {
-                Some(id) => {
-                    let asked = self.swarm.behaviour_mut().sync.send_request(&id, Ok(question));
-                    self.asked.insert(asked, (peer, request));
-                }
+                Some(id) => self.ask(&id, Question { peer, request, question, is_again: false }),
                 None => self.tell(Input::Unanswered { request }),
             },
             SyncCommand::Verdict { announcement, verdict } => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
 use libp2p::ping;
-use libp2p::request_response::{Event, Message};
+use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::{ConnectionId, DialError};
 use qbtc_core::net::{Fault, Hello, IdentityError, KeyHash, PROTOCOL_VERSION};
 use qbtc_core::sync::Input;
@@ -176,11 +176,18 @@ impl Service {
                 }
                 self.greeted(&peer, response);
             }
-            Event::OutboundFailure { peer, request_id, .. } => {
+            Event::OutboundFailure { peer, connection_id, request_id, error } => {
                 self.pinged.remove(&request_id);
                 // It may have said hello by itself, or be gone.
-                if self.peers.by_id(&peer).is_some_and(|known| known.hello.is_none()) {
+                if self.peers.by_id(&peer).is_none_or(|known| known.hello.is_some()) {
+                    return;
+                }
+                if !self.is_there_beside(&peer, connection_id, &error) {
                     self.refuse(&peer, &Refusal::NoHello);
+                } else if matches!(error, OutboundFailure::ConnectionClosed) {
+                    // As often as a connection ends, and for as long as a hello may take.
+                    let own = hello(&self.node);
+                    self.swarm.behaviour_mut().hello.send_request(&peer, Ok(own));
                 }
             }
             Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
@@ -284,20 +291,20 @@ impl Service {
         let Some(peer) = self.peers.by_id(id) else { return };
         let is_leaving = std::mem::replace(&mut peer.is_leaving, true);
         if why.earns_ban() {
+            // Whoever has to go for another reason has earned it all the same.
             self.punish(id, why);
         }
+        if is_leaving {
+            return;
+        }
+        self.node.metrics().peer_refused(why.label());
         if self.refused.len() >= REFUSED_MAX {
             self.refused.clear();
         }
         if self.refused.insert(*id) {
             tracing::info!(%id, "parting with a peer: {why}");
-            // Whoever has to go for another reason has earned it all the same.
         } else {
             tracing::debug!(%id, "parting with a peer again: {why}");
-        if is_leaving {
-            return;
-        }
-        self.node.metrics().peer_refused(why.label());
         }
         // It may be gone by now.
         let _ = self.swarm.disconnect_peer_id(*id);

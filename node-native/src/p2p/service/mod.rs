@@ -35,7 +35,6 @@ use libp2p::{Multiaddr, PeerId, relay};
 use parking_lot::RwLock;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::net::BanList;
-use qbtc_core::sync::{PeerKey, RequestId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
 
@@ -59,7 +58,7 @@ use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
 use super::wanted::Wanted;
 use crate::node::{Node, StopOnPanic};
-use answering::{Answering, Sending};
+use answering::{Answering, Question, Sending};
 use discovering::asked_seeds;
 pub(super) use identifying::Asked;
 use light::{LightSending, Lighting};
@@ -135,8 +134,8 @@ pub struct Service {
     links: Links,
     /// What WebRTC has seen, if there is any.
     webrtc: Option<Arc<Counters>>,
-    departed: Departed,
     peers: Peers,
+    departed: Departed,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
     secret: RandomState,
@@ -157,7 +156,7 @@ pub struct Service {
     /// Events that the channel has no room for.
     events: VecDeque<SyncEvent>,
     /// Questions of this node that are not answered yet.
-    asked: HashMap<OutboundRequestId, (PeerKey, RequestId)>,
+    asked: HashMap<OutboundRequestId, Question>,
     at_hand: BlocksAtHand,
     answers: Arc<Semaphore>,
     answering: FuturesUnordered<Answering>,
@@ -223,8 +222,8 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         swarm,
         links,
         webrtc,
-        departed: Departed::default(),
         peers: Peers::default(),
+        departed: Departed::default(),
         connections: options.connections,
         secret: RandomState::new(),
         node_key,

@@ -8,7 +8,7 @@ use libp2p::request_response::{self, Codec, Event, Message, OutboundFailure, Pro
 use libp2p::swarm::NetworkBehaviour;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::{BlockBytes, Fault, Hello, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::Input;
+use qbtc_core::sync::{Input, PeerKey, RequestId};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -469,6 +469,59 @@ async fn an_answer_that_is_none_is_held_against_the_peer() {
     net.link.commands.send(SyncCommand::Disconnect { peer, fault: Fault::Malformed, is_banned: true }).await.unwrap();
     until(&mut swarm, is_closed).await;
     eventually("it is counted", async || net.refused("fault").then_some(())).await;
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_on_a_connection_that_ends_is_asked_on_the_other() {
+    let mut net = Net::at("127.0.0.1:0").await;
+    let (mut swarm, node) = raw_peer(&net, net.node.node.spec().chain_id()).await;
+    let own = framed(&hello(&net.node.node).to_bytes());
+    swarm.behaviour_mut().hello.send_request(&node, own);
+    until(&mut swarm, greeted).await;
+    let SyncEvent::Input(Input::PeerUp { peer, .. }) = net.event().await else { panic!() };
+    // The node connects with it, too.
+    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+    let at = until(&mut swarm, |_, event| match event {
+        SwarmEvent::NewListenAddr { address, .. } => Some(address.to_string()),
+        _ => None,
+    });
+    net.p2p.dial(at.await.parse().unwrap()).await.unwrap();
+    until(&mut swarm, |_, event| matches!(event, SwarmEvent::ConnectionEstablished { .. }).then_some(())).await;
+    net.ask(peer, 1, SyncQuestion::Headers { locator: Vec::new() }).await;
+    let mut closed = None;
+    let event = {
+        let event = net.event();
+        tokio::pin!(event);
+        loop {
+            let asked = tokio::select! {
+                event = &mut event => break event,
+                asked = swarm.select_next_some() => asked,
+            };
+            let SwarmEvent::Behaviour(RawEvent::Sync(Event::Message {
+                connection_id,
+                message: Message::Request { channel, .. },
+                ..
+            })) = asked
+            else {
+                std::mem::forget(asked);
+                continue;
+            };
+            if closed.is_none() {
+                closed = Some(connection_id);
+                swarm.close_connection(connection_id);
+                std::mem::forget(channel);
+            } else {
+                assert_ne!(closed, Some(connection_id));
+                let answer = framed(&SyncAnswer::Headers(Vec::new()).to_bytes());
+                swarm.behaviour_mut().sync.send_response(channel, answer).unwrap();
+            }
+        }
+    };
+    let SyncEvent::Input(Input::Answer { request: RequestId(1), answer: SyncAnswer::Headers(_) }) = event else {
+        panic!("{event:?}")
+    };
+    assert!(closed.is_some() && net.p2p.peers().await.unwrap().len() == 1);
     net.stop().await;
 }
 
