@@ -101,7 +101,9 @@ impl Service {
             let options = node.address.dial_options();
             let connection = options.connection_id();
             node.dialling(connection);
+            self.swarm.behaviour_mut().gate.wants(connection);
             if let Err(error) = self.swarm.dial(options) {
+                self.swarm.behaviour_mut().gate.wants_no_more(connection);
                 tracing::debug!(address = %node.address, "a peer is not dialled: {error}");
                 node.fail(now);
             }

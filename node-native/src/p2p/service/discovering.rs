@@ -22,6 +22,7 @@ use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
 use crate::p2p::gate::{host_of, ip_of};
+use crate::p2p::peers::Peer;
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 
 /// A tip is stale when it is older than so many times the spacing of blocks.
@@ -249,12 +250,11 @@ impl Service {
         let now = self.node.now();
         let banned: Vec<PeerId> = {
             let bans = self.shared.bans.read();
-            let is_banned = |ip| bans.find(ip, now).is_some();
-            self.peers
-                .iter()
-                .filter(|peer| ip_of(&remote_address(peer)).is_some_and(is_banned))
-                .map(|peer| peer.id)
-                .collect()
+            let is_banned = |peer: &&Peer| {
+                let ip = ip_of(&remote_address(peer));
+                ip.is_some_and(|ip| bans.refuses(ip, self.wanted.has(&peer.id), now))
+            };
+            self.peers.iter().filter(is_banned).map(|peer| peer.id).collect()
         };
         for id in banned {
             // It may be gone by now.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use qbtc_core::net::Services;
 use qbtc_core::net::addresses::{AddressNews, Group, PeerAddress};
+use qbtc_core::net::{Ban, Services, SyncQuestion};
 use qbtc_core::spec::ChainSpec;
+use qbtc_core::sync::Input;
 
 use super::tests::{DEADLINE, Net, eventually};
 use super::*;
@@ -108,6 +109,31 @@ async fn who_is_banned_is_parted_with_and_not_met_again() {
     eventually("the ban is kept", async || (stores[0].load_network().unwrap().bans.len() == 1).then_some(())).await;
     one.p2p.lift_ban("127.0.0.0/8".parse().unwrap(), now).await.unwrap();
     eventually("they meet again", async || (one.p2p.peers().await.unwrap().len() == 1).then_some(())).await;
+    for net in [one, two] {
+        net.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ban_that_others_earned_does_not_part_with_a_wanted_node() {
+    let one = Net::at("/ip4/127.0.0.1/tcp/0").await;
+    let options = P2pOptions { wanted: vec![at(&one).as_str().parse().unwrap()], ..P2pOptions::default() };
+    let node = TestNode::with_blocks(14).await;
+    let now = node.node.now();
+    let Started { p2p, link, service, .. } = start(&node.node, &Identity::random(), options).await.unwrap();
+    let earned = Ban { since: now, until: now.saturating_add(600), times: 1, why: "somebody else's".into() };
+    *service.shared.bans.write() = BanList::restore([("127.0.0.0/8".parse().unwrap(), earned)]);
+    let mut two = Net::running(node, p2p, link, service);
+    let peer = two.peer().await.key;
+    assert!(matches!(two.event().await, SyncEvent::Input(Input::PeerUp { .. })));
+    // Nor is it parted with when bans are looked at.
+    two.p2p.ban("192.0.2.1".parse().unwrap(), now.saturating_add(600), now).await.unwrap().unwrap();
+    two.ask(peer, 1, SyncQuestion::Headers { locator: Vec::new() }).await;
+    assert!(matches!(two.event().await, SyncEvent::Input(Input::Answer { .. })));
+    // The operator's own bans count.
+    two.p2p.ban("127.0.0.1".parse().unwrap(), now.saturating_add(600), now).await.unwrap().unwrap();
+    assert!(matches!(two.event().await, SyncEvent::Input(Input::PeerDown { .. })));
+    eventually("it is refused", async || two.refused("banned").then_some(())).await;
     for net in [one, two] {
         net.stop().await;
     }
