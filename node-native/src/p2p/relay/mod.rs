@@ -114,7 +114,10 @@ impl Relay {
                     None => None,
                 },
                 event = self.events.recv() => match event {
-                    Ok(event) => Some(self.happened(&event)),
+                    Ok(event) => {
+                        self.happened(&event);
+                        Some(())
+                    }
                     // What has left meanwhile is forgotten when its time comes.
                     Err(RecvError::Lagged(_)) => Some(()),
                     Err(RecvError::Closed) => None,
