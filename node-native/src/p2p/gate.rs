@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     dummy,
@@ -17,6 +16,7 @@ use parking_lot::RwLock;
 use qbtc_core::net::BanList;
 
 use super::inbound::{Inbound, InboundMax};
+use super::place::{ip_of, is_circuit};
 use crate::node::Node;
 
 /// The bans of a running node. Clones are the same.
@@ -64,24 +64,6 @@ impl Gate {
         self.node.metrics().peer_refused("banned");
         Err(ConnectionDenied::new(Banned(ip)))
     }
-}
-
-/// The IP address that an address begins with.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-/// The same, unless a peer is reached through a relay, whose address it is then.
-pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
-    ip_of(address).filter(|_| !is_circuit(address))
-}
-
-fn is_circuit(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 /// Where a connection comes from. Of those that come through a relay only the relay's address is known: all of them come from there.

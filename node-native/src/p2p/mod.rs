@@ -22,6 +22,7 @@ mod launch;
 mod light;
 pub mod node_key;
 mod peers;
+pub(crate) mod place;
 mod reach;
 pub(crate) mod relay;
 mod service;

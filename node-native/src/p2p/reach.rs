@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -20,6 +19,7 @@ use qbtc_core::net::addresses::{Group, PeerAddress, Reach};
 
 use super::address::NodeAddress;
 use super::candidates::{Candidates, Named};
+use super::place::is_circuit;
 
 /// How a node is to be reached. By default, where it listens and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Bounded {
     /// Whether an address that a stranger named is looked into: an IP address and a port, and no way through others.
     fn admits(&self, address: &Multiaddr) -> bool {
         let named = address.to_string().parse::<PeerAddress>().ok();
-        let is_direct = !address.iter().any(|part| part == Protocol::P2pCircuit);
+        let is_direct = !is_circuit(address);
         let may = |at: PeerAddress| at.ip().is_some() && (self.takes_private || at.reach() == Reach::Public);
         is_direct && named.is_some_and(may)
     }

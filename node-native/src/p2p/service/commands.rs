@@ -13,9 +13,9 @@ use super::answering::Question;
 use super::meeting::Refusal;
 use crate::p2p::address::{NodeAddress, peer_id};
 use crate::p2p::answers::hello;
-use crate::p2p::gate::ip_of;
 use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
 use crate::p2p::peers::Peer;
+use crate::p2p::place::{ip_of, socket};
 use crate::p2p::sync_link::SyncCommand;
 
 /// How often peers are pinged by hand: well below the hellos that they bear.
@@ -186,21 +186,4 @@ impl Service {
 pub(super) fn remote_address(peer: &Peer) -> Multiaddr {
     let first = peer.connections.first().map(|connection| connection.point.get_remote_address().clone());
     first.unwrap_or_else(Multiaddr::empty).iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
-}
-
-/// The IP address and port that an address begins with, unless they are a relay's.
-pub(super) fn socket(address: &Multiaddr) -> Option<SocketAddr> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
-    let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(SocketAddr::new(ip, port)),
-        _ => None,
-    }
 }

@@ -13,7 +13,7 @@ use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::commands::{remote_address, socket};
+use super::commands::remote_address;
 use super::meeting::Refusal;
 use super::room::group_of;
 use crate::p2p::address::NodeAddress;
@@ -21,8 +21,8 @@ use crate::p2p::allowance::Kind;
 use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
-use crate::p2p::gate::{host_of, ip_of};
 use crate::p2p::peers::Peer;
+use crate::p2p::place::{host_of, ip_of, socket};
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 
 /// A tip is stale when it is older than so many times the spacing of blocks.

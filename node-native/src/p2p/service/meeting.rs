@@ -15,8 +15,8 @@ use crate::metrics::Direction;
 use crate::p2p::allowance::Kind;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
-use crate::p2p::gate::host_of;
 use crate::p2p::peers::{Connection, Peer};
+use crate::p2p::place::host_of;
 use crate::p2p::relay::RelayEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
 
@@ -103,7 +103,7 @@ impl Service {
         // Of two connections in the same direction one is too many; but one through a relay may become direct.
         let is_alike = |peer: &Peer| peer.connections.iter().any(|known| is_alike(&known.point, &point));
         let is_up =
-            |peer: &Peer| peer.hello.is_some() && peer.connections.iter().any(|known| !is_circuit(&known.point));
+            |peer: &Peer| peer.hello.is_some() && peer.connections.iter().any(|known| !known.point.is_relayed());
         let (is_up, is_again) = known.map_or((false, false), |peer| {
             // Whoever is parted with gets no more of them.
             (is_up(peer) && !peer.is_leaving, is_alike(peer) || peer.is_leaving)
@@ -316,13 +316,8 @@ impl Service {
     }
 }
 
-/// Whether a connection goes through a relay.
-pub(super) fn is_circuit(point: &ConnectedPoint) -> bool {
-    point.is_relayed()
-}
-
 fn is_alike(one: &ConnectedPoint, other: &ConnectedPoint) -> bool {
-    one.is_dialer() == other.is_dialer() && is_circuit(one) == is_circuit(other)
+    one.is_dialer() == other.is_dialer() && one.is_relayed() == other.is_relayed()
 }
 
 fn direction(point: &ConnectedPoint) -> Direction {

@@ -10,8 +10,8 @@ use super::commands::remote_address;
 use super::meeting::Refusal;
 use crate::p2p::allowance::Kind;
 use crate::p2p::eviction::{Candidate, choose};
-use crate::p2p::gate::ip_of;
 use crate::p2p::peers::Peer;
+use crate::p2p::place::ip_of;
 
 /// How long gossip may find no room with a peer.
 const SLOW_TIME_MAX: Duration = Duration::from_secs(10);
