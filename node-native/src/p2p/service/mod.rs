@@ -349,9 +349,9 @@ impl Service {
                 Some(lit) = self.lighting.next() => self.lit(lit),
                 Some((seed, found)) = asked_seeds(&mut self.discovery) => self.seed_told(&seed, found),
                 Some(command) = self.commands.recv() => self.obey(command),
-                Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
-                    self.obey_sync(command);
-                }
+                // Always: whoever gives them may wait for that before it takes events. Each makes at most one event, for a question, of which
+                // the machine has few under way.
+                Some(command) = self.sync_commands.recv() => self.obey_sync(command),
                 Some(command) = self.relay_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
                     self.obey_relay(command);
                 }

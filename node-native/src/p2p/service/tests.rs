@@ -526,6 +526,23 @@ async fn a_question_on_a_connection_that_ends_is_asked_on_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_are_taken_however_many_events_wait() {
+    const COMMANDS: u64 = 3 * WAITING_MAX as u64;
+    let mut net = Net::at("127.0.0.1:0").await;
+    let asking = async {
+        for number in 0..COMMANDS {
+            net.ask(PeerKey(999), number, SyncQuestion::Transactions { wtxids: Vec::new() }).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asking).await.expect("nobody takes events, since nobody takes commands");
+    for number in 0..COMMANDS {
+        let event = net.event().await;
+        assert!(matches!(event, SyncEvent::Input(Input::Unanswered { request }) if request == RequestId(number)));
+    }
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_to_light_of_whoever_is_gone_bans_its_address_once() {
     let node = TestNode::with_blocks(14).await;
     let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
