@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn lies_are_answered_at_once_and_bad_luck_only_if_it_stays() {
         let mut scores = Scores::default();
-        [PEER, PeerKey(2), PeerKey(3)].map(|peer| scores.meet(peer));
+        for peer in [PEER, PeerKey(2), PeerKey(3)] {
+            scores.meet(peer);
+        }
         assert_eq!(scores.hold(PeerKey(2), &Fault::NoWork, Moment(0)), Judgement::Ban);
         assert_eq!(scores.hold(PeerKey(3), &Fault::ClaimNotShown, Moment(0)), Judgement::Ban);
         for _ in 0..4 {

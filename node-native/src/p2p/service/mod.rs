@@ -463,6 +463,8 @@ mod discovery_tests;
 #[cfg(test)]
 mod identity_tests;
 #[cfg(test)]
+mod lost_tests;
+#[cfg(test)]
 mod reaching_tests;
 #[cfg(test)]
 mod room_tests;
