@@ -177,12 +177,10 @@ impl BanList {
     /// # Errors
     /// [`AlreadyBanned`].
     pub fn set(&mut self, subnet: Subnet, until: BlockTime, why: &str, now: BlockTime) -> Result<(), AlreadyBanned> {
-        let known = self.0.get(&subnet);
-        if known.is_some_and(|ban| ban.is_on(now)) {
+        if self.0.get(&subnet).is_some_and(|ban| ban.is_on(now)) {
             return Err(AlreadyBanned(subnet));
         }
-        let times = known.map_or(0, |ban| ban.times);
-        self.put(subnet, Ban::new(now, until, times, why));
+        self.put(subnet, Ban::new(now, until, 0, why));
         Ok(())
     }
 
@@ -214,6 +212,13 @@ impl BanList {
     #[must_use]
     pub fn find(&self, ip: IpAddr, now: BlockTime) -> Option<(&Subnet, &Ban)> {
         self.on(now).filter(|(subnet, _)| subnet.contains(ip)).max_by_key(|(_, ban)| ban.until)
+    }
+
+    /// Whether nobody at an address is talked to. Of nodes that the operator wants to be connected with, only the operator's own bans keep any
+    /// out: others may have earned one at the same address.
+    #[must_use]
+    pub fn refuses(&self, ip: IpAddr, is_wanted: bool, now: BlockTime) -> bool {
+        self.on(now).any(|(subnet, ban)| subnet.contains(ip) && !(is_wanted && ban.times > 0))
     }
 
     /// The bans that are on, by their subnets.
@@ -339,6 +344,21 @@ mod tests {
         assert_eq!(list.punish(ip("192.0.2.9"), "x", NOW).unwrap().1.until, far);
         list.clear();
         assert!(list.find(ip("192.0.2.3"), NOW).is_none());
+    }
+
+    #[test]
+    fn what_others_earn_keeps_out_nobody_who_is_wanted() {
+        let (mut list, at) = (BanList::default(), ip("192.0.2.1"));
+        list.punish(at, "junk", NOW);
+        assert!(list.refuses(at, false, NOW) && !list.refuses(at, true, NOW));
+        list.set(subnet("192.0.2.0/24"), NOW.saturating_add(60), "", NOW).unwrap();
+        assert!(list.refuses(at, true, NOW) && !list.refuses(at, true, NOW.saturating_add(60)));
+        assert!(!list.refuses(ip("192.0.3.1"), false, NOW));
+        // What the operator says is the operator's, whatever was earned before.
+        let mut list = BanList::default();
+        let ended = list.punish(at, "junk", NOW).unwrap().1.until;
+        list.set(Subnet::of_peer(at), ended.saturating_add(60), "", ended).unwrap();
+        assert!(list.refuses(at, true, ended));
     }
 
     #[test]

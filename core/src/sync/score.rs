@@ -10,7 +10,7 @@ const POINT_MS: u64 = 36_000;
 /// From so many points on a peer is left; whoever has them for one fault is banned, since bad luck alone does not weigh so much.
 const LEAVE_POINTS: u32 = Fault::BAN_POINTS / 2;
 
-/// The points of all peers that are connected. As many are held as there are peers.
+/// The points of all peers that are connected. As many are held as there are peers: of whoever is gone, or never was there, nothing is remembered.
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
     scores: BTreeMap<PeerKey, Score>,
@@ -34,9 +34,18 @@ pub enum Judgement {
 }
 
 impl Scores {
-    /// Adds a fault to what is remembered of a peer.
+    /// A peer is there, whose faults are remembered from now on.
+    pub fn meet(&mut self, peer: PeerKey) {
+        self.scores.entry(peer).or_insert(Score { points: 0, at: Moment::default() });
+    }
+
+    /// Adds a fault to what is remembered of a peer. What comes to light once it is gone is judged by itself.
     pub fn hold(&mut self, peer: PeerKey, fault: &Fault, now: Moment) -> Judgement {
-        let score = self.scores.entry(peer).or_insert(Score { points: 0, at: now });
+        let mut gone = Score { points: 0, at: now };
+        let score = self.scores.get_mut(&peer).unwrap_or(&mut gone);
+        if score.points == 0 {
+            score.at = now;
+        }
         let forgotten = now.since(score.at) / POINT_MS;
         score.points = score.points.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX));
         score.at = score.at.plus(forgotten * POINT_MS);
@@ -72,6 +81,9 @@ mod tests {
     #[test]
     fn lies_are_answered_at_once_and_bad_luck_only_if_it_stays() {
         let mut scores = Scores::default();
+        for peer in [PEER, PeerKey(2), PeerKey(3)] {
+            scores.meet(peer);
+        }
         assert_eq!(scores.hold(PeerKey(2), &Fault::NoWork, Moment(0)), Judgement::Ban);
         assert_eq!(scores.hold(PeerKey(3), &Fault::ClaimNotShown, Moment(0)), Judgement::Ban);
         for _ in 0..4 {
@@ -83,11 +95,13 @@ mod tests {
     #[test]
     fn faults_are_forgotten_with_time() {
         let mut scores = Scores::default();
+        scores.meet(PEER);
         let day = 24 * 60 * 60 * 1_000;
         for hour in 0..24 {
             assert_eq!(scores.hold(PEER, &Fault::Timeout, Moment(hour * day / 24)), Judgement::Bear);
         }
         scores.forget(PEER);
+        scores.meet(PEER);
         for _ in 0..4 {
             scores.hold(PEER, &Fault::Timeout, Moment(day));
         }
@@ -97,8 +111,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_gone_is_judged_and_not_remembered() {
+        let mut scores = Scores::default();
+        for number in 0..1_000 {
+            assert_eq!(scores.hold(PeerKey(number), &Fault::NoWork, Moment(0)), Judgement::Ban);
+            for _ in 0..10 {
+                assert_eq!(scores.hold(PeerKey(number), &Fault::Timeout, Moment(0)), Judgement::Bear);
+            }
+        }
+        scores.meet(PEER);
+        scores.hold(PEER, &Fault::Timeout, Moment(0));
+        scores.meet(PEER);
+        assert_eq!((scores.points(PEER), scores.scores.len()), (10, 1));
+        scores.forget(PEER);
+        assert_eq!(scores.scores.len(), 0);
+    }
+
+    #[test]
     fn rests_of_a_point_are_not_lost() {
         let mut scores = Scores::default();
+        scores.meet(PEER);
         scores.hold(PEER, &Fault::Timeout, Moment(0));
         // Many little faults in between do not keep the old one from being forgotten.
         for step in 1..=40 {

@@ -107,7 +107,6 @@ impl Foreman {
                 event = events.recv() => match event {
                     Ok(Event::Tip(_)) | Err(RecvError::Lagged(_)) => self.due = Some(Instant::now()),
                     Ok(Event::Added(_) | Event::Removed(_)) => self.pool_moved(),
-                    Ok(Event::Spread(_) | Event::Found(_)) => {}
                     Err(RecvError::Closed) => break,
                 },
             }

@@ -6,7 +6,6 @@ use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::header::Header;
 use qbtc_core::lock::Address;
 use qbtc_core::mempool::Removal;
-use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::utxo::Coin;
 use qbtc_core::verify::{CheckedBlock, CheckedTx};
@@ -29,10 +28,6 @@ pub enum Event {
     Tip(Arc<TipMoved>),
     /// A transaction came into the mempool.
     Added(Arc<CheckedTx>),
-    /// A transaction was handed in here, not by a peer, and is in the mempool: others are to hear of it.
-    Spread(Arc<Transaction>),
-    /// A block was handed in here, not by a peer, and is in the chain: others are to hear of it.
-    Found(Arc<CheckedBlock>),
     /// A transaction left the mempool, or left the chain without coming back to the mempool.
     Removed(Removal),
 }

@@ -7,6 +7,7 @@
 mod command;
 mod event;
 mod fees;
+mod handed_in;
 mod panic;
 mod refusal;
 mod submit;
@@ -14,6 +15,7 @@ mod template;
 
 pub(crate) use command::{Admission, Command, Commit, Pruned, Unverified};
 pub use event::{BlockSummary, Event, Tip, TipMoved};
+pub(crate) use handed_in::HandedIn;
 pub(crate) use panic::StopOnPanic;
 pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal};
 pub(crate) use submit::{Importing, Verified};
@@ -36,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::store::ChainView;
 use fees::FeeCache;
+use handed_in::Outlet;
 use template::TemplateCache;
 
 /// A running node. Clones are the same node.
@@ -49,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) live: RwLock<Live>,
     pub(crate) headers: RwLock<HeaderTree>,
     pub(crate) events: broadcast::Sender<Event>,
+    outlet: Outlet,
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) stopping: CancellationToken,
     pub(crate) fault: OnceLock<Fault>,
@@ -97,6 +101,7 @@ impl Node {
             live: RwLock::new(live),
             headers: RwLock::new(headers),
             events: broadcast::Sender::new(EVENTS_WAITING_MAX),
+            outlet: Outlet::default(),
             tip: watch::Sender::new(tip),
             stopping: CancellationToken::new(),
             fault: OnceLock::new(),
@@ -159,6 +164,11 @@ impl Node {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
+    }
+
+    /// What is handed in here from now on, for the one who has others hear of it.
+    pub(crate) fn handed_in(&self) -> HandedIn {
+        self.0.outlet.open()
     }
 
     /// The tip, as it moves.

@@ -16,7 +16,7 @@ use qbtc_core::verify::{
 };
 use tokio::sync::oneshot;
 
-use super::{BlockRefusal, Command, Commit, Event, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal, Unverified};
+use super::{BlockRefusal, Command, Commit, Fault, HeaderRefusal, Node, PrioritiseError, TxRefusal, Unverified};
 use crate::parallel::{check_block_in_parallel, verify_in_parallel};
 
 /// What became of a block.
@@ -89,8 +89,7 @@ impl Node {
         let outcomes = self.import_at_once(vec![Arc::clone(&block)], Vec::new()).await?.finish().await?;
         let outcome = outcomes.into_iter().next().expect("an outcome for each block");
         if let Ok(Submitted::Connected) = outcome {
-            // It fails if nobody listens.
-            let _ = self.0.events.send(Event::Found(block));
+            self.0.outlet.found(block).await;
         }
         outcome
     }
@@ -213,8 +212,7 @@ impl Node {
     pub async fn spread_transaction(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
         let outcome = self.submit_transaction(transaction.clone()).await;
         if let Ok(_) | Err(TxRefusal::Admit(AdmitError::Known { .. })) = outcome {
-            // It fails if nobody listens.
-            let _ = self.0.events.send(Event::Spread(Arc::new(transaction)));
+            self.0.outlet.spread(transaction).await;
         }
         outcome
     }

@@ -9,6 +9,8 @@ use libp2p::core::Multiaddr;
 use libp2p::core::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::DialOpts;
 
+use super::place::socket;
+
 /// Where a node can be reached: a multiaddr such as `/dns/node.example/udp/8333/quic-v1`, or `IP:PORT` for TCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeAddress(pub(super) Multiaddr);
@@ -80,11 +82,7 @@ impl FromStr for ListenAddress {
             return Ok(Self::at(socket));
         }
         let address: Multiaddr = bounded(text).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
-        let mut parts = address.iter();
-        let is_ip = matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
-        let is_port = matches!(parts.next(), Some(Protocol::Tcp(_) | Protocol::Udp(_)));
-        let is_circuit = address.iter().any(|part| part == Protocol::P2pCircuit);
-        if is_ip && is_port && !is_circuit { Ok(Self(vec![address])) } else { Err(wrong()) }
+        if socket(&address).is_some() { Ok(Self(vec![address])) } else { Err(wrong()) }
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use libp2p::request_response::{Event, Message, OutboundFailure, OutboundRequestId};
 use libp2p::swarm::{self, ConnectionId, DialError, NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
+use qbtc_core::net::addresses::Group;
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion, PROTOCOL_VERSION, Services};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::light::AddressGroup;
@@ -21,8 +22,8 @@ use qbtc_core::units::{BlockTime, FeeRate, Height, Work};
 use super::address::NodeAddress;
 use super::answers::user_agent;
 use super::behaviour::{ANSWER_TIME_MAX, Exchanges, HELLO_TIME_MAX};
-use super::gate::ip_of;
 use super::identity::Identity;
+use super::place::ip_of;
 use super::transport::link::Links;
 use super::transport::{TransportError, transport};
 use super::wanted::Wanted;
@@ -308,16 +309,9 @@ impl Asker {
     }
 }
 
-/// Addresses that are easily had together: the /16 of an IPv4 address, the /32 of an IPv6 one. On this machine, everything is one's own.
+/// The group of addresses in which a node is. On this machine, everything is one's own.
 fn group(ip: IpAddr) -> Option<AddressGroup> {
-    match ip.to_canonical() {
-        ip if ip.is_loopback() => None,
-        IpAddr::V4(ip) => Some(AddressGroup(u64::from(u32::from(ip) >> 16))),
-        IpAddr::V6(ip) => {
-            let [first, second, ..] = ip.segments();
-            Some(AddressGroup(1 << 40 | u64::from(first) << 16 | u64::from(second)))
-        }
-    }
+    if ip.to_canonical().is_loopback() { None } else { AddressGroup::of(Group::of(ip)) }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ const PING_TIME_MAX: Duration = Duration::from_secs(15);
 /// What is done on each connection. What comes first can refuse a connection before the others hear of it.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
-    gate: Gate,
+    pub(super) gate: Gate,
     pub(super) limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     identify: identify::Behaviour,
@@ -86,7 +86,7 @@ pub(super) struct Behaviour {
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
     pub(super) kademlia: Toggle<Kademlia>,
     circuits: relay::client::Behaviour,
-    reach: Bounded,
+    pub(super) reach: Bounded,
 }
 
 impl Behaviour {

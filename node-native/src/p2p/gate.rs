@@ -1,12 +1,12 @@
 //! Who is banned gets no connection, neither in nor out; and from one place come only so many.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     dummy,
@@ -16,6 +16,7 @@ use parking_lot::RwLock;
 use qbtc_core::net::BanList;
 
 use super::inbound::{Inbound, InboundMax};
+use super::place::{ip_of, is_circuit};
 use crate::node::Node;
 
 /// The bans of a running node. Clones are the same.
@@ -26,6 +27,8 @@ pub(super) struct Gate {
     node: Node,
     bans: Bans,
     inbound: Inbound,
+    /// Dials of nodes that the operator wants.
+    wanted: HashSet<ConnectionId>,
 }
 
 /// Too many connections come from one place.
@@ -40,35 +43,27 @@ pub(super) struct Banned(IpAddr);
 
 impl Gate {
     pub(super) fn new(node: &Node, bans: Bans, inbound: InboundMax) -> Self {
-        Self { node: node.clone(), bans, inbound: Inbound::new(inbound) }
+        Self { node: node.clone(), bans, inbound: Inbound::new(inbound), wanted: HashSet::new() }
     }
 
-    fn check(&self, address: &Multiaddr) -> Result<(), ConnectionDenied> {
+    /// This connection is to be with a node that the operator wants.
+    pub(super) fn wants(&mut self, connection: ConnectionId) {
+        self.wanted.insert(connection);
+    }
+
+    /// It is made, or came to nothing.
+    pub(super) fn wants_no_more(&mut self, connection: ConnectionId) {
+        self.wanted.remove(&connection);
+    }
+
+    fn check(&self, address: &Multiaddr, is_wanted: bool) -> Result<(), ConnectionDenied> {
         let Some(ip) = ip_of(address) else { return Ok(()) };
-        if self.bans.read().find(ip, self.node.now()).is_none() {
+        if !self.bans.read().refuses(ip, is_wanted, self.node.now()) {
             return Ok(());
         }
         self.node.metrics().peer_refused("banned");
         Err(ConnectionDenied::new(Banned(ip)))
     }
-}
-
-/// The IP address that an address begins with.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-/// The same, unless a peer is reached through a relay, whose address it is then.
-pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
-    ip_of(address).filter(|_| !is_circuit(address))
-}
-
-fn is_circuit(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 /// Where a connection comes from. Of those that come through a relay only the relay's address is known: all of them come from there.
@@ -87,7 +82,7 @@ impl NetworkBehaviour for Gate {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let from = origin(local, remote);
-        self.check(from)?;
+        self.check(from, false)?;
         match ip_of(from) {
             Some(ip) if !self.inbound.begin(connection, ip) => {
                 self.node.metrics().peer_refused("crowded");
@@ -105,33 +100,36 @@ impl NetworkBehaviour for Gate {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         // A ban may have come during the handshake.
-        self.check(origin(local, remote)).map(|()| dummy::ConnectionHandler)
+        self.check(origin(local, remote), false).map(|()| dummy::ConnectionHandler)
     }
 
     fn handle_pending_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: Option<PeerId>,
         addresses: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        addresses.iter().try_for_each(|address| self.check(address)).map(|()| Vec::new())
+        let is_wanted = self.wanted.contains(&connection);
+        addresses.iter().try_for_each(|address| self.check(address, is_wanted)).map(|()| Vec::new())
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: PeerId,
         address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check(address).map(|()| dummy::ConnectionHandler)
+        self.check(address, self.wanted.contains(&connection)).map(|()| dummy::ConnectionHandler)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ListenFailure(failure) => self.inbound.end(failure.connection_id),
+            FromSwarm::DialFailure(failure) => self.wants_no_more(failure.connection_id),
+            FromSwarm::ConnectionEstablished(made) => self.wants_no_more(made.connection_id),
             FromSwarm::ConnectionClosed(closed) => self.inbound.end(closed.connection_id),
             _ => {}
         }

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{self, NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, gossipsub};
 use qbtc_core::codec;
@@ -21,11 +20,12 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
 use tokio_util::sync::CancellationToken;
 
+use super::behaviour::Exchanges;
 use super::gossip::{self, Topics};
 use super::identity::Identity;
 use super::transport::link::Links;
 use super::transport::{TransportError, transport};
-use super::wire::{Exchange, Message, MessageCodec, protocol};
+use super::wire::Exchange;
 use crate::node::Node;
 
 /// How often a peer sends some messages.
@@ -34,6 +34,8 @@ const TURN: Duration = Duration::from_millis(50);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(3_600);
 /// How long a question may wait for its answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// How many questions of a kind may be under way on a connection.
+const STREAMS_MAX: usize = 100;
 
 /// What such a peer can say.
 #[derive(NetworkBehaviour)]
@@ -80,22 +82,16 @@ impl JunkOptions {
     }
 
     fn swarm(&self) -> Result<Swarm<Junk>, TransportError> {
-        let identity = Identity::random();
+        let (identity, exchanges) = (Identity::random(), Exchanges(&self.spec));
         let junk = Junk {
-            hello: self.exchange("hello"),
-            sync: self.exchange("sync"),
-            addresses: self.exchange("addresses"),
-            stem: self.exchange("stem"),
+            hello: exchanges.both("hello", ANSWER_TIME_MAX, STREAMS_MAX),
+            sync: exchanges.both("sync", ANSWER_TIME_MAX, STREAMS_MAX),
+            addresses: exchanges.both("addresses", ANSWER_TIME_MAX, STREAMS_MAX),
+            stem: exchanges.both("stem", ANSWER_TIME_MAX, STREAMS_MAX),
             gossip: gossip::behaviour(&self.spec),
         };
         let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIME_MAX);
         Ok(Swarm::new(transport(&identity, &Links::default())?, junk, identity.peer_id(), config))
-    }
-
-    fn exchange<Q: Message, A: Message>(&self, what: &str) -> Exchange<Q, A> {
-        let name = protocol(&self.spec.chain_id(), what, 1);
-        let config = request_response::Config::default().with_request_timeout(ANSWER_TIME_MAX);
-        Exchange::with_codec(MessageCodec::new(Arc::clone(&self.spec)), [(name, ProtocolSupport::Full)], config)
     }
 
     /// Starts a sink, which takes everything and does nothing; it ends with the token. Returns where it is.

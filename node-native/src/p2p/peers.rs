@@ -1,6 +1,7 @@
 //! The peers that are connected, and what is known of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,6 +50,8 @@ pub(super) struct Peer {
     pub(super) slow_at: Option<Instant>,
     /// Whether an end was put to it, and it only has to go.
     pub(super) is_leaving: bool,
+    /// Whether it has earned a ban: one is enough for what comes to light of it.
+    pub(super) is_punished: bool,
 }
 
 /// One of a peer's connections.
@@ -66,6 +69,29 @@ pub(super) struct Peers {
     all: HashMap<PeerId, Peer>,
     ids: HashMap<PeerKey, PeerId>,
     last_key: u64,
+}
+
+/// The most peers that are remembered once they are gone.
+const DEPARTED_MAX: usize = 1_024;
+
+/// Peers that went a while ago, since what they did may come to light only now. The oldest are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Departed(VecDeque<(PeerKey, IpAddr)>);
+
+impl Departed {
+    /// A peer is gone that was at this address.
+    pub(super) fn add(&mut self, peer: PeerKey, ip: IpAddr) {
+        if self.0.len() >= DEPARTED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((peer, ip));
+    }
+
+    /// Where a peer was. It is forgotten.
+    pub(super) fn take(&mut self, peer: PeerKey) -> Option<IpAddr> {
+        let index = self.0.iter().position(|(key, _)| *key == peer)?;
+        self.0.remove(index).map(|(_, ip)| ip)
+    }
 }
 
 impl Peer {
@@ -104,6 +130,7 @@ impl Peers {
             slow_since: None,
             slow_at: None,
             is_leaving: false,
+            is_punished: false,
         };
         self.ids.insert(key, id);
         self.all.insert(id, peer);
@@ -139,5 +166,20 @@ impl Peers {
 
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_of_the_departed_are_forgotten() {
+        let (mut departed, ip) = (Departed::default(), IpAddr::from([192, 0, 2, 1]));
+        for number in 0..=DEPARTED_MAX as u64 {
+            departed.add(PeerKey(number), ip);
+        }
+        assert_eq!((departed.take(PeerKey(0)), departed.0.len()), (None, DEPARTED_MAX));
+        assert_eq!((departed.take(PeerKey(1)), departed.take(PeerKey(1))), (Some(ip), None));
     }
 }

@@ -3,22 +3,23 @@
 //! Invariants: what strangers say this node's addresses are is bounded and only a candidate until somebody else has reached it there; what
 //! strangers ask this node to dial is a public IP address (or any, where private ones are taken), and few at a time.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, autonat, dcutr, relay, upnp};
-use qbtc_core::net::addresses::{PeerAddress, Reach};
+use qbtc_core::net::addresses::{Group, PeerAddress, Reach};
 
 use super::address::NodeAddress;
+use super::candidates::{Candidates, Named};
+use super::place::is_circuit;
 
 /// How a node is to be reached. By default, where it listens and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +36,6 @@ pub struct ReachOptions {
     pub relays: Vec<NodeAddress>,
 }
 
-/// The most addresses of this node that strangers' words make it look into, in one run.
-const CANDIDATES_MAX: usize = 32;
 /// The most dials at once that strangers ask for.
 const DIALS_MAX: usize = 4;
 /// How many peers may be reached through this node.
@@ -108,7 +107,11 @@ fn limits() -> relay::Config {
 pub(super) struct Bounded {
     inner: Reaching,
     takes_private: bool,
-    candidates: HashSet<Multiaddr>,
+    candidates: Candidates,
+    /// Who has last said where this node is.
+    speaker: Group,
+    /// Where this node is taken to be no more.
+    ended: VecDeque<Multiaddr>,
     /// Dials that strangers asked for and that are under way.
     dials: HashSet<ConnectionId>,
 }
@@ -121,27 +124,41 @@ struct NotForStrangers;
 impl Bounded {
     pub(super) fn new(own: PeerId, options: &ReachOptions, takes_private: bool) -> Self {
         let inner = Reaching::new(own, options);
-        Self { inner, takes_private, candidates: HashSet::new(), dials: HashSet::new() }
+        Self {
+            inner,
+            takes_private,
+            candidates: Candidates::default(),
+            speaker: Group::Name,
+            ended: VecDeque::new(),
+            dials: HashSet::new(),
+        }
+    }
+
+    /// What is said next of where this node is, somebody of this group says.
+    pub(super) fn listen_to(&mut self, group: Group) {
+        self.speaker = group;
     }
 
     /// Whether an address that a stranger named is looked into: an IP address and a port, and no way through others.
     fn admits(&self, address: &Multiaddr) -> bool {
         let named = address.to_string().parse::<PeerAddress>().ok();
-        let is_direct = !address.iter().any(|part| part == Protocol::P2pCircuit);
+        let is_direct = !is_circuit(address);
         let may = |at: PeerAddress| at.ip().is_some() && (self.takes_private || at.reach() == Reach::Public);
         is_direct && named.is_some_and(may)
     }
 
     /// Whether it may be this node's own.
     fn is_candidate(&mut self, address: &Multiaddr) -> bool {
-        if self.candidates.contains(address) {
-            return true;
+        if !self.admits(address) {
+            return false;
         }
-        let is_taken = self.candidates.len() < CANDIDATES_MAX && self.admits(address);
-        if is_taken {
-            self.candidates.insert(address.clone());
+        match self.candidates.named(address, self.speaker, Instant::now()) {
+            Named::Taken { instead_of } => {
+                self.ended.extend(instead_of);
+                true
+            }
+            Named::Refused => false,
         }
-        is_taken
     }
 }
 
@@ -196,6 +213,7 @@ impl NetworkBehaviour for Bounded {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
             FromSwarm::NewExternalAddrCandidate(candidate) if !self.is_candidate(candidate.addr) => return,
+            FromSwarm::ExternalAddrConfirmed(confirmed) => self.candidates.confirmed(confirmed.addr),
             FromSwarm::DialFailure(failure) => drop(self.dials.remove(&failure.connection_id)),
             FromSwarm::ConnectionEstablished(made) => drop(self.dials.remove(&made.connection_id)),
             _ => {}
@@ -208,6 +226,9 @@ impl NetworkBehaviour for Bounded {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        if let Some(address) = self.ended.pop_front() {
+            return Poll::Ready(ToSwarm::ExternalAddrExpired(address));
+        }
         let step = self.inner.poll(cx);
         if let Poll::Ready(ToSwarm::Dial { opts }) = &step {
             self.dials.insert(opts.connection_id());
@@ -264,13 +285,16 @@ mod tests {
     #[tokio::test]
     async fn few_addresses_are_looked_into() {
         let mut bounded = bounded(false);
-        for port in 1..=1_000 {
-            for address in [format!("/ip4/8.8.8.8/tcp/{port}"), format!("/ip4/10.0.0.1/tcp/{port}")] {
-                let addr = &address.parse().unwrap();
-                bounded.on_swarm_event(FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr }));
+        for group in 0..=u8::MAX {
+            bounded.listen_to(Group::Ip4([8, group]));
+            for port in 1..=100 {
+                for address in [format!("/ip4/8.8.{group}.8/tcp/{port}"), format!("/ip4/10.0.0.1/tcp/{port}")] {
+                    let addr = &address.parse().unwrap();
+                    bounded.on_swarm_event(FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr }));
+                }
             }
         }
-        assert_eq!(bounded.candidates.len(), CANDIDATES_MAX);
-        assert!(bounded.candidates.iter().all(|address| address.to_string().starts_with("/ip4/8.8.8.8")));
+        assert_eq!(bounded.candidates.count(|address| address.to_string().starts_with("/ip4/8.8.")), 64);
+        assert_eq!(bounded.candidates.count(|_| true), 64);
     }
 }

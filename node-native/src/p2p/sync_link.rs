@@ -44,7 +44,7 @@ pub enum SyncCommand {
         /// What to do.
         verdict: Verdict,
     },
-    /// Part with a peer.
+    /// Part with a peer. It may be gone, and what it did come to light only now.
     Disconnect {
         /// Which.
         peer: PeerKey,

@@ -57,6 +57,11 @@ impl Wanted {
         self.0.iter()
     }
 
+    /// Whether a peer is one of them.
+    pub(super) fn has(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|node| node.peer() == Some(*peer))
+    }
+
     /// Those that are to be dialled now.
     pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = &mut Node> {
         self.0.iter_mut().filter(move |node| matches!(node.state, State::Due(at) if at <= now))
@@ -67,11 +72,10 @@ impl Wanted {
         self.0.iter().find(|node| node.is_dialling(connection)).map(|node| &node.address)
     }
 
-    /// A dial succeeded.
-    pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId) {
-        for node in self.0.iter_mut().filter(|node| node.is_dialling(connection)) {
-            node.found(peer);
-        }
+    /// A dial succeeded. Whether it was of one of them.
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
+        let node = self.0.iter_mut().find(|node| node.is_dialling(connection));
+        node.map(|node| node.found(peer)).is_some()
     }
 
     /// A dial failed.
@@ -145,7 +149,7 @@ mod tests {
         assert_eq!(waited, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         let (connection, peer) = (ConnectionId::new_unchecked(100), PeerId::random());
         wanted.due(now).for_each(|node| node.dialling(connection));
-        wanted.connected(connection, peer);
+        assert!(wanted.connected(connection, peer) && !wanted.connected(connection, peer));
         assert_eq!(wanted.iter().next().unwrap().peer(), Some(peer));
         wanted.gone(&peer, true, now);
         assert_eq!(wanted.due(now + Duration::from_secs(2)).count(), 1);

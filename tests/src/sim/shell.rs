@@ -48,6 +48,7 @@ impl World {
                 let Some(peer) = self.nodes[at].peers.get_mut(&key) else { return };
                 peer.is_known = true;
                 let is_outbound = peer.end == End::Dialler;
+                self.nodes[at].scores.meet(PeerKey(key));
                 self.feed(at, Input::PeerUp { peer: PeerKey(key), hello, is_outbound });
             }
             Message::Question(request, question) => {

@@ -196,9 +196,5 @@ fn group(address: &Address) -> Option<AddressGroup> {
         Address::WebRtc { ip, .. } => *ip,
         Address::WebSocket { host, .. } => host.trim_matches(['[', ']']).parse().ok()?,
     };
-    Some(AddressGroup(match Group::of(ip) {
-        Group::Ip4([a, b]) => u64::from(u16::from_be_bytes([a, b])),
-        Group::Ip6(bytes) => 1 << 32 | u64::from(u32::from_be_bytes(bytes)),
-        Group::Name => return None,
-    }))
+    AddressGroup::of(Group::of(ip))
 }

@@ -9,6 +9,7 @@ use super::query::{Outcome, Query, QueryId};
 use super::status::{Status, TipInfo};
 use crate::chain::BlockMark;
 use crate::lock::Address;
+use crate::net::addresses::Group;
 use crate::net::{Fault, Hello, LightAnswer, LightQuestion};
 use crate::units::{BlockTime, Height};
 
@@ -21,9 +22,21 @@ pub struct At {
     pub clock: BlockTime,
 }
 
-/// Peers of one group may well be one person's: the driver numbers groups, for instance each /16 of IPv4 and /32 of IPv6.
+/// Peers of one group may well be one person's: the driver numbers groups, for instance as [`AddressGroup::of`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(pub u64);
+
+impl AddressGroup {
+    /// The number of the group in which an address book has an address. Names have none, since nobody knows where they lead.
+    #[must_use]
+    pub fn of(group: Group) -> Option<Self> {
+        match group {
+            Group::Ip4(bytes) => Some(Self(u16::from_be_bytes(bytes).into())),
+            Group::Ip6(bytes) => Some(Self(1 << 32 | u64::from(u32::from_be_bytes(bytes)))),
+            Group::Name => None,
+        }
+    }
+}
 
 /// What the client is told.
 #[derive(Clone, Debug)]

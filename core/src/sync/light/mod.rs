@@ -191,6 +191,7 @@ impl LightClient {
             Leaving::Enough
         } else {
             self.peers.add(peer, group, hello.services.has(Services::ALL_BODIES), at.now);
+            self.scores.meet(peer);
             return;
         };
         self.outputs.push_back(Output::Leave { peer, why });

@@ -20,6 +20,7 @@ use super::{Rpc, json};
 use crate::api::shortened;
 use crate::json::Coins;
 use crate::p2p::address::{AddressError, NodeAddress};
+use crate::p2p::place::is_circuit_text;
 use crate::p2p::transport::link::{Carrier, KeyExchange};
 use crate::p2p::{P2p, PeerInfo, PeerName, Stopping, WantedInfo};
 
@@ -288,7 +289,7 @@ struct LocalAddress {
 impl LocalAddress {
     /// The IP address and port of `/ip4|ip6/IP/tcp|udp/PORT/…`.
     fn new(multiaddr: &str) -> Option<Self> {
-        if multiaddr.contains("/p2p-circuit") {
+        if is_circuit_text(multiaddr) {
             // That address is a relay's.
             return None;
         }

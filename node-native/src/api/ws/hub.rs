@@ -84,7 +84,6 @@ fn pushed(node: &Node, event: &Event) -> Vec<Pushed> {
             left.chain(moved.connected.iter().map(connected)).collect()
         }
         Event::Added(tx) => vec![added(node, tx)],
-        Event::Spread(_) | Event::Found(_) => Vec::new(),
         Event::Removed(removal) => vec![removed(&removal.tx, &removal.reason)],
     }
 }

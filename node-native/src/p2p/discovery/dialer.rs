@@ -105,6 +105,8 @@ const QUESTION_INTERVAL: Duration = Duration::from_secs(600);
 const QUESTION_INTERVAL_LACKING: Duration = Duration::from_secs(15);
 /// The most addresses of this node's own that are remembered.
 const OWN_MAX: usize = 64;
+/// The most addresses beside the one that was dialled that are known to lead to one peer.
+const OTHERS_MAX: usize = 16;
 
 struct Dial {
     address: PeerAddress,
@@ -116,6 +118,8 @@ struct Peer {
     id: String,
     socket: Option<SocketAddr>,
     address: Option<PeerAddress>,
+    /// Others that lead to it, too.
+    others: Vec<PeerAddress>,
     /// None: somebody else wanted it, here or there.
     purpose: Option<Purpose>,
     since: Instant,
@@ -223,10 +227,7 @@ impl Dialer {
         let dial = met.dial.and_then(|dial| self.dials.remove(&dial));
         let (address, purpose) = dial.map_or((None, None), |dial| (Some(dial.address), Some(dial.purpose)));
         if let Some(address) = &address {
-            // Bootstrap peers and anchors may not be in the book.
-            let news = AddressNews { address: address.clone(), services: met.services, last_seen: clock };
-            book.add(news, address.group(), clock);
-            book.connected(address, met.services, clock);
+            is_true(address, met.services, book, clock);
         }
         let mut steps = Vec::new();
         match purpose {
@@ -236,14 +237,33 @@ impl Dialer {
             _ => {}
         }
         let asked = steps.contains(&Step::AskAddresses(met.key)).then_some(now);
-        self.peers.insert(met.key, Peer { id: met.id, socket: met.socket, address, purpose, since: now, asked });
+        let Met { key, id, socket, .. } = met;
+        self.peers.insert(key, Peer { id, socket, address, others: Vec::new(), purpose, since: now, asked });
         steps
+    }
+
+    /// A dial led to a peer that was there already: its address is not dialled again while the peer is there, and another may be in its place.
+    pub fn led_to(
+        &mut self,
+        dial: DialId,
+        peer: PeerKey,
+        services: Services,
+        book: &mut AddressBook,
+        clock: BlockTime,
+    ) {
+        let Some(Dial { address, .. }) = self.dials.remove(&dial) else { return };
+        let Some(peer) = self.peers.get_mut(&peer) else { return };
+        // Whoever has more waits for as long as whoever does not answer.
+        if peer.others.len() < OTHERS_MAX {
+            is_true(&address, services, book, clock);
+            peer.others.push(address);
+        }
     }
 
     /// A peer is gone.
     pub fn gone(&mut self, peer: PeerKey, book: &mut AddressBook, now: Instant, clock: BlockTime) {
         let Some(peer) = self.peers.remove(&peer) else { return };
-        if let Some(address) = &peer.address {
+        for address in peer.address.iter().chain(&peer.others) {
             book.still_there(address, clock);
         }
         if self.peers.is_empty() {
@@ -349,14 +369,13 @@ impl Dialer {
     fn is_taken(&self, address: &PeerAddress) -> bool {
         let socket = |address: &PeerAddress| address.ip().map(|ip| SocketAddr::new(ip, address.port()));
         let (at, id) = (socket(address), peer_id(address));
+        let is_there = |other: &PeerAddress| other == address || at.is_some() && socket(other) == at;
         let is_same = |peer: &Peer| {
-            peer.address.as_ref() == Some(address) || at.is_some() && peer.socket == at || id == Some(peer.id.as_str())
+            peer.address.iter().chain(&peer.others).any(is_there)
+                || at.is_some() && peer.socket == at
+                || id == Some(peer.id.as_str())
         };
-        let is_dialled = |dial: &Dial| {
-            dial.address == *address
-                || at.is_some() && socket(&dial.address) == at
-                || id.is_some() && peer_id(&dial.address) == id
-        };
+        let is_dialled = |dial: &Dial| is_there(&dial.address) || id.is_some() && peer_id(&dial.address) == id;
         self.own.contains(address) || self.peers.values().any(is_same) || self.dials.values().any(is_dialled)
     }
 
@@ -420,6 +439,13 @@ impl Dialer {
             }
         }
     }
+}
+
+/// A peer was met at an address, which is noted, though it may not have been in the book: bootstrap peers and anchors need not be.
+fn is_true(address: &PeerAddress, services: Services, book: &mut AddressBook, clock: BlockTime) {
+    let news = AddressNews { address: address.clone(), services, last_seen: clock };
+    book.add(news, address.group(), clock);
+    book.connected(address, services, clock);
 }
 
 /// The group of an address that is reached from everywhere.

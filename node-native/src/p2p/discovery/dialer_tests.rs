@@ -267,3 +267,37 @@ fn dials_that_hang_are_given_up() {
     assert!(world.dialer.tick(&mut world.book, soon, clock).is_empty());
     assert!(!world.dialer.tick(&mut world.book, now + DIAL_TIME_MAX, clock).is_empty());
 }
+
+#[test]
+fn an_address_that_leads_to_a_peer_that_is_there_gives_its_place_back() {
+    let mut world = World::new(Slots { full: 1, block_relay: 0 }, Vec::new(), Vec::new());
+    let (now, clock) = world.now();
+    let (key, port) = (PeerKey(7), |port| address(0x7f00_0001, port));
+    // It has connected by itself, from where it does not listen.
+    let socket = Some(SocketAddr::from(([127, 0, 0, 1], 50_000)));
+    let met = Met { key, id: "peer7".into(), socket, dial: None, is_outbound: false, services: Services::NODE };
+    world.dialer.met(met, &mut world.book, now, clock);
+    world.learn(port(1));
+    let dials = |world: &mut World| {
+        let (now, clock) = world.now();
+        world.seconds += 1;
+        let steps = world.dialer.tick(&mut world.book, now, clock);
+        let dial = |step| if let Step::Dial(dial, address) = step { Some((dial, address)) } else { None };
+        steps.into_iter().filter_map(dial).collect::<Vec<_>>()
+    };
+    let first = dials(&mut world);
+    assert_eq!((first.len(), &first[0].1), (1, &port(1)));
+    assert!(dials(&mut world).is_empty(), "the place is taken");
+    world.dialer.led_to(first[0].0, key, Services::NODE, &mut world.book, clock);
+    assert!(world.book.entries().any(|entry| entry.address == port(1) && entry.is_tried));
+    world.seconds += 86_400;
+    assert!(dials(&mut world).is_empty(), "nobody else is known");
+    world.learn(port(2));
+    let second = dials(&mut world);
+    assert_eq!((second.len(), &second[0].1), (1, &port(2)), "the place was free");
+    world.dialer.failed(second[0].0);
+    let (now, clock) = world.now();
+    world.dialer.gone(key, &mut world.book, now, clock);
+    let third: Vec<PeerAddress> = (0..1_000).flat_map(|_| dials(&mut world)).map(|(_, address)| address).collect();
+    assert!(third.contains(&port(1)), "the peer is gone");
+}

@@ -21,6 +21,7 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::units::BlockTime;
 
 use crate::p2p::address::NodeAddress;
+use crate::p2p::place::is_circuit_text;
 use crate::store::{Store, StoredNetwork};
 use dialer::{DialId, Dialer, Slots};
 use dns::{Found, Seeds};
@@ -267,7 +268,7 @@ impl Discovery {
 
 /// Whether an address begins with a relay's. None are told or taken: a relay is asked only by who was told so by its operator.
 fn is_circuit(address: &PeerAddress) -> bool {
-    address.as_str().contains("/p2p-circuit")
+    is_circuit_text(address.as_str())
 }
 
 /// A key or a seed that nobody can guess.

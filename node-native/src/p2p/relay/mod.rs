@@ -29,10 +29,10 @@ use qbtc_core::relay::{Origin, Route, Stem};
 use qbtc_core::sync::{Moment, PeerKey, Verdict};
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::FeeRate;
-use qbtc_core::verify::SpendError;
+use qbtc_core::verify::{CheckedBlock, SpendError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::node::{Event, Node, StopOnPanic, TxRefusal};
+use crate::node::{Event, HandedIn, Node, StopOnPanic, TxRefusal};
 use own::Own;
 use stem_pool::StemPool;
 
@@ -44,7 +44,9 @@ const LEAVING_MAX: usize = 1_024;
 /// The task.
 pub(crate) struct Relay {
     node: Node,
-    /// What happens in the node, from the moment on at which this was made: what is spread before it runs is not lost.
+    /// What is handed in here, from the moment on at which this was made: what comes before it runs is not lost.
+    handed_in: HandedIn,
+    /// What happens in the node.
     events: broadcast::Receiver<Event>,
     link: RelayLink,
     started: Instant,
@@ -81,6 +83,7 @@ impl Relay {
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         Ok(Self {
             node: node.clone(),
+            handed_in: node.handed_in(),
             events: node.events(),
             link,
             started: Instant::now(),
@@ -102,9 +105,20 @@ impl Relay {
             let wait = deadline.map_or(LONG, |at| Duration::from_millis(at.since(self.now())));
             let is_open = tokio::select! {
                 () = stopping.cancelled() => return,
+                block = self.handed_in.blocks.recv() => match block {
+                    Some(block) => self.found(&block).await,
+                    None => None,
+                },
+                transaction = self.handed_in.transactions.recv() => match transaction {
+                    Some(transaction) => self.spread(&transaction).await,
+                    None => None,
+                },
                 event = self.events.recv() => match event {
-                    Ok(event) => self.happened(event).await,
-                    // What was missed is spread again in time if it was this node's own.
+                    Ok(event) => {
+                        self.happened(&event);
+                        Some(())
+                    }
+                    // What has left meanwhile is forgotten when its time comes.
                     Err(RecvError::Lagged(_)) => Some(()),
                     Err(RecvError::Closed) => None,
                 },
@@ -124,25 +138,27 @@ impl Relay {
         }
     }
 
+    /// Has others hear of a transaction that was handed in here.
+    async fn spread(&mut self, transaction: &Transaction) -> Option<()> {
+        let txid = transaction.txid();
+        self.own.add(txid, self.now());
+        let rate = self.node.live().pool.entry(&txid).map(MempoolEntry::fee_rate);
+        self.send_on(transaction.clone(), Origin::Here, rate).await
+    }
+
+    /// Has others hear of a block that was handed in here.
+    async fn found(&mut self, block: &CheckedBlock) -> Option<()> {
+        // Whoever made a template has its transactions from here, or from where everybody has them.
+        let Ok(salt) = getrandom::u64() else { return Some(()) };
+        let compact = CompactBlock::new(block, salt, |_| false);
+        self.tell(RelayCommand::PublishBlock(Box::new(compact))).await
+    }
+
     /// What happens in this node.
-    async fn happened(&mut self, event: Event) -> Option<()> {
+    fn happened(&mut self, event: &Event) {
         match event {
-            Event::Spread(transaction) => {
-                self.own.add(transaction.txid(), self.now());
-                let rate = self.node.live().pool.entry(&transaction.txid()).map(MempoolEntry::fee_rate);
-                self.send_on((*transaction).clone(), Origin::Here, rate).await
-            }
-            Event::Removed(removal) => {
-                self.own.remove(&removal.tx.txid());
-                Some(())
-            }
-            Event::Found(block) => {
-                // Whoever made a template has its transactions from here, or from where everybody has them.
-                let Ok(salt) = getrandom::u64() else { return Some(()) };
-                let compact = CompactBlock::new(&block, salt, |_| false);
-                self.tell(RelayCommand::PublishBlock(Box::new(compact))).await
-            }
-            Event::Tip(_) | Event::Added(_) => Some(()),
+            Event::Removed(removal) => self.own.remove(&removal.tx.txid()),
+            Event::Tip(_) | Event::Added(_) => {}
         }
     }
 

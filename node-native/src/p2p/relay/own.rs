@@ -1,6 +1,6 @@
 //! This node's own transactions, which are given to everybody again from time to time until they are mined.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qbtc_core::hash::Txid;
 use qbtc_core::sync::Moment;
@@ -15,6 +15,8 @@ const LONGEST_MS: u64 = 2 * 60 * 60 * 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Own {
     waiting: BTreeMap<Txid, Turn>,
+    /// The same, by the time at which they are due.
+    by_time: BTreeSet<(Moment, Txid)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +27,9 @@ struct Turn {
 
 impl Own {
     pub(super) fn add(&mut self, txid: Txid, now: Moment) {
+        self.remove(&txid);
         if self.waiting.len() < OWN_MAX {
-            self.waiting.insert(txid, Turn { at: now.plus(FIRST_MS), wait_ms: FIRST_MS });
+            self.wait(txid, now, FIRST_MS);
         }
     }
 
@@ -35,22 +38,31 @@ impl Own {
     }
 
     pub(super) fn remove(&mut self, txid: &Txid) {
-        self.waiting.remove(txid);
+        if let Some(turn) = self.waiting.remove(txid) {
+            self.by_time.remove(&(turn.at, *txid));
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.waiting.values().map(|turn| turn.at).min()
+        self.by_time.first().map(|(at, _)| *at)
     }
 
     /// Those whose time has come. They come again later.
     pub(super) fn due(&mut self, now: Moment) -> Vec<Txid> {
-        let mut due = Vec::new();
-        for (txid, turn) in self.waiting.iter_mut().filter(|(_, turn)| turn.at <= now) {
-            due.push(*txid);
-            turn.wait_ms = (2 * turn.wait_ms).min(LONGEST_MS);
-            turn.at = now.plus(turn.wait_ms);
+        let due: Vec<Txid> = self.by_time.iter().take_while(|(at, _)| *at <= now).map(|(_, txid)| *txid).collect();
+        for txid in &due {
+            if let Some(turn) = self.waiting.get(txid).copied() {
+                self.remove(txid);
+                self.wait(*txid, now, (2 * turn.wait_ms).min(LONGEST_MS));
+            }
         }
         due
+    }
+
+    fn wait(&mut self, txid: Txid, now: Moment, wait_ms: u64) {
+        let at = now.plus(wait_ms);
+        self.waiting.insert(txid, Turn { at, wait_ms });
+        self.by_time.insert((at, txid));
     }
 }
 
@@ -74,5 +86,31 @@ mod tests {
         assert_eq!(gaps[7], LONGEST_MS);
         own.remove(&txid);
         assert_eq!(own.deadline(), None);
+    }
+
+    #[test]
+    fn many_wait_and_each_comes_at_its_time() {
+        let txid = |number: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            Txid::from_bytes(bytes)
+        };
+        let (mut own, count) = (Own::default(), OWN_MAX as u64);
+        for number in 0..=count {
+            own.add(txid(number), Moment(count - number));
+        }
+        assert!(own.has(&txid(count - 1)) && !own.has(&txid(count)), "there is no room for more");
+        // One that is spread anew begins anew.
+        own.add(txid(0), Moment(0));
+        assert_eq!((own.waiting.len(), own.by_time.len()), (OWN_MAX, OWN_MAX));
+        assert_eq!(own.due(Moment(FIRST_MS)), [txid(0)]);
+        for number in (1..count).rev() {
+            let at = own.deadline().unwrap();
+            assert_eq!((at, own.due(at)), (Moment(FIRST_MS + count - number), vec![txid(number)]));
+        }
+        for number in 0..count {
+            own.remove(&txid(number));
+        }
+        assert_eq!((own.deadline(), own.waiting.len()), (None, 0));
     }
 }

@@ -5,8 +5,11 @@ use qbtc_core::lock::Proof;
 use qbtc_core::units::Amount;
 use tokio::sync::mpsc;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::bench::chain::{BenchNode, Owned, Owner};
+use crate::node::TipMoved;
 
 struct Scene {
     _folder: tempfile::TempDir,
@@ -176,4 +179,33 @@ async fn without_a_peer_to_go_to_the_stem_ends() {
     scene.bench.node.spread_transaction(scene.payment(1)).await.unwrap();
     assert!(matches!(scene.command().await, RelayCommand::Publish(_)));
     scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_handed_in_is_lost_however_much_else_happens() {
+    let mut scene = Scene::new(false).await;
+    // Another relay, which is behind.
+    let (_events, receiver) = mpsc::channel(64);
+    let (sender, commands) = mpsc::channel(64);
+    let late = Relay::new(&scene.bench.node, RelayLink { events: receiver, commands: sender }).unwrap();
+    scene.commands = commands;
+    let block = scene.bench.mine(scene.owner.address).unwrap();
+    let (id, payment) = (block.id(), scene.payment(0));
+    scene.bench.node.submit_checked(block).await.unwrap();
+    scene.bench.node.spread_transaction(payment.clone()).await.unwrap();
+    let moved = Arc::new(TipMoved { disconnected: Vec::new(), connected: Vec::new() });
+    for _ in 0..5_000 {
+        drop(scene.bench.node.shared().events.send(Event::Tip(Arc::clone(&moved))));
+    }
+    let late = tokio::spawn(late.run());
+    let (mut has_payment, mut has_block) = (false, false);
+    while !(has_payment && has_block) {
+        match scene.command().await {
+            RelayCommand::Publish(transaction) => has_payment |= transaction == payment,
+            RelayCommand::PublishBlock(compact) => has_block |= compact.id() == id,
+            other => panic!("{other:?}"),
+        }
+    }
+    scene.stop().await;
+    late.await.unwrap();
 }

@@ -7,18 +7,29 @@ use std::time::Instant;
 
 use libp2p::PeerId;
 use libp2p::request_response::{Event, InboundRequestId, Message, OutboundFailure, ResponseChannel};
+use libp2p::swarm::ConnectionId;
 use qbtc_core::codec;
 use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::Input;
+use qbtc_core::sync::{Input, PeerKey, RequestId};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
 use super::meeting::Refusal;
 use crate::p2p::allowance::Kind;
 use crate::p2p::answers::answer;
+use crate::p2p::peers::Peer;
 use crate::p2p::sync_link::SyncEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 use crate::store::StoreError;
+
+/// A question of this node.
+pub(super) struct Question {
+    pub(super) peer: PeerKey,
+    pub(super) request: RequestId,
+    pub(super) question: SyncQuestion,
+    /// Whether it was asked before, on a connection that is gone.
+    pub(super) is_again: bool,
+}
 
 /// An answer that is being made.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -43,20 +54,36 @@ impl Service {
                 Err(Malformed) => self.refuse(&peer, &Refusal::Malformed),
             },
             Event::Message { message: Message::Response { request_id, response }, .. } => {
-                if let Some((_, request)) = self.asked.remove(&request_id) {
+                if let Some(Question { request, .. }) = self.asked.remove(&request_id) {
                     self.tell(Input::Answer { request, answer: response });
                 }
             }
-            Event::OutboundFailure { request_id, error, .. } => {
-                let Some((peer, request)) = self.asked.remove(&request_id) else { return };
-                if matches!(&error, OutboundFailure::Io(error) if is_malformed(error)) {
-                    self.tell(SyncEvent::Misbehaved { peer, fault: Fault::Malformed });
+            Event::OutboundFailure { peer, connection_id, request_id, error } => {
+                let Some(asked) = self.asked.remove(&request_id) else { return };
+                let is_malformed = matches!(&error, OutboundFailure::Io(error) if is_malformed(error));
+                if is_malformed {
+                    self.tell(SyncEvent::Misbehaved { peer: asked.peer, fault: Fault::Malformed });
+                } else if !asked.is_again && self.is_there_beside(&peer, connection_id, &error) {
+                    return self.ask(&peer, Question { is_again: true, ..asked });
                 }
-                self.tell(Input::Unanswered { request });
+                self.tell(Input::Unanswered { request: asked.request });
             }
             Event::InboundFailure { request_id, .. } => drop(self.sending.remove(&request_id)),
             Event::ResponseSent { request_id, .. } => drop(self.sending.remove(&request_id)),
         }
+    }
+
+    pub(super) fn ask(&mut self, id: &PeerId, question: Question) {
+        let asked = self.swarm.behaviour_mut().sync.send_request(id, Ok(question.question.clone()));
+        self.asked.insert(asked, question);
+    }
+
+    /// Whether a peer has another connection than the one on which a question came to nothing, and that connection's end may be the reason: then
+    /// the peer has not kept its answer back.
+    pub(super) fn is_there_beside(&mut self, id: &PeerId, failed: ConnectionId, error: &OutboundFailure) -> bool {
+        let has_other = |peer: &Peer| !peer.is_leaving && peer.connections.iter().any(|known| known.id != failed);
+        matches!(error, OutboundFailure::ConnectionClosed | OutboundFailure::Io(_))
+            && self.peers.by_id(id).is_some_and(|peer| has_other(peer))
     }
 
     /// Sees to a question, at once or when those before it are paid for. Dropping the channel turns it down.

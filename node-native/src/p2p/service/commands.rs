@@ -9,12 +9,13 @@ use libp2p::{Multiaddr, PeerId};
 use qbtc_core::sync::Input;
 
 use super::Service;
+use super::answering::Question;
 use super::meeting::Refusal;
 use crate::p2p::address::{NodeAddress, peer_id};
 use crate::p2p::answers::hello;
-use crate::p2p::gate::ip_of;
 use crate::p2p::handle::{Command, PeerInfo, PeerName, WantedInfo};
 use crate::p2p::peers::Peer;
+use crate::p2p::place::{ip_of, socket};
 use crate::p2p::sync_link::SyncCommand;
 
 /// How often peers are pinged by hand: well below the hellos that they bear.
@@ -70,10 +71,7 @@ impl Service {
     pub(super) fn obey_sync(&mut self, command: SyncCommand) {
         match command {
             SyncCommand::Ask { peer, request, question } => match self.peers.by_key(peer) {
-                Some(id) => {
-                    let asked = self.swarm.behaviour_mut().sync.send_request(&id, Ok(question));
-                    self.asked.insert(asked, (peer, request));
-                }
+                Some(id) => self.ask(&id, Question { peer, request, question, is_again: false }),
                 None => self.tell(Input::Unanswered { request }),
             },
             SyncCommand::Verdict { announcement, verdict } => {
@@ -83,8 +81,10 @@ impl Service {
                 }
             }
             SyncCommand::Disconnect { peer, fault, is_banned } => {
-                if let Some(id) = self.peers.by_key(peer) {
-                    self.refuse(&id, &Refusal::Fault { fault, is_banned });
+                let why = Refusal::Fault { fault, is_banned };
+                match self.peers.by_key(peer) {
+                    Some(id) => self.refuse(&id, &why),
+                    None => self.blame(peer, &why),
                 }
             }
         }
@@ -101,7 +101,9 @@ impl Service {
             let options = node.address.dial_options();
             let connection = options.connection_id();
             node.dialling(connection);
+            self.swarm.behaviour_mut().gate.wants(connection);
             if let Err(error) = self.swarm.dial(options) {
+                self.swarm.behaviour_mut().gate.wants_no_more(connection);
                 tracing::debug!(address = %node.address, "a peer is not dialled: {error}");
                 node.fail(now);
             }
@@ -155,7 +157,7 @@ impl Service {
             address: address.to_string(),
             reached,
             is_outbound: peer.is_outbound(),
-            is_wanted: self.wanted.iter().any(|node| node.peer() == Some(peer.id)),
+            is_wanted: self.wanted.has(&peer.id),
             identity: peer.identity,
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),
@@ -184,21 +186,4 @@ impl Service {
 pub(super) fn remote_address(peer: &Peer) -> Multiaddr {
     let first = peer.connections.first().map(|connection| connection.point.get_remote_address().clone());
     first.unwrap_or_else(Multiaddr::empty).iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
-}
-
-/// The IP address and port that an address begins with, unless they are a relay's.
-pub(super) fn socket(address: &Multiaddr) -> Option<SocketAddr> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
-    let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(SocketAddr::new(ip, port)),
-        _ => None,
-    }
 }

@@ -1,5 +1,6 @@
 //! Nodes are found, dialled for what they are good for, asked for addresses and told some; who earns it is banned.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
@@ -7,19 +8,21 @@ use libp2p::PeerId;
 use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::Services;
-use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry, Group};
+use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, Entry};
 use qbtc_core::sync::PeerKey;
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::commands::{remote_address, socket};
+use super::commands::remote_address;
 use super::meeting::Refusal;
+use super::room::group_of;
 use crate::p2p::address::NodeAddress;
 use crate::p2p::allowance::Kind;
 use crate::p2p::discovery::Discovery;
 use crate::p2p::discovery::dialer::{Met, Purpose, Step};
 use crate::p2p::discovery::dns::Found;
-use crate::p2p::gate::{host_of, ip_of};
+use crate::p2p::peers::Peer;
+use crate::p2p::place::{host_of, ip_of, socket};
 use crate::p2p::wire::{ExchangeEvent, Malformed, is_malformed};
 
 /// A tip is stale when it is older than so many times the spacing of blocks.
@@ -124,6 +127,17 @@ impl Service {
         self.perform(steps);
     }
 
+    /// A dial has led to a peer that is up already. Whether it was one of the dialler's.
+    pub(super) fn led_to(&mut self, id: &PeerId, connection: ConnectionId) -> bool {
+        let clock = self.node.now();
+        let (Some(peer), Some(discovery)) = (self.peers.by_id(id), &mut self.discovery) else { return false };
+        let Some(dial) = discovery.dials.remove(&connection) else { return false };
+        if let Some(hello) = &peer.hello {
+            discovery.dialer.led_to(dial, peer.key, hello.services, &mut discovery.book, clock);
+        }
+        true
+    }
+
     /// Whether this node dialled a peer for blocks only.
     pub(super) fn is_anchor(&self, key: PeerKey) -> bool {
         self.discovery.as_ref().is_some_and(|discovery| discovery.dialer.purpose(key) == Some(Purpose::BlockRelay))
@@ -184,7 +198,7 @@ impl Service {
     fn learn(&mut self, id: &PeerId, told: Vec<AddressNews>) {
         let clock = self.node.now();
         let (Some(peer), Some(discovery)) = (self.peers.by_id(id), &mut self.discovery) else { return };
-        let source = ip_of(&remote_address(peer)).map_or(Group::Name, Group::of);
+        let source = group_of(peer);
         let refused = discovery.learn(told, source, clock);
         self.node.metrics().addresses_refused(refused);
     }
@@ -203,11 +217,22 @@ impl Service {
 
     /// Bans a peer that earned it, unless the operator wanted it.
     pub(super) fn punish(&mut self, id: &PeerId, why: &Refusal) {
-        let is_wanted = self.wanted.iter().any(|node| node.peer() == Some(*id));
-        let Some(ip) = self.peers.by_id(id).and_then(|peer| host_of(&remote_address(peer))).filter(|_| !is_wanted)
-        else {
-            return;
-        };
+        let is_wanted = self.wanted.has(id);
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !is_wanted && !peer.is_punished) else { return };
+        if let Some(ip) = host_of(&remote_address(peer)) {
+            peer.is_punished = true;
+            self.ban(ip, why);
+        }
+    }
+
+    /// A peer is gone, and what it did has come to light only now.
+    pub(super) fn blame(&mut self, peer: PeerKey, why: &Refusal) {
+        if let Some(ip) = why.earns_ban().then(|| self.departed.take(peer)).flatten() {
+            self.ban(ip, why);
+        }
+    }
+
+    fn ban(&mut self, ip: IpAddr, why: &Refusal) {
         let banned = self
             .shared
             .bans
@@ -225,12 +250,11 @@ impl Service {
         let now = self.node.now();
         let banned: Vec<PeerId> = {
             let bans = self.shared.bans.read();
-            let is_banned = |ip| bans.find(ip, now).is_some();
-            self.peers
-                .iter()
-                .filter(|peer| ip_of(&remote_address(peer)).is_some_and(is_banned))
-                .map(|peer| peer.id)
-                .collect()
+            let is_banned = |peer: &&Peer| {
+                let ip = ip_of(&remote_address(peer));
+                ip.is_some_and(|ip| bans.refuses(ip, self.wanted.has(&peer.id), now))
+            };
+            self.peers.iter().filter(is_banned).map(|peer| peer.id).collect()
         };
         for id in banned {
             // It may be gone by now.

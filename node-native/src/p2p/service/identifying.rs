@@ -4,7 +4,7 @@
 //! a key that is admitted.
 
 use libp2p::PeerId;
-use libp2p::request_response::{Event, Message, OutboundRequestId};
+use libp2p::request_response::{Event, Message, OutboundFailure, OutboundRequestId};
 use libp2p::swarm::ConnectionId;
 use qbtc_core::net::{Claim, Hello, IdentityAnswer, IdentityQuestion, Services};
 
@@ -72,10 +72,16 @@ impl Service {
                     Err(error) => self.refuse(&peer, &Refusal::FalseIdentity { error }),
                 }
             }
-            Event::OutboundFailure { peer, request_id, .. } => {
-                let asked = self.asked_identity(&peer, request_id);
-                if asked.is_some_and(|asked| asked.hello.is_some()) {
-                    self.refuse(&peer, &Refusal::NoIdentity);
+            Event::OutboundFailure { peer, connection_id, request_id, error } => {
+                let Some(asked) = self.asked_identity(&peer, request_id) else { return };
+                let is_lost = matches!(error, OutboundFailure::ConnectionClosed)
+                    && self.is_there_beside(&peer, connection_id, &error);
+                let said = || self.peers.by_id(&peer).and_then(|peer| peer.hello.clone());
+                match asked.hello.clone().or_else(said) {
+                    // As often as a connection ends.
+                    Some(hello) if is_lost => drop(self.ask_identity(&peer, hello)),
+                    _ if asked.hello.is_some() => self.refuse(&peer, &Refusal::NoIdentity),
+                    _ => {}
                 }
             }
             Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}

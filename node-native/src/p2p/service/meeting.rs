@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
 use libp2p::ping;
-use libp2p::request_response::{Event, Message};
+use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::swarm::{ConnectionId, DialError};
 use qbtc_core::net::{Fault, Hello, IdentityError, KeyHash, PROTOCOL_VERSION};
 use qbtc_core::sync::Input;
@@ -15,7 +15,8 @@ use crate::metrics::Direction;
 use crate::p2p::allowance::Kind;
 use crate::p2p::answers::hello;
 use crate::p2p::behaviour::HELLO_TIME_MAX;
-use crate::p2p::peers::Connection;
+use crate::p2p::peers::{Connection, Peer};
+use crate::p2p::place::host_of;
 use crate::p2p::relay::RelayEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
 
@@ -58,7 +59,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Whether its address may not come back for a while. Of faults, the scores say so.
-    const fn earns_ban(&self) -> bool {
+    pub(super) const fn earns_ban(&self) -> bool {
         match self {
             Self::FalseIdentity { .. } | Self::TooManyHellos | Self::TooMuch { .. } | Self::Malformed => true,
             Self::Fault { is_banned, .. } => *is_banned,
@@ -96,16 +97,22 @@ impl Refusal {
 impl Service {
     pub(super) fn connected(&mut self, id: PeerId, connection: ConnectionId, point: ConnectedPoint) {
         let link = self.links.take(&id, &point);
-        self.wanted.connected(connection, id);
+        let is_wanted = self.wanted.connected(connection, id);
         self.node.metrics().peer_connected(direction(&point), link.as_ref().map(|link| link.carrier.name()));
+        let known = self.peers.by_id(&id);
         // Of two connections in the same direction one is too many; but one through a relay may become direct.
-        let is_again = self
-            .peers
-            .by_id(&id)
-            .is_some_and(|peer| peer.connections.iter().any(|known| is_alike(&known.point, &point)));
+        let is_alike = |peer: &Peer| peer.connections.iter().any(|known| is_alike(&known.point, &point));
+        let is_up =
+            |peer: &Peer| peer.hello.is_some() && peer.connections.iter().any(|known| !known.point.is_relayed());
+        let (is_up, is_again) = known.map_or((false, false), |peer| {
+            // Whoever is parted with gets no more of them.
+            (is_up(peer) && !peer.is_leaving, is_alike(peer) || peer.is_leaving)
+        });
+        // Who is there at an address that names nobody is known only now, and may be here already.
+        let is_found = is_up && (self.led_to(&id, connection) || is_wanted);
         let is_inbound = point.is_listener();
         let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, Instant::now());
-        if is_again {
+        if is_again || is_found {
             self.swarm.close_connection(connection);
         } else if is_first {
             let own = hello(&self.node);
@@ -124,8 +131,12 @@ impl Service {
         });
         self.node.metrics().peer_disconnected(direction(point), link.map(|link| link.carrier.name()));
         let Some(peer) = self.peers.disconnect(&id, connection) else { return };
+        let is_wanted = self.wanted.has(&id);
         self.wanted.gone(&id, peer.hello.is_some(), Instant::now());
         if peer.hello.is_some() {
+            if let Some(ip) = host_of(point.get_remote_address()).filter(|_| !is_wanted && !peer.is_punished) {
+                self.departed.add(peer.key, ip);
+            }
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");
             self.tell_relay(RelayEvent::Down { peer: peer.key });
             self.gone(&id, peer.key);
@@ -165,11 +176,18 @@ impl Service {
                 }
                 self.greeted(&peer, response);
             }
-            Event::OutboundFailure { peer, request_id, .. } => {
+            Event::OutboundFailure { peer, connection_id, request_id, error } => {
                 self.pinged.remove(&request_id);
                 // It may have said hello by itself, or be gone.
-                if self.peers.by_id(&peer).is_some_and(|known| known.hello.is_none()) {
+                if self.peers.by_id(&peer).is_none_or(|known| known.hello.is_some()) {
+                    return;
+                }
+                if !self.is_there_beside(&peer, connection_id, &error) {
                     self.refuse(&peer, &Refusal::NoHello);
+                } else if matches!(error, OutboundFailure::ConnectionClosed) {
+                    // As often as a connection ends, and for as long as a hello may take.
+                    let own = hello(&self.node);
+                    self.swarm.behaviour_mut().hello.send_request(&peer, Ok(own));
                 }
             }
             Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
@@ -270,14 +288,16 @@ impl Service {
 
     /// Parts with a peer. Logged once, counted each time.
     pub(super) fn refuse(&mut self, id: &PeerId, why: &Refusal) {
-        match self.peers.by_id(id) {
-            Some(peer) if !peer.is_leaving => peer.is_leaving = true,
-            _ => return,
-        }
-        self.node.metrics().peer_refused(why.label());
+        let Some(peer) = self.peers.by_id(id) else { return };
+        let is_leaving = std::mem::replace(&mut peer.is_leaving, true);
         if why.earns_ban() {
+            // Whoever has to go for another reason has earned it all the same.
             self.punish(id, why);
         }
+        if is_leaving {
+            return;
+        }
+        self.node.metrics().peer_refused(why.label());
         if self.refused.len() >= REFUSED_MAX {
             self.refused.clear();
         }
@@ -296,13 +316,8 @@ impl Service {
     }
 }
 
-/// Whether a connection goes through a relay.
-pub(super) fn is_circuit(point: &ConnectedPoint) -> bool {
-    point.is_relayed()
-}
-
 fn is_alike(one: &ConnectedPoint, other: &ConnectedPoint) -> bool {
-    one.is_dialer() == other.is_dialer() && is_circuit(one) == is_circuit(other)
+    one.is_dialer() == other.is_dialer() && one.is_relayed() == other.is_relayed()
 }
 
 fn direction(point: &ConnectedPoint) -> Direction {

@@ -35,7 +35,6 @@ use libp2p::{Multiaddr, PeerId, relay};
 use parking_lot::RwLock;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::net::BanList;
-use qbtc_core::sync::{PeerKey, RequestId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::MissedTickBehavior;
 
@@ -49,7 +48,7 @@ use super::handle::{COMMANDS_WAITING_MAX, Command, P2p, Shared};
 use super::identity::Identity;
 use super::inbound::InboundMax;
 use super::node_key::{NodeKey, RequiredIdentity};
-use super::peers::Peers;
+use super::peers::{Departed, Peers};
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
@@ -59,7 +58,7 @@ use super::transport::webrtc::{Certificate, Counters, Limits, WebRtcTransport};
 use super::transport::{TransportError, Ways, transport_with};
 use super::wanted::Wanted;
 use crate::node::{Node, StopOnPanic};
-use answering::{Answering, Sending};
+use answering::{Answering, Question, Sending};
 use discovering::asked_seeds;
 pub(super) use identifying::Asked;
 use light::{LightSending, Lighting};
@@ -136,6 +135,7 @@ pub struct Service {
     /// What WebRTC has seen, if there is any.
     webrtc: Option<Arc<Counters>>,
     peers: Peers,
+    departed: Departed,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
     secret: RandomState,
@@ -156,7 +156,7 @@ pub struct Service {
     /// Events that the channel has no room for.
     events: VecDeque<SyncEvent>,
     /// Questions of this node that are not answered yet.
-    asked: HashMap<OutboundRequestId, (PeerKey, RequestId)>,
+    asked: HashMap<OutboundRequestId, Question>,
     at_hand: BlocksAtHand,
     answers: Arc<Semaphore>,
     answering: FuturesUnordered<Answering>,
@@ -223,6 +223,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         links,
         webrtc,
         peers: Peers::default(),
+        departed: Departed::default(),
         connections: options.connections,
         secret: RandomState::new(),
         node_key,
@@ -348,9 +349,9 @@ impl Service {
                 Some(lit) = self.lighting.next() => self.lit(lit),
                 Some((seed, found)) = asked_seeds(&mut self.discovery) => self.seed_told(&seed, found),
                 Some(command) = self.commands.recv() => self.obey(command),
-                Some(command) = self.sync_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
-                    self.obey_sync(command);
-                }
+                // Always: whoever gives them may wait for that before it takes events. Each makes at most one event, for a question, of which
+                // the machine has few under way.
+                Some(command) = self.sync_commands.recv() => self.obey_sync(command),
                 Some(command) = self.relay_commands.recv(), if self.events.len() < EVENTS_HELD_MAX => {
                     self.obey_relay(command);
                 }
@@ -461,6 +462,8 @@ impl Service {
 mod discovery_tests;
 #[cfg(test)]
 mod identity_tests;
+#[cfg(test)]
+mod lost_tests;
 #[cfg(test)]
 mod reaching_tests;
 #[cfg(test)]

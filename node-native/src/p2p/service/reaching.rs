@@ -10,11 +10,11 @@ use qbtc_core::net::Services;
 use qbtc_core::net::addresses::{AddressNews, Group, PeerAddress};
 
 use super::Service;
-use super::commands::{remote_address, socket};
-use super::meeting::is_circuit;
+use super::commands::remote_address;
 use crate::metrics::Reached;
 use crate::p2p::address::NodeAddress;
 use crate::p2p::kademlia::KademliaEvent;
+use crate::p2p::place::socket;
 use crate::p2p::reach::ReachingEvent;
 
 /// How long a relay that was lost is left alone.
@@ -183,8 +183,8 @@ impl Service {
     pub(super) fn leave_circuits(&mut self) {
         let mut left: Vec<ConnectionId> = Vec::new();
         for peer in self.peers.iter().filter(|peer| peer.hello.is_some()) {
-            if peer.connections.iter().any(|connection| !is_circuit(&connection.point)) {
-                let circuits = peer.connections.iter().filter(|connection| is_circuit(&connection.point));
+            if peer.connections.iter().any(|connection| !connection.point.is_relayed()) {
+                let circuits = peer.connections.iter().filter(|connection| connection.point.is_relayed());
                 left.extend(circuits.map(|connection| connection.id));
             }
         }

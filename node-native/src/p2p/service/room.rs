@@ -10,8 +10,8 @@ use super::commands::remote_address;
 use super::meeting::Refusal;
 use crate::p2p::allowance::Kind;
 use crate::p2p::eviction::{Candidate, choose};
-use crate::p2p::gate::ip_of;
 use crate::p2p::peers::Peer;
+use crate::p2p::place::ip_of;
 
 /// How long gossip may find no room with a peer.
 const SLOW_TIME_MAX: Duration = Duration::from_secs(10);
@@ -25,11 +25,10 @@ impl Service {
         if inbound().count() <= self.connections.inbound as usize {
             return;
         }
-        let is_wanted = |peer: &Peer| self.wanted.iter().any(|node| node.peer() == Some(peer.id));
-        let others = inbound().filter(|peer| peer.id != *newcomer && !is_wanted(peer));
+        let others = inbound().filter(|peer| peer.id != *newcomer && !self.wanted.has(&peer.id));
         let candidates = others.map(|peer| Candidate {
             key: peer.key,
-            group: ip_of(&remote_address(peer)).map_or(Group::Name, Group::of),
+            group: group_of(peer),
             since: peer.since,
             ping_least: peer.ping_least,
             last_transaction: peer.last_transaction,
@@ -69,6 +68,11 @@ impl Service {
     pub(super) fn identified(&mut self, event: &identify::Event) {
         if let identify::Event::Received { peer_id, .. } = event {
             self.admits(peer_id, Kind::Identify, 0);
+            // It also says where it sees this node, which comes next.
+            if let Some(peer) = self.peers.by_id(peer_id) {
+                let group = group_of(peer);
+                self.swarm.behaviour_mut().reach.listen_to(group);
+            }
         }
     }
 
@@ -84,4 +88,9 @@ impl Service {
             self.refuse(id, &Refusal::Slow);
         }
     }
+}
+
+/// The group of the address from which a peer is connected; of those that come through a relay, the relay's.
+pub(super) fn group_of(peer: &Peer) -> Group {
+    ip_of(&remote_address(peer)).map_or(Group::Name, Group::of)
 }

@@ -8,7 +8,7 @@ use libp2p::request_response::{self, Codec, Event, Message, OutboundFailure, Pro
 use libp2p::swarm::NetworkBehaviour;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::{BlockBytes, Fault, Hello, SyncAnswer, SyncQuestion};
-use qbtc_core::sync::Input;
+use qbtc_core::sync::{Input, PeerKey, RequestId};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -27,8 +27,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 pub(super) struct Net {
     pub(super) node: TestNode,
     pub(super) p2p: P2p,
-    link: SyncLink,
-    task: JoinHandle<()>,
+    pub(super) link: SyncLink,
+    pub(super) task: JoinHandle<()>,
 }
 
 impl Net {
@@ -175,7 +175,9 @@ async fn the_operator_adds_names_and_removes() {
     assert!(one.p2p.remove(address.clone()).await.unwrap() && !one.p2p.remove(address.clone()).await.unwrap());
     assert!(!one.p2p.disconnect(PeerName::Text("127.0.0.1:1".to_owned())).await.unwrap());
     assert!(one.p2p.disconnect(PeerName::Text(peer.socket.unwrap().to_string())).await.unwrap());
-    eventually("they have parted", async || two.p2p.peers().await.unwrap().is_empty().then_some(())).await;
+    for net in [&one, &two] {
+        eventually("they have parted", async || net.p2p.peers().await.unwrap().is_empty().then_some(())).await;
+    }
     one.p2p.dial(address).await.unwrap();
     assert!(!one.peer().await.is_wanted);
     assert!(one.p2p.disconnect(PeerName::Key(one.peer().await.key)).await.unwrap());
@@ -264,7 +266,7 @@ impl Codec for RawCodec {
 #[derive(NetworkBehaviour)]
 pub(super) struct Raw {
     pub(super) hello: request_response::Behaviour<RawCodec>,
-    sync: request_response::Behaviour<RawCodec>,
+    pub(super) sync: request_response::Behaviour<RawCodec>,
     pub(super) identity: request_response::Behaviour<RawCodec>,
 }
 
@@ -481,7 +483,7 @@ fn answered(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<Vec<u8>>
 }
 
 /// The node's hello.
-fn greeted(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<Vec<u8>> {
+pub(super) fn greeted(_: &mut Swarm<Raw>, event: &SwarmEvent<RawEvent>) -> Option<Vec<u8>> {
     match event {
         SwarmEvent::Behaviour(RawEvent::Hello(event)) => came(event),
         _ => None,

@@ -109,8 +109,10 @@ impl Syncing {
         });
         match event? {
             SyncEvent::Input(input) => {
-                if let Input::PeerDown { peer } = &input {
-                    self.scores.forget(*peer);
+                match &input {
+                    Input::PeerUp { peer, .. } => self.scores.meet(*peer),
+                    Input::PeerDown { peer } => self.scores.forget(*peer),
+                    _ => {}
                 }
                 Some(Some(input))
             }

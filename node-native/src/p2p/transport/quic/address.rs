@@ -1,26 +1,23 @@
 //! Addresses of QUIC, as libp2p writes them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use libp2p::PeerId;
 use libp2p::core::Multiaddr;
 use libp2p::core::multiaddr::Protocol;
 
+use crate::p2p::place::Socket;
+
 /// The socket of `/ip4|ip6/…/udp/…/quic-v1[/p2p/…]`, and the peer, if the address names one. Nothing may follow.
 pub(super) fn socket_address(address: &Multiaddr) -> Option<(SocketAddr, Option<PeerId>)> {
     let mut parts = address.iter();
-    let ip: IpAddr = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    let (Protocol::Udp(port), Protocol::QuicV1) = (parts.next()?, parts.next()?) else { return None };
+    let (Socket::Udp(socket), Protocol::QuicV1) = (Socket::first_of(&mut parts)?, parts.next()?) else { return None };
     let peer = match parts.next() {
         None => None,
         Some(Protocol::P2p(peer)) => Some(peer),
         Some(_) => return None,
     };
-    parts.next().is_none().then_some((SocketAddr::new(ip, port), peer))
+    parts.next().is_none().then_some((socket, peer))
 }
 
 /// The address of a socket.

@@ -23,6 +23,7 @@ use super::limits::{Budget, Counters, Limits};
 use super::listener::{Common, Incoming, Listener, ListenerEvent};
 use super::muxer::Muxer;
 use super::socket::Socket;
+use crate::p2p::place;
 
 /// What a listener may tell before it is heard.
 const EVENTS_MAX: usize = 64;
@@ -203,14 +204,11 @@ fn address(socket: SocketAddr) -> Multiaddr {
 /// What `/ip4|ip6/…/udp/…/webrtc-direct` names. A hash in it is no address to listen on: nobody can choose it.
 fn socket_address(addr: &Multiaddr) -> Option<SocketAddr> {
     let mut parts = addr.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => IpAddr::from(ip),
-        Protocol::Ip6(ip) => IpAddr::from(ip),
-        _ => return None,
+    let (place::Socket::Udp(socket), Protocol::WebRTCDirect) = (place::Socket::first_of(&mut parts)?, parts.next()?)
+    else {
+        return None;
     };
-    let Protocol::Udp(port) = parts.next()? else { return None };
-    let Protocol::WebRTCDirect = parts.next()? else { return None };
-    parts.next().is_none().then(|| SocketAddr::new(ip, port))
+    parts.next().is_none().then_some(socket)
 }
 
 #[cfg(test)]
