@@ -1,7 +1,7 @@
 //! `cargo xtask npm`: the npm package `@qbtc/wallet`, and how large what it loads is.
 //!
 //! Each program is built by cargo for wasm32, bound by wasm-bindgen, made smaller by wasm-opt, and put together with the layer in TypeScript by
-//! wallet-wasm/npm/build.mjs. The package lies in target/npm/package.
+//! wallet-wasm/npm/build.mjs. The package lies in target/npm/out/package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process::{output_of, run_logged};
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{packages, programs, tools};
+use crate::{packages, programs, setup, tools};
 
 /// What `cargo xtask npm` is asked for.
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,8 @@ pub(crate) struct Size {
 /// # Errors
 /// If a tool is missing or something does not build.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_NPM)?;
+    println!("building the npm package; the first time takes minutes");
     let package = build(workspace, &tools::wasm_toolchain(workspace)?)?;
     for program in PROGRAMS {
         let Size { raw, gzip, brotli } = size(&package, program)?;

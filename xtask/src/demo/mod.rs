@@ -16,8 +16,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{Scratch, run_shown};
 use crate::toolchain::Toolchain;
-use crate::web;
 use crate::workspace::Workspace;
+use crate::{setup, web};
 use network::Network;
 use wallet::Wallet;
 
@@ -46,6 +46,11 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// # Errors
 /// What does not build, start or hold.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_WEB)?;
+    if options.check {
+        // Asked for now: who lacks a browser learns it before everything is built.
+        setup::of(workspace, &setup::FOR_BROWSER)?;
+    }
     let program = build(workspace, options.debug)?;
     let folder = Folder::new(workspace, options.keep.as_deref())?;
     println!("starting three nodes in {}", folder.path().display());
