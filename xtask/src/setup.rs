@@ -65,9 +65,16 @@ pub(crate) fn of(workspace: &Workspace, names: &[&str]) -> Result<()> {
     TOOLS.iter().filter(|(name, _)| names.contains(name)).try_for_each(|tool| ensure(workspace, tool))
 }
 
-/// Finds or installs what it can; the names of what it cannot. Who needs one of those says what is wrong with it.
-pub(crate) fn quietly(workspace: &Workspace) -> Vec<&'static str> {
-    TOOLS.iter().chain(&CHECKERS).filter(|(_, find)| find(workspace).is_err()).map(|(name, _)| *name).collect()
+/// Finds or installs what it can, telling the name of each before; the names of what it cannot. Who needs one of those says what is wrong with it.
+pub(crate) fn quietly(workspace: &Workspace, mut tell: impl FnMut(&str)) -> Vec<&'static str> {
+    let mut lacking = Vec::new();
+    for (name, find_or_install) in TOOLS.iter().chain(&CHECKERS) {
+        tell(name);
+        if find_or_install(workspace).is_err() {
+            lacking.push(*name);
+        }
+    }
+    lacking
 }
 
 /// Prints the name of a tool before the work and what came of it after.
