@@ -76,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 fn document(workspace: &Workspace) -> Result<PathBuf> {
     let out = workspace.target.join("npm/out");
     let docs = out.join("docs");
-    let mut typedoc = Command::new("node");
+    let mut typedoc = tools::node_command(workspace);
     typedoc
         .arg(packages::of_npm_package(workspace)?.join("node_modules/typedoc/bin/typedoc"))
         .current_dir(out.join("esm"));
@@ -100,7 +100,7 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<Path
         bind(workspace, toolchain, program, &bindgen, &npm, &folder.join("glue").join(program.name))?;
     }
     let out = folder.join("out");
-    let mut node = Command::new("node");
+    let mut node = tools::node_command(workspace);
     node.arg(workspace.root.join("wallet-wasm/npm/build.mjs")).arg(env!("CARGO_PKG_VERSION"));
     run_logged(node.arg(folder.join("glue")).arg(npm).arg(&out), &workspace.log("npm-build"))?;
     Ok(out.join("package"))
@@ -182,7 +182,7 @@ pub(crate) fn try_in_hosts(
     let vectors = folder.join("vectors.json");
     let made = output_of(Command::new(&vectors_program).arg("make")).context("npm_vectors made nothing")?;
     fs::write(&vectors, made)?;
-    let mut node = Command::new("node");
+    let mut node = tools::node_command(workspace);
     node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs"))
         .arg(package)
         .arg(packages::of_npm_package(workspace)?);
