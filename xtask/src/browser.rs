@@ -75,7 +75,7 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<Command> {
 }
 
 fn script(workspace: &Workspace, chromium: &Path, name: &str) -> Command {
-    let mut node = Command::new("node");
+    let mut node = tools::node_command(workspace);
     node.arg("run.mjs").current_dir(folder(workspace).join(name)).env("CHROMIUM", chromium);
     node
 }

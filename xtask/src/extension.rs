@@ -12,8 +12,8 @@ use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
 use crate::files::files_in;
-use crate::web;
 use crate::workspace::Workspace;
+use crate::{setup, web};
 
 /// What of the web app it consists of, beside the chunks of its program: the programs of the page, the light client and the helper, what starts workers,
 /// and how all looks.
@@ -44,6 +44,8 @@ pub(crate) struct Options {
 /// # Errors
 /// If the app does not build, or a file is missing.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_WEB)?;
+    println!("building the web app; the first time takes minutes");
     web::make(workspace, !options.dev)?;
     let folder = assemble(workspace)?;
     println!("{}: load it in chrome://extensions, with “Developer mode” on, by “Load unpacked”", folder.display());

@@ -1,7 +1,7 @@
 //! `cargo xtask npm`: the npm package `@qbtc/wallet`, and how large what it loads is.
 //!
 //! Each program is built by cargo for wasm32, bound by wasm-bindgen, made smaller by wasm-opt, and put together with the layer in TypeScript by
-//! wallet-wasm/npm/build.mjs. The package lies in target/npm/package.
+//! wallet-wasm/npm/build.mjs. The package lies in target/npm/out/package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process::{output_of, run_logged};
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{packages, programs, tools};
+use crate::{packages, programs, setup, tools};
 
 /// What `cargo xtask npm` is asked for.
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,8 @@ pub(crate) struct Size {
 /// # Errors
 /// If a tool is missing or something does not build.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_NPM)?;
+    println!("building the npm package; the first time takes minutes");
     let package = build(workspace, &tools::wasm_toolchain(workspace)?)?;
     for program in PROGRAMS {
         let Size { raw, gzip, brotli } = size(&package, program)?;
@@ -74,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 fn document(workspace: &Workspace) -> Result<PathBuf> {
     let out = workspace.target.join("npm/out");
     let docs = out.join("docs");
-    let mut typedoc = Command::new("node");
+    let mut typedoc = tools::node_command(workspace);
     typedoc
         .arg(packages::of_npm_package(workspace)?.join("node_modules/typedoc/bin/typedoc"))
         .current_dir(out.join("esm"));
@@ -98,7 +100,7 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<Path
         bind(workspace, toolchain, program, &bindgen, &npm, &folder.join("glue").join(program.name))?;
     }
     let out = folder.join("out");
-    let mut node = Command::new("node");
+    let mut node = tools::node_command(workspace);
     node.arg(workspace.root.join("wallet-wasm/npm/build.mjs")).arg(env!("CARGO_PKG_VERSION"));
     run_logged(node.arg(folder.join("glue")).arg(npm).arg(&out), &workspace.log("npm-build"))?;
     Ok(out.join("package"))
@@ -180,7 +182,7 @@ pub(crate) fn try_in_hosts(
     let vectors = folder.join("vectors.json");
     let made = output_of(Command::new(&vectors_program).arg("make")).context("npm_vectors made nothing")?;
     fs::write(&vectors, made)?;
-    let mut node = Command::new("node");
+    let mut node = tools::node_command(workspace);
     node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs"))
         .arg(package)
         .arg(packages::of_npm_package(workspace)?);

@@ -2,6 +2,7 @@
 //!
 //! A folder is fetched anew as a whole when what it should hold has changed, and is marked last: a fetch that was cut off is repeated.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +12,9 @@ use anyhow::{Context as _, Result};
 use crate::process::{output_of, run_logged};
 use crate::workspace::Workspace;
 use crate::{debian, tools};
+
+/// The file of a folder that says what was fetched into it.
+const MARKER: &str = "installed";
 
 /// What the verifier on wasm32 is measured beside.
 const NOBLE: [&str; 1] = ["@noble/post-quantum@0.7.1"];
@@ -30,6 +34,36 @@ const NPM_PACKAGES: [&str; 9] = [
     "webpack@5.112.2",
     "webpack-cli@7.3.1",
 ];
+
+/// Node itself, which npm has too, as a package for each system: for machines whose own is too old for what is tried in it.
+const NODE: &str = "20.20.2";
+
+/// Puts a Node of [`NODE`]'s version in the cache.
+///
+/// # Errors
+/// If npm is missing, cannot fetch it, or has none for this system.
+pub(crate) fn node(workspace: &Workspace) -> Result<()> {
+    let wanted = format!("{}@{NODE}", node_package());
+    fetched_as_it_is(workspace, "node", &wanted, |_, npm| {
+        npm.args(["install", "--no-save", &wanted]);
+        Ok(())
+    })
+    .map(drop)
+}
+
+/// The folder of that Node's program, if all of it is there.
+pub(crate) fn node_folder(workspace: &Workspace) -> Option<PathBuf> {
+    let (folder, package) = (workspace.tools().join("node"), node_package());
+    let is_there =
+        fs::read_to_string(folder.join(MARKER)).is_ok_and(|installed| installed == format!("{package}@{NODE}"));
+    is_there.then(|| folder.join("node_modules").join(package).join("bin"))
+}
+
+fn node_package() -> String {
+    let processor = if env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
+    let system = if env::consts::OS == "macos" { "darwin" } else { env::consts::OS };
+    format!("node-{system}-{processor}")
+}
 
 /// Returns a folder in whose `node_modules` lies @noble/post-quantum.
 ///
@@ -89,8 +123,18 @@ fn fetched(
     prepare: impl FnOnce(&Path, &mut Command) -> Result<()>,
 ) -> Result<PathBuf> {
     tools::node(workspace)?;
+    fetched_as_it_is(workspace, name, wanted, prepare)
+}
+
+/// The same in whichever Node is there.
+fn fetched_as_it_is(
+    workspace: &Workspace,
+    name: &str,
+    wanted: &str,
+    prepare: impl FnOnce(&Path, &mut Command) -> Result<()>,
+) -> Result<PathBuf> {
     let folder = workspace.tools().join(name);
-    let marker = folder.join("installed");
+    let marker = folder.join(MARKER);
     if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
         return Ok(folder);
     }
@@ -106,4 +150,27 @@ fn fetched(
     run_logged(&mut npm, &workspace.log(name)).with_context(|| format!("npm could not fetch {name}"))?;
     fs::write(marker, wanted)?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Scratch;
+
+    #[test]
+    fn a_node_counts_once_all_of_it_is_fetched() {
+        let scratch = Scratch::new(env::temp_dir().join(format!("xtask-packages-{}", std::process::id()))).unwrap();
+        let cache = scratch.path().to_owned();
+        let workspace = Workspace { root: cache.clone(), target: cache.clone(), cache };
+        let folder = workspace.tools().join("node");
+        let program = folder.join("node_modules").join(node_package()).join("bin");
+        fs::create_dir_all(&program).unwrap();
+        assert_eq!(node_folder(&workspace), None, "the fetch was cut off");
+        fs::write(folder.join(MARKER), format!("{}@18.0.0", node_package())).unwrap();
+        assert_eq!(node_folder(&workspace), None, "another version was fetched");
+        assert_eq!(tools::node_command(&workspace).get_program(), "node");
+        fs::write(folder.join(MARKER), format!("{}@{NODE}", node_package())).unwrap();
+        assert_eq!(node_folder(&workspace), Some(program.clone()));
+        assert_eq!(tools::node_command(&workspace).get_program(), program.join("node"));
+    }
 }

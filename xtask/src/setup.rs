@@ -33,6 +33,15 @@ const CHECKERS: [Tool; 2] = [
     ("promtool", |workspace| Ok(tools::promtool(workspace)?.display().to_string())),
 ];
 
+/// Those of them that build the web app.
+pub(crate) const FOR_WEB: [&str; 5] = ["wasm32 toolchain", "node", "wasm-bindgen", "wasm-opt", "trunk"];
+
+/// Those that play a story in a browser.
+pub(crate) const FOR_BROWSER: [&str; 2] = ["packages of tests", "chromium"];
+
+/// Those that build the npm package.
+pub(crate) const FOR_NPM: [&str; 4] = ["wasm32 toolchain", "node", "wasm-bindgen", "npm packages"];
+
 /// Finds or installs every tool, one line each.
 ///
 /// # Errors
@@ -47,9 +56,25 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Finds or installs what it can; the names of what it cannot. Who needs one of those says what is wrong with it.
-pub(crate) fn quietly(workspace: &Workspace) -> Vec<&'static str> {
-    TOOLS.iter().chain(&CHECKERS).filter(|(_, find)| find(workspace).is_err()).map(|(name, _)| *name).collect()
+/// Finds or installs the tools of these names, one line each, so that who waits sees for what. What builds asks for them by itself; where they were
+/// never installed, that takes minutes.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn of(workspace: &Workspace, names: &[&str]) -> Result<()> {
+    TOOLS.iter().filter(|(name, _)| names.contains(name)).try_for_each(|tool| ensure(workspace, tool))
+}
+
+/// Finds or installs what it can, telling the name of each before; the names of what it cannot. Who needs one of those says what is wrong with it.
+pub(crate) fn quietly(workspace: &Workspace, mut tell: impl FnMut(&str)) -> Vec<&'static str> {
+    let mut lacking = Vec::new();
+    for (name, find_or_install) in TOOLS.iter().chain(&CHECKERS) {
+        tell(name);
+        if find_or_install(workspace).is_err() {
+            lacking.push(*name);
+        }
+    }
+    lacking
 }
 
 /// Prints the name of a tool before the work and what came of it after.
@@ -63,4 +88,17 @@ fn ensure(workspace: &Workspace, (name, find_or_install): &Tool) -> Result<()> {
         Err(_) => println!("missing"),
     }
     found.map(|_| ()).with_context(|| format!("cannot set up {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_asked_for_by_names_that_there_are() {
+        let known = |name: &&str| TOOLS.iter().any(|(tool, _)| tool == name);
+        for names in [&FOR_WEB[..], &FOR_BROWSER, &FOR_NPM] {
+            assert!(names.iter().all(known), "{names:?}");
+        }
+    }
 }

@@ -46,8 +46,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let steps: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
     if steps.len() > 1 {
         // Once, before steps run beside each other: two must not install the same tool.
-        let lacking = setup::quietly(workspace);
-        println!("{:<12}ok      {:>6.1} s", "setup", started.elapsed().as_secs_f64());
+        // Where nothing was installed before, this takes minutes, and who looks on sees for what.
+        let lacking = setup::quietly(workspace, |tool| {
+            // A terminal that cannot be written is told of by what is printed next.
+            let _ = show("", &format!("setup: {tool}"));
+        });
+        show(&format!("{:<12}ok      {:>6.1} s\n", "setup", started.elapsed().as_secs_f64()), "")?;
         lacking.iter().for_each(|tool| println!("{:<12}not there: {tool}", ""));
     }
 
@@ -163,14 +167,15 @@ impl State {
 
     /// Prints a report, and for who looks on what runs now.
     fn show(&self, report: &str) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        let shown = if out.is_terminal() {
-            write!(out, "\r\x1b[K{report}{}", self.running.join(", "))
-        } else {
-            write!(out, "{report}")
-        };
-        shown.and_then(|()| out.flush()).context("cannot write to the terminal")
+        show(report, &self.running.join(", "))
     }
+}
+
+/// Prints lines, and, for who looks on, below them what runs now.
+fn show(lines: &str, running: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let shown = if out.is_terminal() { write!(out, "\r\x1b[K{lines}{running}") } else { write!(out, "{lines}") };
+    shown.and_then(|()| out.flush()).context("cannot write to the terminal")
 }
 
 #[cfg(test)]

@@ -5,15 +5,17 @@
 use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::debian;
 use crate::process::{output_of, run_logged};
 use crate::toolchain::{Toolchain, WASM_TARGET, has_rustup};
 use crate::workspace::Workspace;
+use crate::{debian, packages};
 
 /// The version of cargo-fuzz that is installed and used.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -67,15 +69,22 @@ fn may_use_rustup() -> bool {
     env::var_os("QBTC_NO_RUSTUP").is_none_or(|value| value != "1") && has_rustup()
 }
 
-/// Finds Node, or installs Debian's.
+/// Finds Node, or installs Debian's. Where that is too old for the suites, one that is not is put in the cache, for `cargo xtask` alone.
 ///
 /// # Errors
 /// If there is no Node of a sufficient version.
 pub(crate) fn node(workspace: &Workspace) -> Result<String> {
-    if output_of(Command::new("node").arg("--version")).is_none() && debian::can_install() {
+    // Tried once a run: a machine without a network would wait for it at each call.
+    static FETCHED: Once = Once::new();
+    let present = || output_of(node_command(workspace).arg("--version").stderr(Stdio::null()));
+    if present().is_none() && debian::can_install() {
         debian::install(workspace, &["nodejs"])?;
     }
-    let version = output_of(Command::new("node").arg("--version")).with_context(|| {
+    if present().is_some_and(|version| node_version(&version) < NODE_FOR_SUITES) {
+        // Who cannot have it goes on with the older one, which builds.
+        FETCHED.call_once(|| drop(packages::node(workspace)));
+    }
+    let version = present().with_context(|| {
         let ((low, _), (major, minor)) = (NODE_MIN, NODE_FOR_SUITES);
         format!(
             "`node` is not on PATH: install Node {major}.{minor} or newer; {low} runs the wasm tests and little else"
@@ -84,6 +93,17 @@ pub(crate) fn node(workspace: &Workspace) -> Result<String> {
     let (low, _) = NODE_MIN;
     ensure!(node_version(&version) >= NODE_MIN, "`node` is {version}: the wasm tests need {low} or newer");
     Ok(version)
+}
+
+/// Node, with arguments to come: the one in the cache, where there is one, else that on PATH. What it starts finds the same.
+pub(crate) fn node_command(workspace: &Workspace) -> Command {
+    let Some(folder) = packages::node_folder(workspace) else { return Command::new("node") };
+    let mut command = Command::new(folder.join("node"));
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Ok(path) = env::join_paths(iter::once(folder).chain(env::split_paths(&path))) {
+        command.env("PATH", path);
+    }
+    command
 }
 
 /// Why the npm package and the suites in browsers cannot be tried in the Node that is here; `None` if they can.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::process::{output_of, run_logged};
 use crate::workspace::Workspace;
-use crate::{packages, tools};
+use crate::{packages, setup, tools};
 
 /// What the first page of a visitor may take, of the explorer or of the wallet, compressed with gzip, in bytes: all that is fetched until it is there and
 /// can be used. The suite of the app in Chromium holds back everything else (tests/browser/app/chunks.mjs).
@@ -49,6 +49,8 @@ pub(crate) struct Size {
 /// # Errors
 /// If a tool is missing, the app does not build, or its first page is too large.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_WEB)?;
+    println!("building the web app; the first time takes minutes");
     let built = make(workspace, !options.dev)?;
     println!("{:<56}{:>12}{:>12}{:>12}", "", "raw", "gzip", "brotli");
     for Size { name, raw, gzip, brotli } in &built.sizes {

@@ -16,8 +16,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{Scratch, run_shown};
 use crate::toolchain::Toolchain;
-use crate::web;
 use crate::workspace::Workspace;
+use crate::{setup, tools, web};
 use network::Network;
 use wallet::Wallet;
 
@@ -46,6 +46,12 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// # Errors
 /// What does not build, start or hold.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::of(workspace, &setup::FOR_WEB)?;
+    let without_browser = tools::too_old_for_suites(workspace)?.filter(|_| options.check);
+    if options.check && without_browser.is_none() {
+        // Asked for now: who lacks a browser learns it before everything is built.
+        setup::of(workspace, &setup::FOR_BROWSER)?;
+    }
     let program = build(workspace, options.debug)?;
     let folder = Folder::new(workspace, options.keep.as_deref())?;
     println!("starting three nodes in {}", folder.path().display());
@@ -53,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let address = wallet.address()?;
     let mut network = Network::start(&program, folder.path(), &address, options.block_interval)?;
     if options.check {
-        return story::play(workspace, &wallet, &mut network);
+        return story::play(workspace, &wallet, &mut network, without_browser.as_deref());
     }
     network.wait_for_money(&wallet)?;
     tell(&network, &wallet)?;
