@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 /// Codes that the layer in TypeScript makes by itself.
 const OF_THE_LAYER: [&str; 3] = ["aborted", "freed", "load"];
-/// Exports that no program of the package has.
-const NOT_IN_THE_PACKAGE: [&str; 1] = ["shared.rs"];
 /// Where an error's code stands beside its variant.
 const TABLES: [&str; 2] = ["transport/error.rs", "npm/light/shown.rs"];
 
@@ -33,7 +31,6 @@ fn thrown() -> BTreeSet<String> {
         }
     }
     let mut codes = BTreeSet::new();
-    files.retain(|file| !NOT_IN_THE_PACKAGE.iter().any(|name| file.ends_with(name)));
     for file in files {
         let text = fs::read_to_string(&file).expect("a source file can be read");
         for call in ["Failure::new(", "Self::new("] {

@@ -9,11 +9,21 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symli
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { renameImports } from './imports.mjs';
+
 const [version, glueFolder, toolsFolder, outFolder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(outFolder);
 const pack = join(out, 'package');
 const programs = ['wallet', 'sign', 'light'];
+
+/** A module's text without what is there for who reads it: comments on lines of their own, indents. */
+function bare(text) {
+  // A text over several lines would lose its own.
+  const split = text.split('\n').find((line) => line.split('`').length % 2 === 0 && !line.trimStart().startsWith('//'));
+  if (split) throw new Error(`a template over several lines: ${split}`);
+  return text.replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '').replace(/^\s*\/\/.*\n/gm, '').replace(/^\s+/gm, '');
+}
 
 /**
  * Makes a function of wasm-bindgen's module, so that each call has its own instance and memory. The module is a list of declarations, some of
@@ -21,9 +31,8 @@ const programs = ['wallet', 'sign', 'light'];
  */
 function factory(text) {
   const names = [];
-  // The types document what people call; comments here would only be loaded.
-  const bare = text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/\n/gm, '');
-  const body = bare.replace(/^export (function|class|const) (\w+)/gm, (_, kind, name) => {
+  // The types document what people call.
+  const body = bare(text).replace(/^export (function|class|const) (\w+)/gm, (_, kind, name) => {
     names.push(name);
     return `${kind} ${name}`;
   });
@@ -32,8 +41,15 @@ function factory(text) {
   return { body, names };
 }
 
+/** A program and its glue, with short names for what it imports. */
+function programOf(name) {
+  const { wasm, names } = renameImports(readFileSync(join(glueFolder, name, 'qbtc_bg.wasm')));
+  const glue = readFileSync(join(glueFolder, name, 'qbtc_bg.js'), 'utf8').replace(/\b__\w+/g, (word) => names.get(word) ?? word);
+  return { wasm, glue };
+}
+
 function writeGlue(name, folder, isModule) {
-  const { body, names } = factory(readFileSync(join(glueFolder, name, 'qbtc_bg.js'), 'utf8'));
+  const { body, names } = factory(programOf(name).glue);
   const head = isModule ? 'export function createGlue() {' : "'use strict';\nexports.createGlue = function createGlue() {";
   mkdirSync(join(folder, 'glue'), { recursive: true });
   writeFileSync(join(folder, 'glue', `${name}.js`), `${head}\n${body}\nreturn { ${names.join(', ')} };\n};\n`);
@@ -56,6 +72,9 @@ function compile(kind, isOfKind) {
   for (const what of [['--emitDeclarationOnly'], ['--declaration', 'false', '--removeComments']]) {
     execFileSync(process.execPath, [join(toolsFolder, 'node_modules/typescript/bin/tsc'), '-p', folder, ...what], { stdio: 'inherit' });
   }
+  for (const file of readdirSync(join(folder, 'out')).filter((file) => file.endsWith('.js'))) {
+    writeFileSync(join(folder, 'out', file), bare(readFileSync(join(folder, 'out', file), 'utf8')));
+  }
   cpSync(join(folder, 'out'), join(pack, kind), { recursive: true });
   cpSync(join(source, 'glue'), join(pack, kind, 'glue'), { recursive: true });
   for (const name of programs) writeGlue(name, join(pack, kind), kind === 'esm');
@@ -66,7 +85,7 @@ mkdirSync(join(pack, 'wasm'), { recursive: true });
 compile('esm', (file) => !file.endsWith('.require.ts'));
 compile('cjs', (file) => file.endsWith('.require.ts') || !/^(wallet|sign|light)\./.test(file));
 writeFileSync(join(pack, 'cjs/package.json'), '{ "type": "commonjs" }\n');
-for (const name of programs) cpSync(join(glueFolder, name, 'qbtc_bg.wasm'), join(pack, 'wasm', `${name}.wasm`));
+for (const name of programs) writeFileSync(join(pack, 'wasm', `${name}.wasm`), programOf(name).wasm);
 const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 writeFileSync(join(pack, 'package.json'), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
 if (existsSync(join(here, 'README.md'))) cpSync(join(here, 'README.md'), join(pack, 'README.md'));

@@ -63,6 +63,16 @@ async function twoTabs (node, browser, other, height) {
   await proven(second, '0.25')
   judge('two tabs: both see it proven', true)
 
+  for (const [leading, next] of [[first, second], [second, first]]) {
+    await leading.evaluate(() => document.dispatchEvent(new Event('freeze')))
+    await go(next, 'Settings')
+    await next.getByText('This tab. When it closes').waitFor()
+    await leading.evaluate(() => document.dispatchEvent(new Event('resume')))
+  }
+  await node.mine(1, other)
+  for (const tab of [first, second]) await provenUpTo(tab, await height())
+  judge('two tabs: one that is about to be frozen lets the other lead, and follows when it goes on', true)
+
   await first.close()
   await node.mine(1, other)
   await provenUpTo(second, await height())

@@ -36,6 +36,6 @@ async function connections (browser, url) {
 }
 
 await withPage('transport', connections)
-await withPage('light', tell)
+await withPage('light', (browser, url) => tell(browser, url))
 await inFirefox({}, app)
 finish()

@@ -1,9 +1,13 @@
 // The light client in a page. run.mjs calls the parts and judges.
-import init, { ConnectionServer, LightClient, SharedLightClient, persistStorage } from '/pkg/qbtc_wallet_wasm.js'
+import init, { ConnectionServer, LightClient, persistStorage } from '/pkg/qbtc_wallet_wasm.js'
 import { named } from '/chain.js'
 
 const events = []
 let client
+let listening
+// What tabs share is of the npm package.
+let shared
+const told = []
 
 async function listen () {
   const mine = client
@@ -19,7 +23,7 @@ window.parts = {
   async begin (chain, addresses, database) {
     events.length = 0
     client = await LightClient.start(named(chain), addresses, database, undefined)
-    listen()
+    listening = listen()
   },
   add: (address) => client.addNode(address),
 
@@ -80,23 +84,51 @@ window.parts = {
     return { ...result, longest }
   },
 
-  // One client for several tabs.
-  join (chain, addresses) {
-    window.shared = new SharedLightClient('qbtc-tabs', () => LightClient.start(named(chain), addresses, 'qbtc-tabs', undefined))
+  // A second client on the same store, while the first one runs.
+  async takeOver (chain, addresses, database) {
+    const other = await LightClient.start(named(chain), addresses, database, undefined)
+    while (other.status().phase !== 'live') await new Promise((resolve) => setTimeout(resolve, 5))
+    return async () => other.close()
   },
-  isLeader: () => window.shared.isLeader,
-  async sharedStatus () {
-    const { phase, tip } = await window.shared.call('status', [])
-    return { phase, height: tip.height }
+
+  // One client for several tabs. One that is deaf does not hear that it is about to be frozen.
+  async join (chain, nodes, watched, isDeaf) {
+    if (isDeaf) for (const name of ['freeze', 'resume']) document.addEventListener(name, (event) => event.stopImmediatePropagation())
+    const { SharedLightClient } = await import('/npm/esm/light.js')
+    const begin = performance.now()
+    shared = await SharedLightClient.connect({ chain, nodes, addresses: [watched], birthday: 1, store: 'qbtc-tabs', timeoutMs: 30_000 })
+    const ms = performance.now() - begin
+    const listen = async () => {
+      for await (const event of shared.events) told.push(event)
+    }
+    listen()
+    return Math.round(ms)
+  },
+  isLeader: () => shared.isLeader,
+  sharedStatus: () => ({ phase: shared.status.phase, height: shared.status.tip.height, nodes: shared.nodes().length }),
+  sharedBalance () {
+    const { value: { confirmed, immature, pending }, height, level } = shared.balance()
+    return { whole: String(confirmed + immature + pending), height, level, coins: shared.coins().length, history: shared.history().length }
+  },
+  // The heights of the transactions that were told and not taken back, and the warnings about storage.
+  sharedTold () {
+    let heights = []
+    for (const { kind, entry, to } of told) {
+      if (kind === 'transaction') heights.push(entry.value.block.height)
+      if (kind === 'rolled-back') heights = heights.filter((height) => to !== null && height <= to.height)
+    }
+    return { heights, storage: told.filter(({ warning }) => warning?.kind === 'storage').map(({ warning }) => warning.message) }
   },
   async sharedHeader (height) {
-    const { confirmations, proof } = await window.shared.call('header', [height])
+    const { confirmations, proof } = await shared.header(height)
     return { confirmations, proof: proof.length }
   },
-  sharedError: () => window.shared.call('transaction', ['no id']).then(() => 'none', (error) => error.code),
+  sharedError: () => shared.transaction('no id').then(() => 'none', (error) => error.code),
+  leave: () => shared.close(),
 
   async close () {
     await client.close()
+    await listening
     client.free()
     client = undefined
   }

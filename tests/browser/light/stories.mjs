@@ -2,6 +2,7 @@
 import { open } from '../support/browser.mjs'
 import { figure, judge, until } from '../support/judge.mjs'
 import { Node, Peer } from '../support/programs.mjs'
+import { freeze, share } from './share.mjs'
 
 const BLOCKS = 30
 
@@ -59,6 +60,11 @@ async function survive (page, run, nodes, mine) {
   const warm = await run('start', 'dev', nodes.map((node) => node.address), 'qbtc-test')
   const status = await run('status')
   judge('a warm start goes on from what was kept', status.tip.height === BLOCKS + 3, { ms: Math.round(warm), questions: status.questions, bytes: status.bytes })
+  await page.evaluate(async (addresses) => { window.leave = await window.parts.takeOver('dev', addresses, 'qbtc-test') }, nodes.map((node) => node.address))
+  mine(1)
+  const refused = await until('the first stores nothing any more', 20, async () => (await run('events')).find(({ type }) => type === 'store-failed'))
+  judge('what a second client has taken over, the first does not write any more', refused.message.includes('taken over'), refused)
+  await page.evaluate(() => window.leave())
   await run('close')
   judge('storage that is refused is told', await page.evaluate(async () => {
     Object.defineProperty(IDBFactory.prototype, 'open', { value: () => { throw new DOMException('refused', 'SecurityError') } })
@@ -79,9 +85,9 @@ async function mistrust (run, nodes, address) {
       for (const node of nodes) await run('add', node.address)
       const found = await until('honest nodes', 60, async () => {
         const events = (await run('events')).filter(({ type }) => type === 'scanned')
-        return events.some(({ height }) => height === BLOCKS + 3) && events.filter(({ hasBlock }) => hasBlock).map(({ height }) => height)
+        return events.some(({ height }) => height === BLOCKS + 4) && events.filter(({ hasBlock }) => hasBlock).map(({ height }) => height)
       })
-      const holds = left.address === liar.address && before === 0 && found.length === BLOCKS + 3
+      const holds = left.address === liar.address && before === 0 && found.length === BLOCKS + 4
       judge(`a node that lies about ${lie} is left, nothing it said is believed, and honest nodes are`, holds, { before, found: found.length })
       await run('close')
     } finally {
@@ -90,35 +96,11 @@ async function mistrust (run, nodes, address) {
   }
 }
 
-// Two tabs share one client; the second goes on when the first is closed.
-async function share (browser, url, nodes) {
-  const tabs = []
-  for (let tab = 0; tab < 2; tab++) {
-    const { page, run } = await open(browser, url)
-    await run('join', 'dev', nodes.map((node) => node.address))
-    tabs.push({ page, run })
-    if (tab === 0) await until('the first tab leads', 20, () => run('isLeader'))
-  }
-  const [first, second] = tabs
-  const isLive = (tab) => async () => {
-    const status = await tab.run('sharedStatus')
-    return status.phase === 'live' && status.height === BLOCKS + 3
-  }
-  await until('both tabs see the tip', 30, async () => await isLive(first)() && await isLive(second)())
-  judge('two tabs, one client', await first.run('isLeader') && !(await second.run('isLeader')))
-  const header = await second.run('sharedHeader', BLOCKS)
-  judge('the other tab gets proofs', header.confirmations === 4 && header.proof > 100, header)
-  judge('and errors with their codes', await second.run('sharedError') === await first.run('sharedError'), await second.run('sharedError'))
-  const begin = Date.now()
-  await first.page.close()
-  await until('the second tab leads', 20, () => second.run('isLeader'))
-  await until('the second tab sees the tip', 30, isLive(second))
-  judge('when the first closes, the second goes on', true, { ms: Date.now() - begin })
-  await second.page.close()
-}
-
-/** All of it, against nodes of its own. `browser` opens pages that share what they keep; the page is at `url`. */
-export async function tell (browser, url) {
+/**
+ * All of it, against nodes of its own. `browser` opens pages that share what they keep; the page is at `url`. `plain` is of `launchPlain`, where pages can be
+ * frozen.
+ */
+export async function tell (browser, url, plain) {
   const nodes = [new Node(), new Node(), new Node()]
   try {
     await nodes[0].start()
@@ -137,7 +119,8 @@ export async function tell (browser, url) {
     const other = await open(browser, url)
     await mistrust(other.run, nodes, reward)
     await other.page.close()
-    await share(browser, url, nodes)
+    await share(browser, url, nodes, mine, reward)
+    if (plain) await freeze(plain, url, nodes, mine, reward)
   } finally {
     for (const node of nodes) await node.remove()
   }

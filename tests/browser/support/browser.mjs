@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { extname, join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { judge } from './judge.mjs'
-import { PKG } from './programs.mjs'
+import { PACKAGE, PKG } from './programs.mjs'
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync']
@@ -22,11 +22,37 @@ export function launch (...flags) {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...flags], ignoreDefaultArgs })
 }
 
-/** Serves a page with the script `page.js`, the other files of a folder, and under /pkg what wasm-bindgen made. `made` are files that lie nowhere. */
+/**
+ * Chromium as people have it: Playwright lets each page believe that somebody looks at it, and such a page is never frozen. `context` opens pages without that;
+ * `setState` makes one `frozen` or `active`.
+ */
+export async function launchPlain (...flags) {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  const browser = await launch(...flags, `--remote-debugging-port=${port}`)
+  const plain = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true })
+  const [context] = plain.contexts()
+  const setState = async (page, state) => {
+    const session = await context.newCDPSession(page)
+    await session.send('Page.setWebLifecycleState', { state })
+    await session.detach()
+  }
+  const close = async () => {
+    await plain.close()
+    await browser.close()
+  }
+  return { context, setState, close }
+}
+
+/** Serves a page with the script `page.js`, the other files of a folder, under /pkg what wasm-bindgen made, and under /npm the npm package. `made` are files
+ * that lie nowhere. */
 export async function serve (folder, made = {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost')
-    const read = () => pathname.startsWith('/pkg/') ? readFileSync(join(PKG, pathname.slice(5))) : readFileSync(join(folder, pathname))
+    const [, place, rest] = pathname.match(/^\/(pkg|npm)\/(.*)/) ?? [undefined, undefined, pathname]
+    const read = () => readFileSync(join({ pkg: PKG, npm: PACKAGE }[place] ?? folder, rest))
     try {
       const body = pathname === '/' ? PAGE : made[pathname] ?? read()
       response.setHeader('content-type', pathname === '/' ? 'text/html' : TYPES[extname(pathname)] ?? 'text/plain')

@@ -15,6 +15,8 @@ const LONG_CHAIN = process.env.LONG_CHAIN ?? join(TARGET, 'debug/examples/long_c
 const LIAR = process.env.LIAR ?? join(TARGET, 'debug/examples/light_liar')
 /** What wasm-bindgen made of wallet-wasm. */
 export const PKG = process.env.PKG ?? join(TARGET, 'browser-pkg')
+/** The npm package as it was built. */
+export const PACKAGE = process.env.PACKAGE ?? join(TARGET, 'npm/out/package')
 
 /** A node of a chain of its own that browsers can connect with. */
 export class Node {

@@ -1,14 +1,11 @@
 import { QbtcError } from './errors.js';
 import { type Glue, type Source, loadInto } from './guard.js';
+import { Telling } from './light-events.js';
 import type {
-  Asking, Balance, ConnectionServer, FilterProof, FoundTransaction, HistoryEntry, LightClient, LightClientOptions, LightEvent,
-  LightNode, LightStatus, LightWarning, Sent, Tip, TransactionBody, WatchedCoin,
+  Asking, Balance, ConnectionServer, FilterProof, FoundTransaction, HistoryEntry, LightClient, LightClientOptions, LightNode, LightStatus,
+  Sent, Tip, TransactionBody, WatchedCoin,
 } from './light-types.js';
 import type { Address, BlockMark, FeeRate, Level, Proven, Quanta, Txid } from './types.js';
-
-/** The most events that wait for one reader. */
-const EVENTS_MAX = 1_024;
-const TIMEOUT_MS = 60_000;
 
 interface RawMark { height: number; id: string }
 interface RawTip extends RawMark { time: number; work: string }
@@ -51,12 +48,13 @@ interface RawClient {
   addNode(address: string): void;
   wake(): void;
   close(): Promise<void>;
+  halt(): void;
 }
 
 /** What the program exports. */
 interface Program {
   readonly Chain: { named(name: string): unknown; fromBytes(bytes: Uint8Array): unknown };
-  readonly LightClient: { start(chain: unknown, nodes: readonly string[], store?: string, port?: MessagePort): Promise<RawClient> };
+  readonly LightClient: { start(chain: unknown, nodes: readonly string[], store?: string, port?: MessagePort, signal?: AbortSignal): Promise<RawClient> };
   readonly ConnectionServer: new (port: MessagePort) => { free(): void };
 }
 
@@ -81,63 +79,13 @@ function shownCoin({ spendable, coinbase, ...coin }: RawCoin): WatchedCoin {
   return { ...coin, isSpendable: spendable, isCoinbase: coinbase };
 }
 
-/** What waits for one reader of events. */
-class Reader implements AsyncIterator<LightEvent> {
-  private readonly waiting: LightEvent[] = [];
-  private wanted: { done(result: IteratorResult<LightEvent>): void; failed(error: QbtcError): void }[] = [];
-  private isOver = false;
-  private fault: QbtcError | undefined;
-
-  constructor(private readonly leave: (reader: Reader) => void) {}
-
-  tell(event: LightEvent): void {
-    const wanted = this.wanted.shift();
-    if (wanted) return wanted.done({ done: false, value: event });
-    // A later word on the same thing takes the place of the one before.
-    const last = this.waiting.at(-1);
-    const isRenewed = last?.kind === event.kind
-      && (event.kind === 'status' || event.kind === 'balance' || (event.kind === 'tip' && event.fork === null));
-    if (isRenewed) this.waiting.pop();
-    if (this.waiting.length >= EVENTS_MAX) this.waiting.shift();
-    this.waiting.push(event);
-  }
-
-  end(fault?: QbtcError): void {
-    this.isOver = true;
-    this.fault = fault;
-    const wanted = this.wanted;
-    this.wanted = [];
-    for (const { done, failed } of wanted) fault ? failed(fault) : done({ done: true, value: undefined });
-  }
-
-  next(): Promise<IteratorResult<LightEvent>> {
-    const event = this.waiting.shift();
-    if (event) return Promise.resolve({ done: false, value: event });
-    if (this.fault) return Promise.reject(this.fault);
-    if (this.isOver) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((done, failed) => this.wanted.push({ done, failed }));
-  }
-
-  return(): Promise<IteratorResult<LightEvent>> {
-    this.waiting.length = 0;
-    this.end();
-    this.leave(this);
-    return Promise.resolve({ done: true, value: undefined });
-  }
-}
-
-class Client implements LightClient {
-  private readonly readers = new Set<Reader>();
+/** A client whose program runs here. */
+export class RunningClient extends Telling implements LightClient {
   private lastStatus: LightStatus | undefined;
-  private isClosed = false;
-  private fault: QbtcError | undefined;
-  private ready: ((error?: QbtcError) => void) | undefined;
-  /** What is to be done once it has ended. */
-  atEnd: (() => void) | undefined;
-  /** The last that was heard of nodes that cannot be reached. */
-  private trouble = '';
 
-  constructor(private readonly raw: RawClient) {}
+  constructor(private readonly raw: RawClient) {
+    super();
+  }
 
   /** Hands on what the program tells, until it is closed. */
   async run(): Promise<void> {
@@ -149,39 +97,10 @@ class Client implements LightClient {
     }
   }
 
-  /** Waits until the work of the best chain is proven. */
-  async proven(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const aborted = (): void => this.ready?.(new QbtcError('aborted', 'connecting was stopped', {}, { cause: signal?.reason }));
-    try {
-      await new Promise<void>((done, failed) => {
-        this.ready = (error) => (error ? failed(error) : done());
-        const late = (): void => {
-          const message = `no node has proven a chain within ${timeoutMs} ms${this.trouble && `; the last one: ${this.trouble}`}`;
-          this.ready?.(new QbtcError('timeout', message, { expected: String(timeoutMs) }));
-        };
-        timer = setTimeout(late, timeoutMs);
-        signal?.addEventListener('abort', aborted);
-        if (signal?.aborted) aborted();
-        this.checkReady();
-      });
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', aborted);
-      this.ready = undefined;
-    }
-  }
-
-  private checkReady(): void {
-    if (this.fault) this.ready?.(this.fault);
-    else if (['scanning', 'live'].includes(this.status.phase)) this.ready?.();
-  }
-
   private take(event: RawEvent): void {
     switch (event.type) {
       case 'status':
         this.tell({ kind: 'status', status: this.status });
-        this.checkReady();
         break;
       case 'tip':
         this.tell({ kind: 'tip', tip: shownTip(event), fork: event.fork ? mark(event.fork) : null });
@@ -196,33 +115,13 @@ class Client implements LightClient {
         this.tell({ kind: 'rolled-back', to: event.to ? mark(event.to) : null });
         this.tell({ kind: 'balance', balance: this.balance() });
         break;
-      case 'node-failed': {
-        const { address, message } = event;
-        this.trouble = `${address}: ${message}`;
-        this.warn({ kind: 'node-failed', address, message });
+      case 'node-failed':
+        this.warn({ kind: 'node-failed', address: event.address, message: event.message });
         break;
-      }
       case 'store-failed': case 'state-refused':
         this.warn({ kind: 'storage', message: event.message });
         break;
     }
-  }
-
-  private tell(event: LightEvent): void {
-    for (const reader of this.readers) reader.tell(event);
-  }
-
-  private warn(warning: LightWarning): void {
-    this.tell({ kind: 'warning', warning });
-  }
-
-  private end(fault?: QbtcError): void {
-    this.isClosed = true;
-    this.fault = fault;
-    this.ready?.(fault ?? new QbtcError('closed', 'the client was closed'));
-    for (const reader of this.readers) reader.end(fault);
-    this.readers.clear();
-    this.atEnd?.();
   }
 
   get status(): LightStatus {
@@ -230,24 +129,6 @@ class Client implements LightClient {
     if (!this.isClosed) this.lastStatus = shownStatus(this.raw.status());
     else this.lastStatus = { ...this.lastStatus!, phase: 'closed' };
     return this.lastStatus;
-  }
-
-  get events(): AsyncIterable<LightEvent> {
-    return { [Symbol.asyncIterator]: () => this.read() };
-  }
-
-  private read(): Reader {
-    const reader = new Reader((gone) => this.readers.delete(gone));
-    if (this.isClosed) {
-      reader.end(this.fault);
-      return reader;
-    }
-    const { status } = this;
-    reader.tell({ kind: 'status', status });
-    reader.tell({ kind: 'tip', tip: status.tip, fork: null });
-    reader.tell({ kind: 'balance', balance: this.balance() });
-    this.readers.add(reader);
-    return reader;
   }
 
   balance(): Proven<Balance, FilterProof> {
@@ -311,13 +192,16 @@ class Client implements LightClient {
     this.end();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  /** Ends it at once, and keeps nothing any more: another tab has it now, or this one is about to be frozen. */
+  halt(): void {
+    if (this.isClosed) return;
+    this.lastStatus = this.status;
+    this.raw.halt();
+    this.end();
   }
 
   private open(): RawClient {
-    if (this.fault) throw this.fault;
-    if (this.isClosed) throw new QbtcError('closed', 'the client was closed');
+    this.checkOpen();
     return this.raw;
   }
 }
@@ -333,25 +217,27 @@ function load({ createGlue, source }: LightProgram, options: { wasm?: Source | P
   return loadInto<Program>(createGlue, async () => (await wasm) ?? source(signal), signal);
 }
 
-/** {@link LightClientClass.connect}, for an entry of the package. */
-export async function connectLight(program: LightProgram, options: LightClientOptions): Promise<LightClient> {
-  const { chain, nodes, addresses = [], birthday = 0, store, port, timeoutMs = TIMEOUT_MS, signal } = options;
+/** Starts a client that watches these addresses. It tells nothing before it is run. */
+export async function startLight(program: LightProgram, options: LightClientOptions): Promise<RunningClient> {
+  const { chain, nodes, addresses = [], birthday = 0, store, port, signal } = options;
   const { Chain, LightClient } = await load(program, options);
   const spec = typeof chain === 'string' ? Chain.named(chain) : Chain.fromBytes(chain instanceof Uint8Array ? chain : chain.toBytes());
-  const raw = await LightClient.start(spec, nodes, store, port);
-  const client = new Client(raw);
-  const stop = (): void => void client.close().catch(() => undefined);
+  const raw = await LightClient.start(spec, nodes, store, port, signal);
   try {
     await raw.follow(birthday, addresses);
-    void client.run();
-    await client.proven(timeoutMs, signal);
   } catch (error) {
-    await client.close().catch(() => undefined);
+    await raw.close().catch(() => undefined);
     throw error;
   }
-  signal?.addEventListener('abort', stop);
-  client.atEnd = () => signal?.removeEventListener('abort', stop);
-  return client;
+  return new RunningClient(raw);
+}
+
+/** {@link LightClientClass.connect}, for an entry of the package. */
+export async function connectLight(program: LightProgram, options: LightClientOptions): Promise<LightClient> {
+  const { timeoutMs, signal } = options;
+  const client = await startLight(program, options);
+  void client.run();
+  return client.ready(() => client.proven(timeoutMs, signal), signal);
 }
 
 /** {@link serveConnections}, for an entry of the package. */

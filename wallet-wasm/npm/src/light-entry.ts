@@ -2,11 +2,13 @@
 import { createGlue } from './glue/light.js';
 import type { LoadOptions } from './guard.js';
 import { type LightProgram, connectLight, servePort } from './light-client.js';
-import type { ConnectionServer, LightClientClass } from './light-types.js';
+import type { ConnectionServer, LightClientClass, SharedLightClientClass } from './light-types.js';
+import { shareLight } from './shared-client.js';
 
 /** The functions of an entry. */
 export interface LightEntry {
   readonly LightClient: LightClientClass;
+  readonly SharedLightClient: SharedLightClientClass;
   readonly serveConnections: (port: MessagePort, options?: LoadOptions) => Promise<ConnectionServer>;
 }
 
@@ -15,6 +17,7 @@ export function lightEntry(source: LightProgram['source']): LightEntry {
   const program: LightProgram = { createGlue, source };
   return {
     LightClient: Object.freeze({ connect: (options) => connectLight(program, options) } satisfies LightClientClass),
+    SharedLightClient: Object.freeze({ connect: (options) => shareLight(program, options) } satisfies SharedLightClientClass),
     serveConnections: (port, options = {}) => servePort(program, port, options),
   };
 }

@@ -3,6 +3,6 @@ export * from './errors.js';
 export type { LoadOptions, Source } from './guard.js';
 export type {
   Asking, Balance, ConnectionServer, FilterProof, FoundTransaction, HistoryEntry, LightClientClass, LightClientOptions, LightEvent,
-  LightNode, LightStatus, LightWarning, Sent, Tip, TransactionBody, WatchedCoin,
+  LightNode, LightStatus, LightWarning, Sent, SharedLightClientClass, SharedLightClientOptions, Tip, TransactionBody, WatchedCoin,
 } from './light-types.js';
 export type * from './types.js';

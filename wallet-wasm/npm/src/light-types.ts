@@ -1,3 +1,4 @@
+import type { ErrorCode } from './errors.js';
 import type { LoadOptions } from './guard.js';
 import type { BlockMark, Coin, DecodedOutput, FeeRate, Proven, Quanta, Txid } from './types.js';
 
@@ -146,7 +147,9 @@ export type LightWarning =
   /** A node cannot be reached, or was left: another one is tried. */
   | { readonly kind: 'node-failed'; readonly address: string; readonly message: string }
   /** What the client knows could not be kept, or not be read. */
-  | { readonly kind: 'storage'; readonly message: string };
+  | { readonly kind: 'storage'; readonly message: string }
+  /** Of a shared client alone: the tab that was to run it cannot, and another one will, or this one some seconds later. */
+  | { readonly kind: 'client-failed'; readonly code: ErrorCode; readonly message: string };
 
 /** What one question may be given. */
 export interface Asking {
@@ -195,6 +198,36 @@ export interface LightClient extends AsyncDisposable {
   wake(): void;
   /** Keeps what is to be kept, and ends every connection. */
   close(): Promise<void>;
+}
+
+/** What a light client that tabs share is asked to do. */
+export interface SharedLightClientOptions extends LightClientOptions {
+  /** Tabs share one client where chain and name are the same; the name of the store if left out. One store, one name. */
+  readonly name?: string;
+}
+
+/**
+ * A light client that all tabs of an origin share: one of them runs it, and when that one closes, is frozen or falls silent, another goes on from what was
+ * stored. It watches what any of them watches, and {@link LightClient.balance} and the rest are of all of that.
+ *
+ * A question that waits meanwhile is asked again of the next one. A `rolled-back` says from where on the next one looks through blocks again, and a
+ * `status` of the phase `connecting` that nobody runs it yet. `close` leaves: the client ends with the last tab.
+ */
+export interface SharedLightClient extends LightClient {
+  /** Whether this tab runs the client. */
+  readonly isLeader: boolean;
+  /** Resolves once they are watched. */
+  watch(addresses: readonly string[], birthday?: number): Promise<void>;
+  addNode(address: string): Promise<void>;
+}
+
+/** Where shared light clients come from. */
+export interface SharedLightClientClass {
+  /**
+   * Joins the other tabs, and resolves once the work of the best chain is proven, in whatever tab. Nodes, store and program are used where this tab comes
+   * to run the client; so name the same in each. Without Web Locks (pages need a secure context, Node is too old before 24) it is refused with `unsupported`.
+   */
+  connect(options: SharedLightClientOptions): Promise<SharedLightClient>;
 }
 
 /** Where light clients come from. */

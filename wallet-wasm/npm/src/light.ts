@@ -5,7 +5,7 @@
  */
 import type { LoadOptions } from './guard.js';
 import { lightEntry } from './light-entry.js';
-import type { ConnectionServer, LightClient as Client, LightClientClass } from './light-types.js';
+import type { ConnectionServer, LightClient as Client, LightClientClass, SharedLightClient as Shared, SharedLightClientClass } from './light-types.js';
 
 export * from './light-exports.js';
 
@@ -15,6 +15,11 @@ const entry = lightEntry(async () => new URL('../wasm/light.wasm', import.meta.u
 export type LightClient = Client;
 /** Makes light clients. */
 export const LightClient: LightClientClass = entry.LightClient;
+
+/** A light client that all tabs of an origin share. {@link SharedLightClientClass.connect} joins them. */
+export type SharedLightClient = Shared;
+/** Makes shared light clients. */
+export const SharedLightClient: SharedLightClientClass = entry.SharedLightClient;
 
 /**
  * In a page: holds the connections of a client that runs in a worker, which has no WebRTC. One end of a `MessageChannel` comes here, the other

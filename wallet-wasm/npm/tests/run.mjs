@@ -181,6 +181,7 @@ async function main() {
   await test('types-require', () => types('types-require', { module: 'nodenext', esModuleInterop: true }, 'commonjs', 'use.cts'));
   await test('types-bundler', () => types('types-bundler', { module: 'esnext', moduleResolution: 'bundler' }, 'module', 'use.ts'));
   await test('examples', () => examples());
+  await test('shared', async () => void (await run(process.execPath, [join(here, 'shared.mjs'), packageFolder])));
   const pages = {};
   await test('vite-build', async () => void (pages.vite = await vite()));
   await test('webpack-build', async () => void (pages.webpack = await webpack()));

@@ -5,8 +5,8 @@ import {
   type SignedTransaction, type SpecChain, type Wallet,
 } from '@qbtc/wallet';
 import {
-  LightClient, QbtcError as LightError, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type HistoryEntry,
-  type LightClientOptions, type LightEvent, type LightNode, type LightStatus, type LightWarning, type Sent, type Tip, type TransactionBody,
+  LightClient, QbtcError as LightError, SharedLightClient, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type HistoryEntry,
+  type LightClientOptions, type LightEvent, type LightNode, type LightStatus, type LightWarning, type Sent, type SharedLightClientOptions, type Tip, type TransactionBody,
   type WatchedCoin,
 } from '@qbtc/wallet/light';
 import { QbtcError as SignError, load as loadSign, type Chain as SignChain, type Sign } from '@qbtc/wallet/sign';
@@ -127,7 +127,7 @@ export async function light(options: LightClientOptions, wallet: Wallet, bytes: 
       case 'balance': seen.push(told.balance); break;
       case 'transaction': seen.push(told.entry); break;
       case 'rolled-back': seen.push(told.to); break;
-      case 'warning': seen.push(told.warning); break;
+      case 'warning': seen.push(told.warning); if (told.warning.kind === 'client-failed') errors(new LightError(told.warning.code, '')); break;
       default: told satisfies never;
     }
   }
@@ -153,4 +153,14 @@ export async function light(options: LightClientOptions, wallet: Wallet, bytes: 
   const server: ConnectionServer = await serveConnections(new MessageChannel().port1, { wasm: bytes });
   server.close();
   console.log(amounts, seen, client.history(3)[0]?.value.fee, new LightError('closed', '') instanceof Error);
+}
+
+export async function shared(options: SharedLightClientOptions): Promise<void> {
+  await using client: SharedLightClient = await SharedLightClient.connect({ ...options, name: 'wallet' });
+  const alike: LightClient = client;
+  const watched: Promise<void> = client.watch(['bqs1…'], 7);
+  await Promise.all([watched, client.addNode('/ip4/…')]);
+  // @ts-expect-error one of its own cannot be led
+  (await LightClient.connect(options)).isLeader;
+  console.log(client.isLeader, alike.status.phase);
 }

@@ -209,7 +209,7 @@ impl Inner {
         self.is_dirty.set(false);
         self.saved_ms.set(now_ms());
         let bytes = self.machine.borrow().save();
-        if let Err(error) = store.save(key, &bytes).await {
+        if let Err(error) = store.save(key, "", &bytes).await {
             self.tell(Notice::StoreFailed(error.to_string()));
         }
     }

@@ -83,7 +83,11 @@ impl Client {
         let mut notices = VecDeque::new();
         let kept = match &store {
             None => None,
-            Some((store, key)) => store.load(key).await.unwrap_or_else(|error| {
+            Some((store, key)) => match store.claim(key).await {
+                Ok(()) => store.load(key).await,
+                Err(error) => Err(error),
+            }
+            .unwrap_or_else(|error| {
                 notices.push_back(Notice::StoreFailed(error.to_string()));
                 None
             }),
@@ -229,7 +233,7 @@ impl Client {
     /// [`StoreError`].
     pub async fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let Some((store, key)) = &self.0.0.store else { return Ok(()) };
-        store.save(&format!("{key}/{name}"), bytes).await
+        store.save(key, &format!("/{name}"), bytes).await
     }
 
     /// Tries this node as well.
@@ -247,6 +251,14 @@ impl Client {
     /// Stores what is to be kept, and stops.
     pub async fn close(&self) {
         self.0.0.save().await;
+        self.0.0.stop();
+    }
+
+    /// Stops at once, and stores nothing any more: another tab has the client now, or this one is about to be frozen.
+    pub fn halt(&self) {
+        if let Some((store, _)) = &self.0.0.store {
+            store.give_up();
+        }
         self.0.0.stop();
     }
 }

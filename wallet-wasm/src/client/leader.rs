@@ -1,15 +1,16 @@
-//! Which of several tabs runs the client: the one that holds a lock of the browser. The browser gives it on when that tab closes, crashes or is frozen
-//! away, and to one tab at a time.
+//! Which of several tabs runs the client: the one that holds a lock of the browser. The browser gives it on when that tab closes or crashes, and to one tab
+//! at a time. A tab that is frozen keeps it, or is given it: it must be given up before.
 
 use alloc::borrow::ToOwned as _;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::RefCell;
 
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::AbortController;
 
 /// There are no locks in this browser, or none are given out here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,15 +23,17 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// Waits until no other tab leads under this name, for as long as it takes.
+    /// Waits until no other tab leads under this name, for as long as it takes. Whoever drops this waits no more.
     ///
     /// # Errors
     /// [`LeadershipError`].
     pub async fn wait(name: &str) -> Result<Self, LeadershipError> {
         let locks = locks()?;
         let request: Function = get(&locks, "request")?.dyn_into().map_err(|_| missing())?;
-        let won: Rc<RefCell<Option<Function>>> = Rc::default();
-        let (winner, mut held) = (Rc::clone(&won), None);
+        let waiting = Waiting { won: Rc::default(), stop: AbortController::new().map_err(|error| told(&error))? };
+        let options = Object::new();
+        Reflect::set(&options, &JsValue::from_str("signal"), &waiting.stop.signal()).map_err(|error| told(&error))?;
+        let (winner, mut held) = (Rc::clone(&waiting.won), None);
         let given = Promise::new(&mut |given, refused| {
             let winner = Rc::clone(&winner);
             // The lock is held until the promise that its callback returns is settled.
@@ -39,7 +42,7 @@ impl Leadership {
                 let _ = given.call0(&JsValue::UNDEFINED);
                 holding
             });
-            match request.call2(&locks, &JsValue::from_str(name), &callback) {
+            match request.call3(&locks, &JsValue::from_str(name), &options, &callback) {
                 Ok(ended) => held = ended.dyn_into::<Promise>().ok().map(|ended| (ended, refused)),
                 Err(error) => drop(refused.call1(&JsValue::UNDEFINED, &error)),
             }
@@ -52,8 +55,22 @@ impl Leadership {
             let _ = then.call2(&ended, &ignore, &refuse);
         }
         JsFuture::from(given).await.map_err(|error| told(&error))?;
-        let release = won.borrow_mut().take();
+        let release = waiting.won.take();
         release.map(|release| Self { release }).ok_or_else(missing)
+    }
+}
+
+/// One that waits for the lock. Dropping it takes that back, and the lock itself if it was given meanwhile.
+struct Waiting {
+    won: Rc<RefCell<Option<Function>>>,
+    stop: AbortController,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // A lock that was given is not touched by this.
+        self.stop.abort();
+        drop(self.won.take().map(|release| Leadership { release }));
     }
 }
 

@@ -2,10 +2,15 @@
 //!
 //! Everything here can fail: private windows, refused or full storage, a browser that evicts. A failure is an error for whoever asked; nothing is
 //! kept in memory instead and called stored.
+//!
+//! A state has one writer: who has claimed its key last. Whoever claimed it before writes nothing any more, although it may not know: a tab that was
+//! frozen goes on where it stood. So each transaction that writes looks first whose the key is.
 
 use alloc::borrow::ToOwned as _;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::closure::Closure;
@@ -36,6 +41,10 @@ impl From<JsValue> for StoreError {
 /// A database of light clients' states, by key.
 pub struct Store {
     database: IdbDatabase,
+    /// What says that the claimed key is this store's; nothing, before it has claimed one and once it has given it up.
+    claim: Cell<Option<f64>>,
+    /// What writes now.
+    writing: RefCell<Vec<IdbTransaction>>,
     /// Held as long as the browser may call it.
     _on_version_change: Closure<dyn FnMut()>,
 }
@@ -67,7 +76,33 @@ impl Store {
             Closure::<dyn FnMut()>::new(move || database.close())
         };
         database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
-        Ok(Self { database, _on_version_change: on_version_change })
+        Ok(Self {
+            database,
+            claim: Cell::default(),
+            writing: RefCell::default(),
+            _on_version_change: on_version_change,
+        })
+    }
+
+    /// Makes this store the only one that writes what a key holds, and all below it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim(&self, key: &str) -> Result<(), StoreError> {
+        let (transaction, claim) = (self.writing()?, js_sys::Math::random());
+        transaction.object_store(STATES)?.put_with_key(&claim.into(), &owner_of(key))?;
+        committed(&transaction).await?;
+        self.claim.set(Some(claim));
+        Ok(())
+    }
+
+    /// Writes nothing from now on, and takes back what is being written.
+    pub fn give_up(&self) {
+        self.claim.set(None);
+        for transaction in self.writing.take() {
+            // One that is through already stays.
+            let _ = transaction.abort();
+        }
     }
 
     /// What is kept under a key.
@@ -80,24 +115,17 @@ impl Store {
         Ok(found.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
     }
 
-    /// Keeps bytes under a key. They are on the disk, or as good as, when this is done.
+    /// Keeps bytes under a name below the key that was claimed, or under the key itself. They are on the disk, or as good as, when this is done.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn save(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    /// [`StoreError`]; also if another store has claimed the key since.
+    pub async fn save(&self, key: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let claim = self.claim.get().ok_or_else(taken_over)?;
         let transaction = self.writing()?;
-        transaction.object_store(STATES)?.put_with_key(&Uint8Array::from(bytes), &key.into())?;
-        committed(&transaction).await
-    }
-
-    /// Forgets what is kept under a key.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        let transaction = self.writing()?;
-        transaction.object_store(STATES)?.delete(&key.into())?;
-        committed(&transaction).await
+        self.writing.borrow_mut().push(transaction.clone());
+        let saved = save_in(&transaction, claim, key, name, bytes).await;
+        self.writing.borrow_mut().retain(|other| *other != transaction);
+        saved
     }
 
     fn writing(&self) -> Result<IdbTransaction, StoreError> {
@@ -110,6 +138,32 @@ impl Drop for Store {
         self.database.set_onversionchange(None);
         self.database.close();
     }
+}
+
+/// Writes, if the key is still whose claim this is.
+async fn save_in(
+    transaction: &IdbTransaction,
+    claim: f64,
+    key: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    let states = transaction.object_store(STATES)?;
+    let owner = result_of(&states.get(&owner_of(key))?).await?;
+    if owner.as_f64() != Some(claim) {
+        return Err(taken_over());
+    }
+    states.put_with_key(&Uint8Array::from(bytes), &format!("{key}{name}").into())?;
+    committed(transaction).await
+}
+
+/// Under which key stands who writes.
+fn owner_of(key: &str) -> JsValue {
+    format!("{key}/owner").into()
+}
+
+fn taken_over() -> StoreError {
+    StoreError("another client has taken over what is kept there".to_owned())
 }
 
 /// Makes the store of states. There is none yet: it came with the first version.

@@ -40,8 +40,6 @@ mod place;
 mod proof;
 #[cfg(feature = "pay")]
 mod rules;
-#[cfg(feature = "harness")]
-mod shared;
 #[cfg(not(feature = "std"))]
 mod small;
 #[cfg(feature = "sign")]

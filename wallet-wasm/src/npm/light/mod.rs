@@ -5,8 +5,6 @@
 
 #[cfg(feature = "harness")]
 mod blocks;
-#[cfg(feature = "harness")]
-mod called;
 mod shown;
 mod watching;
 
@@ -28,8 +26,6 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::{AbortSignal, MessagePort};
 
-#[cfg(feature = "harness")]
-pub(super) use self::called::failed;
 use self::shown::{
     shown_balance, shown_coins, shown_entry, shown_node, shown_notice, shown_outcome, shown_status, shown_tip,
 };
@@ -55,12 +51,13 @@ pub struct LightClient {
 #[wasm_bindgen]
 impl LightClient {
     /// Starts a client: a chain, a list of multiaddrs, and the name of the database for its state, if it is to be kept. In a worker, which has no
-    /// connections, `port` leads to a page's `ConnectionServer`.
+    /// connections, `port` leads to a page's `ConnectionServer`. A signal that comes before it has begun leaves nothing behind.
     pub fn start(
         chain: &Chain,
         addresses: &JsValue,
         database: Option<String>,
         port: Option<MessagePort>,
+        signal: Option<AbortSignal>,
     ) -> Result<Promise, Failure> {
         let spec = Arc::new(ChainSpec::clone(chain.spec()));
         let mut read = Vec::new();
@@ -73,16 +70,22 @@ impl LightClient {
             None => Dialer::here(Identity::generate()?),
         };
         dialer.check_any(&read)?;
+        let cancel = Cancel::new(signal);
         Ok(future_to_promise(async move {
-            let store = match &database {
-                None => None,
-                Some(name) => {
-                    let store = Store::open(name).await.map_err(|error| Failure::new("storage", error.to_string()))?;
-                    Some((store, format!("{STATE_KEY}/{}", spec.chain_id())))
-                }
+            let starting = async {
+                let store = match &database {
+                    None => None,
+                    Some(name) => {
+                        let opened = Store::open(name).await;
+                        let store = opened.map_err(|error| Failure::new("storage", error.to_string()))?;
+                        Some((store, format!("{STATE_KEY}/{}", spec.chain_id())))
+                    }
+                };
+                let options = ClientOptions { spec: Arc::clone(&spec), dialer, addresses: read, store };
+                Client::start(options).await.map_err(Failure::from)
             };
-            let client = Client::start(ClientOptions { spec: Arc::clone(&spec), dialer, addresses: read, store }).await;
-            Ok(Self { client: client.map_err(Failure::from)?, spec, watching: Rc::default() }.into())
+            let client = cancel.during(starting).await.map_err(Failure::from)??;
+            Ok(Self { client, spec, watching: Rc::default() }.into())
         }))
     }
 
@@ -208,27 +211,27 @@ impl LightClient {
     pub fn close(&self) -> Promise {
         let this = self.clone();
         future_to_promise(async move {
-            this.stop().await;
+            // Nobody reads events any more to be told of a failure.
+            let _ = this.watching.keep(&this.client, true).await;
+            this.client.close().await;
             Ok(JsValue::UNDEFINED)
         })
+    }
+
+    /// Stops at once, and stores nothing any more.
+    pub fn halt(&self) {
+        self.client.halt();
     }
 }
 
 impl LightClient {
     /// The next event; none once the client is closed.
-    pub(super) async fn next_event(&self) -> Option<JsValue> {
+    async fn next_event(&self) -> Option<JsValue> {
         if let Some(failed) = self.watching.keep(&self.client, false).await {
             return Some(shown_notice(failed).into());
         }
         let notice = self.client.next().await?;
         Some(self.watching.take(&self.client, notice).into())
-    }
-
-    /// Stores the state and stops.
-    pub(super) async fn stop(&self) {
-        // Nobody reads events any more to be told of a failure.
-        let _ = self.watching.keep(&self.client, true).await;
-        self.client.close().await;
     }
 
     fn prefix(&self) -> &AddressPrefix {

@@ -1,5 +1,5 @@
 //! The leading tab: it holds the browser's lock, and the connections, for a worker that runs the client. When it closes, the browser gives the lock to
-//! the next tab.
+//! the next tab. Before it is frozen, it gives the lock up itself.
 
 use js_sys::{Array, Reflect, Uint8Array};
 use leptos::prelude::*;
@@ -7,9 +7,10 @@ use qbtc_core::net::browser::Address;
 use qbtc_wallet_wasm::client::Leadership;
 use qbtc_wallet_wasm::transport::{Server, Sleep};
 use wasm_bindgen::JsValue;
-use web_sys::MessageChannel;
+use web_sys::{MessageChannel, Worker};
 
 use super::Light;
+use super::life::Life;
 use crate::browser::worker;
 use crate::light::{Start, at_origin, write};
 
@@ -46,14 +47,25 @@ pub(crate) fn has_locks() -> bool {
     locks.is_ok_and(|locks| locks.is_object())
 }
 
-/// Waits until this tab leads, then leads for as long as the page lives. Without a lock it leads for itself alone.
+/// Leads when it is this tab's turn, for as long as the page lives, but for when it is frozen. Without a lock it leads for itself alone.
 pub(crate) async fn lead(light: Light, chain: String, channel: String, lead: Lead) {
-    let leadership = Leadership::wait(&channel).await;
+    let life = Life::listen();
+    loop {
+        life.during(wait_and_lead(light, &chain, &channel, &lead)).await;
+        // Now it may be another tab's turn.
+        light.leads.set(false);
+        life.resumed().await;
+    }
+}
+
+/// Waits until this tab leads, then leads. Dropping it ends the client, and gives the lock up.
+async fn wait_and_lead(light: Light, chain: &str, channel: &str, lead: &Lead) {
+    let leadership = Leadership::wait(channel).await;
     light.leads.set(true);
     loop {
         let start = Start {
-            chain: chain.clone(),
-            channel: channel.clone(),
+            chain: chain.to_owned(),
+            channel: channel.to_owned(),
             run: js_sys::Math::random().to_bits(),
             nodes: lead.nodes().await,
         };
@@ -79,14 +91,22 @@ fn may_dial() -> impl Fn(&Address) -> bool {
 async fn work(start: &Start) -> Result<String, JsValue> {
     let ports = MessageChannel::new()?;
     let server = Server::new(ports.port1(), may_dial()).map_err(|error| JsValue::from_str(&error.to_string()))?;
-    let worker = worker::start(PROGRAM).await?;
+    let Running(worker) = &Running(worker::start(PROGRAM).await?);
     let begin = Array::of2(&ports.port2(), &Uint8Array::from(&write(start)[..]));
     let ended = match worker.post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {
         // It says nothing more unless it has to end.
-        Ok(()) => worker::heard(&worker, None).await,
+        Ok(()) => worker::heard(worker, None).await,
         Err(error) => Err(error),
     };
-    worker.terminate();
     drop(server);
     Ok(ended?.as_string().unwrap_or_default())
+}
+
+/// A worker, which ends when this is dropped.
+struct Running(Worker);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.terminate();
+    }
 }

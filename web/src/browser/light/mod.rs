@@ -1,6 +1,7 @@
 //! The light client as a page holds it, whichever tab runs it: what it is doing, what one can ask it, and what it tells.
 
 mod leader;
+mod life;
 pub(crate) mod worker;
 
 pub(crate) use leader::{AGAIN_MS, Lead, has_locks, lead};
