@@ -3,6 +3,7 @@
 //! The same for a node's command line and for a browser. With the account's secret at hand, addresses that are seen push the window
 //! forward; without it, the account watches with the addresses it has.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -100,13 +101,22 @@ impl Account {
         self.ledger.spendable(self.next_height(), spec.consensus().coinbase_maturity)
     }
 
-    /// How many receive addresses in a row were given away, up to the newest, and have not been paid to. Once they are more than the gap
-    /// limit, somebody who looks for the account anew from its words alone stops before the newest ones.
+    /// The least gap limit with which whoever looks for the account anew, from its words alone, comes to all receive addresses that are paid or were
+    /// given away. Beyond [`AddressBook::GAP_LIMIT`], the usual one does not.
     #[must_use]
-    pub fn unpaid_receive_addresses(&self) -> u32 {
-        let received = self.ledger.history().flat_map(|entry| &entry.received);
-        let paid = received.filter(|coin| coin.path.branch == Branch::Receive).map(|coin| coin.path.index.to_u32() + 1);
-        self.book.used_below(Branch::Receive).saturating_sub(paid.max().unwrap_or(0))
+    pub fn gap_needed(&self) -> u32 {
+        let mined = self.ledger.history().filter(|entry| entry.block.is_some());
+        let paid = mined.flat_map(|entry| &entry.received).map(|coin| coin.path);
+        let paid: BTreeSet<u32> =
+            paid.filter(|path| path.branch == Branch::Receive).map(|path| path.index.to_u32()).collect();
+        // The newest one counts like a paid one: it may be paid yet.
+        let newest = self.book.used_below(Branch::Receive).checked_sub(1);
+        let (mut looks_from, mut needed) = (0, 0);
+        for index in paid.into_iter().chain(newest) {
+            needed = needed.max((index + 1).saturating_sub(looks_from));
+            looks_from = index + 1;
+        }
+        needed
     }
 
     /// Takes in a block: marks the addresses that it pays to as used, extends the window if the secret is given, and takes in its
@@ -154,7 +164,7 @@ impl Account {
     }
 
     /// Forgets a transaction that the account has made and nobody wants. The change address at the end of those in use, if it alone was to
-    /// pay it, is free again: nobody has seen it.
+    /// pay it, is free again.
     pub(super) fn drop_own_pending(&mut self, txid: &Txid) {
         let entry = self.ledger.entry(txid).filter(|entry| entry.block.is_none());
         let change: Vec<_> = entry.iter().flat_map(|entry| &entry.received).map(|coin| coin.address).collect();
@@ -273,15 +283,27 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_nobody_pays_to_are_counted() {
-        let mut account = account(4);
-        assert_eq!(account.unpaid_receive_addresses(), 0);
-        account.book_mut().mark_used(&address(2));
-        assert_eq!(account.unpaid_receive_addresses(), 3);
-        let outputs = paying(&[address(1)]);
-        let effects = TxEffects::of_coinbase(Txid::from_bytes([1; 32]), &outputs);
-        account.apply(block(1), &[effects], Some(&secret())).unwrap();
-        assert_eq!(account.unpaid_receive_addresses(), 1);
+    fn the_gap_is_as_wide_as_what_was_given_away_needs() {
+        let mut account = account(10);
+        assert_eq!(account.gap_needed(), 0);
+        account.book_mut().mark_used(&address(6));
+        assert_eq!(account.gap_needed(), 7);
+        for (height, paid, needed) in [(1, 1, 5), (2, 6, 5), (3, 4, 3)] {
+            let outputs = paying(&[address(paid)]);
+            let effects = TxEffects::of_coinbase(Txid::from_bytes([paid.to_le_bytes()[0]; 32]), &outputs);
+            account.apply(block(height), &[effects], Some(&secret())).unwrap();
+            assert_eq!(account.gap_needed(), needed, "{paid} is paid");
+        }
+        // As it was said: with one less, the third is not found.
+        for (gap_limit, found) in [(2, 1), (3, 3)] {
+            let mut anew = self::account(gap_limit);
+            for (height, paid) in [(1, 1), (2, 4), (3, 6)] {
+                let outputs = paying(&[address(paid)]);
+                let effects = TxEffects::of_coinbase(Txid::from_bytes([paid.to_le_bytes()[0]; 32]), &outputs);
+                anew.apply(block(height), &[effects], Some(&secret())).unwrap();
+            }
+            assert_eq!(anew.ledger().coins().count(), found, "{gap_limit}");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Outbox {
         account.add_pending(&TxEffects::of_transaction(&payment.body), secret)?;
         if self.get(&payment.txid()).is_none() {
             let gone: BTreeSet<Txid> = self.replaced_by(payment).map(Transaction::txid).collect();
-            self.payments.retain(|own| !gone.contains(&own.txid()));
+            self.drop_all(&gone);
             self.payments.push(payment.clone());
             // Beyond what the ledger holds it could not be read back.
             let surplus = self.payments.len().saturating_sub(Ledger::PENDING_MAX);
@@ -77,10 +77,18 @@ impl Outbox {
 
     /// The payments that adding another one would drop, parents first: those that spend the same coins, and what depends on them.
     pub fn replaced_by(&self, payment: &Transaction) -> impl Iterator<Item = &Transaction> {
-        let (txid, mut gone) = (payment.txid(), BTreeSet::new());
+        let txid = payment.txid();
+        let conflicts = move |own: &Transaction| {
+            own.txid() != txid && own.body.inputs.iter().any(|input| payment.body.inputs.contains(input))
+        };
+        self.gone_with(conflicts)
+    }
+
+    /// These payments, and what depends on them.
+    fn gone_with(&self, mut is_first: impl FnMut(&Transaction) -> bool) -> impl Iterator<Item = &Transaction> {
+        let mut gone = BTreeSet::new();
         self.payments.iter().filter(move |own| {
-            let conflicts = |input: &OutPoint| payment.body.inputs.contains(input) || gone.contains(&input.txid);
-            let is_gone = own.txid() != txid && own.body.inputs.iter().any(conflicts);
+            let is_gone = is_first(own) || own.body.inputs.iter().any(|input| gone.contains(&input.txid));
             if is_gone {
                 gone.insert(own.txid());
             }
@@ -88,15 +96,31 @@ impl Outbox {
         })
     }
 
+    fn drop_all(&mut self, txids: &BTreeSet<Txid>) {
+        self.payments.retain(|own| !txids.contains(&own.txid()));
+    }
+
     /// Notes a payment again that another one had replaced, if all of its coins are there and free. Returns whether they are.
     pub fn add_again(&mut self, account: &mut Account, payment: &Transaction, secret: Option<&AccountKey>) -> bool {
         is_payable(account, &payment.body) && self.add(account, payment, secret).is_ok()
     }
 
-    /// Forgets a payment that nobody wants.
+    /// Forgets a payment that nobody wants, and what depends on it.
     pub fn forget(&mut self, account: &mut Account, txid: &Txid) {
         account.drop_own_pending(txid);
-        self.payments.retain(|payment| payment.txid() != *txid);
+        let gone = self.gone_with(|own| own.txid() == *txid).map(Transaction::txid).collect();
+        self.drop_all(&gone);
+    }
+
+    /// Whether a pending transaction is of no concern to these payments: none is it, spends the same coins, or depends on it. Only such a one may be
+    /// taken in or dropped because a node says so.
+    #[must_use]
+    pub fn is_apart(&self, account: &Account, transaction: &Txid, inputs: &[OutPoint]) -> bool {
+        let is_spent = |own: &Transaction| own.body.inputs.iter().any(|input| inputs.contains(input));
+        let is_known = |entry: &TxEntry| self.get(&entry.txid).is_some();
+        self.get(transaction).is_none()
+            && !self.payments.iter().any(is_spent)
+            && !account.ledger().dependents(transaction).into_iter().any(is_known)
     }
 
     /// Forgets what is mined or can no longer be, and has wait again what the account has lost from sight and can still pay: after a block,
@@ -105,7 +129,9 @@ impl Outbox {
         self.payments.retain(|payment| match account.ledger().entry(&payment.txid()) {
             Some(entry) => entry.block.is_none(),
             None if is_payable(account, &payment.body) => {
-                account.add_pending(&TxEffects::of_transaction(&payment.body), secret).is_ok()
+                // Where too many others wait, there may be room later.
+                let _ = account.add_pending(&TxEffects::of_transaction(&payment.body), secret);
+                true
             }
             None => !is_complete,
         });

@@ -78,6 +78,8 @@ pub fn follow_pending(
                 Err(ClientError::Rpc { message, .. }) => report.refused.push((*txid, message)),
                 Err(error) => return Err(error.into()),
             },
+            // What was paid with its money waits for both.
+            None if !state.outbox().is_apart(state.account(), txid, &[]) => {}
             None => {
                 state.account.drop_pending(txid);
                 report.gone.push(*txid);

@@ -88,7 +88,13 @@ impl Follower<'_> {
     /// # Errors
     /// [`FollowError`]; what was found until then stays.
     pub(crate) async fn follow(&self, tip: Height, on_batch: impl AsyncFn(Height)) -> Result<(), FollowError> {
-        self.account.with(|state| state.extend(self.key).map_err(ChainError::from))??;
+        self.account.with(|state| {
+            // A few blocks more are no new look.
+            if state.mark().is_none() || state.is_looked_for() {
+                state.looks_up_to(tip);
+            }
+            state.extend(self.key).map_err(ChainError::from)
+        })??;
         let mut turns = 0;
         loop {
             let mark = match self.account.with(|state| state.mark())? {

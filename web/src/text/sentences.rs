@@ -208,9 +208,9 @@ pub fn account(name: &str, index: usize) -> String {
 
 /// What becomes of addresses beyond the gap limit.
 #[must_use]
-pub fn many_unpaid(unpaid: u32, looks: u32) -> String {
+pub fn many_unpaid(needed: u32, looks: u32) -> String {
     format!(
-        "{unpaid} addresses in a row are unpaid. Whoever restores the wallet from its words looks only {looks} beyond the last paid one: what is paid to the newest is found again once the earlier ones are paid, or with qbtc wallet restore --gap."
+        "Many addresses in a row are unpaid. Whoever restores the wallet from its words looks {looks} beyond each paid one, and does not find what is paid to the newest: qbtc wallet restore --gap {needed} does."
     )
 }
 

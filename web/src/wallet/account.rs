@@ -14,7 +14,7 @@ use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::AddressBook;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType, PathError};
 use qbtc_core::wallet::layout::AddressLayout;
-use qbtc_core::wallet::ledger::{BlockMark, Ledger, TxEffects};
+use qbtc_core::wallet::ledger::{BlockMark, Ledger, TxEffects, TxEntry};
 use qbtc_core::wallet::mnemonic::WalletSeed;
 use qbtc_core::wallet::outbox::Outbox;
 use qbtc_core::wallet::waiting::OwnCoins;
@@ -33,8 +33,8 @@ pub struct AccountState {
     proven: Option<BlockMark>,
     /// Its own payments that are in no block yet.
     outbox: Outbox,
-    /// Below this height the account is looked for anew: coins that its payments spend may still be missing.
-    anew_below: Height,
+    /// Below this height the account is being looked for: coins that it has may still be missing.
+    complete_from: Height,
 }
 
 impl AccountState {
@@ -57,7 +57,7 @@ impl AccountState {
             marks: Vec::new(),
             proven: None,
             outbox: Outbox::default(),
-            anew_below: Height::GENESIS,
+            complete_from: Height::GENESIS,
         }
     }
 
@@ -167,7 +167,7 @@ impl AccountState {
     ) -> Result<usize, AccountError> {
         let applied = self.account.apply(mark, effects, key)?;
         self.pass(mark);
-        let is_complete = !self.is_looked_for_anew();
+        let is_complete = !self.is_looked_for();
         self.outbox.settle(&mut self.account, is_complete, key);
         Ok(applied.addresses_added)
     }
@@ -187,11 +187,16 @@ impl AccountState {
         Ok(added)
     }
 
-    /// Whether the account is looked for anew and is not yet where it stood before: coins that it still has may be missing, and ones that it
-    /// has spent may be there.
+    /// The account is looked for up to this height, that of the chain's tip, from where it stands now.
+    pub fn looks_up_to(&mut self, tip: Height) {
+        self.complete_from = tip;
+    }
+
+    /// Whether the account is being looked for and is not yet where that began: coins that it still has may be missing, and ones that it has spent
+    /// may be there.
     #[must_use]
-    pub fn is_looked_for_anew(&self) -> bool {
-        self.height() < self.anew_below
+    pub fn is_looked_for(&self) -> bool {
+        self.height() < self.complete_from
     }
 
     fn pass(&mut self, mark: BlockMark) {
@@ -211,7 +216,7 @@ impl AccountState {
             None => {
                 self.account = Account::new(self.book().clone(), Ledger::default());
                 self.marks.clear();
-                self.anew_below = self.anew_below.max(reached);
+                self.complete_from = self.complete_from.max(reached);
             }
         }
         let is_left = |proven: &BlockMark| undone.is_some_and(|to| proven.height <= to.height);
@@ -276,24 +281,30 @@ impl AccountState {
         spec: &ChainSpec,
         key: Option<&AccountKey>,
     ) -> Result<bool, AccountError> {
-        let coins = OwnCoins::of(&self.account);
-        if !coins.are_left_or_rightly_spent(transaction, self.account.next_height(), spec) {
+        // Whose coins they are is not known before all are found, and what the account has paid itself is not overruled by what a node says.
+        let is_apart = || self.outbox.is_apart(&self.account, &transaction.txid(), &transaction.body.inputs);
+        let is_right = || {
+            let coins = OwnCoins::of(&self.account);
+            coins.are_left_or_rightly_spent(transaction, self.account.next_height(), spec)
+        };
+        if self.is_looked_for() || !is_apart() || !is_right() {
             return Ok(false);
         }
         let applied = self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key)?;
         Ok(!applied.touched.is_empty())
     }
 
-    /// Those of others that wait at a node, as far as it was seen.
+    /// Transactions of others that are in no block, on which no payment of its own rests.
     #[must_use]
     pub fn waiting_of_others(&self) -> Vec<Txid> {
-        let waiting = self.ledger().pending().map(|entry| entry.txid);
-        waiting.filter(|txid| self.outbox.get(txid).is_none()).collect()
+        let of_others =
+            |entry: &&TxEntry| !entry.is_own_payment() && self.outbox.is_apart(&self.account, &entry.txid, &[]);
+        self.ledger().pending().filter(of_others).map(|entry| entry.txid).collect()
     }
 
-    /// Forgets a transaction of others that waits no more at the node where it was seen.
+    /// Forgets one of [`Self::waiting_of_others`]: a node has it no more.
     pub fn gone(&mut self, txid: &Txid) {
-        if self.outbox.get(txid).is_none() {
+        if self.waiting_of_others().contains(txid) {
             self.account.drop_pending(txid);
         }
     }

@@ -29,9 +29,9 @@ pub enum DraftError {
     /// What core says.
     #[error(transparent)]
     Pay(#[from] PayError),
-    /// The chain is looked through again.
+    /// The chain is being looked through.
     #[error("the chain is still being looked through for this account: what was found so far may be spent already")]
-    LookedForAnew,
+    LookedFor,
     /// Not a payment of this account that still waits.
     #[error("this payment is in a block, or not one that was made here: it cannot be replaced")]
     NotReplaceable,
@@ -70,5 +70,5 @@ pub fn draft_replacement(
 }
 
 fn check(state: &AccountState) -> Result<(), DraftError> {
-    if state.is_looked_for_anew() { Err(DraftError::LookedForAnew) } else { Ok(()) }
+    if state.is_looked_for() { Err(DraftError::LookedFor) } else { Ok(()) }
 }

@@ -48,7 +48,8 @@ impl Effect {
     #[must_use]
     pub fn of(unsigned: &UnsignedTx, account: &Account, replaces: Option<&Txid>) -> Self {
         let (body, book) = (unsigned.body(), account.book());
-        let gone = replaces.map(|txid| account.ledger().dependents(txid)).unwrap_or_default();
+        let mut gone = replaces.map(|txid| account.ledger().dependents(txid)).unwrap_or_default();
+        gone.retain(|entry| entry.is_own_payment());
         let dropped = Amount::checked_sum(gone.iter().map(|entry| entry.paid_to_others)).unwrap_or(Amount::MAX);
         let is_own = |output: &TxOut| output.lock.address().is_some_and(|address| book.path_of(&address).is_some());
         let mut change = unsigned.change();

@@ -72,6 +72,7 @@ pub fn begin(accounts: &mut [AccountState], keys: &[AccountKey], tip: BlockMark)
             state.start_proven_above(tip);
         }
         state.go_back(state.proven());
+        state.looks_up_to(tip.height);
     }
     let last = accounts.iter().map(AccountState::proven).min_by_key(|mark| mark.map(|mark| mark.height)).flatten();
     for state in accounts.iter_mut().filter(|state| state.proven() != last) {

@@ -140,7 +140,7 @@ mod tests {
         let open = |passphrase: &str| ask(&Ask::Open { keystore: keystore.clone(), passphrase: passphrase.to_owned() });
         match &open(&passphrase) {
             Told::Opened { words: found, birthday, account } => {
-                assert_eq!((found, *birthday, *account), (&words, 41, 0))
+                assert_eq!((found, *birthday, *account), (&words, 41, 0));
             }
             _ => panic!("it opens"),
         }

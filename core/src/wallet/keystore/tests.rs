@@ -7,6 +7,7 @@ use super::*;
 use crate::crypto::Scheme;
 use crate::testing::test;
 use crate::units::Height;
+use crate::wallet::derivation::ChildIndex;
 use crate::wallet::layout::AddressLayout;
 use crate::wallet::mnemonic::Mnemonic;
 

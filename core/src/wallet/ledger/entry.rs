@@ -110,10 +110,16 @@ impl TxEntry {
         sum(self.received.iter().map(|coin| coin.amount))
     }
 
-    /// The fee, where the account paid it all: where every coin spent was its own.
+    /// Whether the account alone has paid it: it spends coins, and all of them were its own.
+    #[must_use]
+    pub fn is_own_payment(&self) -> bool {
+        !self.spent.is_empty() && self.spent_of_others.is_empty()
+    }
+
+    /// The fee, where the account paid it all.
     #[must_use]
     pub fn fee(&self) -> Option<Amount> {
-        if self.is_coinbase || !self.spent_of_others.is_empty() {
+        if !self.is_own_payment() {
             return None;
         }
         self.spent_amount().checked_sub(self.received_amount())?.checked_sub(self.paid_to_others)

@@ -150,12 +150,12 @@ impl Ledger {
         made.filter(|coin| !taken.contains(&coin.outpoint)).copied().collect()
     }
 
-    /// Whether a coin is there, mined or pending, and no pending transaction spends it.
+    /// Whether a coin is there, mined or pending, and no pending transaction is known to spend it.
     #[must_use]
     pub fn is_free(&self, outpoint: &OutPoint) -> bool {
         let is_made = |entry: &TxEntry| entry.received.iter().any(|coin| coin.outpoint == *outpoint);
         let is_there = self.coins.contains_key(outpoint) || self.pending.iter().any(is_made);
-        is_there && !self.pending.iter().any(|entry| entry.inputs().any(|input| input == *outpoint))
+        is_there && !self.pending.iter().flat_map(|entry| &entry.spent).any(|coin| coin.outpoint == *outpoint)
     }
 
     /// How much money there is, for a transaction in a block of this height.

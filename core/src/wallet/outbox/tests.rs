@@ -123,6 +123,15 @@ fn a_refused_payment_leaves_nothing() {
         owner.outbox.forget(&mut owner.account, &payment.txid());
         assert_eq!((owner.next_change(), owner.account.balance(&ChainSpec::dev())), (change, balance));
     }
+    // What was paid with its change goes with it.
+    let balance_before = owner.account.balance(&ChainSpec::dev());
+    let payments = [owner.pay(100_000_000), owner.pay(50_000_000)];
+    assert!(!owner.outbox.is_apart(&owner.account, &payments[0].txid(), &[]));
+    assert!(!owner.outbox.is_apart(&owner.account, &Txid::ZERO, &payments[1].body.inputs));
+    assert!(owner.outbox.is_apart(&owner.account, &Txid::ZERO, &[]));
+    owner.outbox.forget(&mut owner.account, &payments[0].txid());
+    assert!(owner.waiting().is_empty());
+    assert_eq!(owner.account.balance(&ChainSpec::dev()), balance_before);
     // An address beyond which others are in use stays used, and so does one that is paid otherwise.
     let first = owner.pay(100_000_000);
     let after_first = owner.next_change();

@@ -48,7 +48,8 @@ pub struct Order {
 pub struct Replacement<'a> {
     /// The payment, signed.
     pub transaction: &'a Transaction,
-    /// What transactions that depend on it pay, those beside the account's own: they are pushed out with it, and paid for. Zero for none.
+    /// What all transactions pay that depend on it, as a node has it: they are pushed out with it, and paid for. Zero where none is asked; what the
+    /// account's own pay is known.
     pub dependent_fees: Amount,
     /// At least this rate.
     pub fee_rate: FeeRate,
@@ -109,7 +110,7 @@ fn replace(
 ) -> Result<UnsignedTx, PayError> {
     let txid = wanted.transaction.txid();
     let entry = pending_entry(account, &txid)?;
-    // What the account knows to depend on it, and what somebody else says: some of it may be the same.
+    // What a node says has these among it.
     let own = account.ledger().dependents(&txid).into_iter().filter_map(TxEntry::fee);
     let dependent_fees = Amount::checked_sum(own).unwrap_or(Amount::MAX).max(wanted.dependent_fees);
     let original = Original { transaction: wanted.transaction, spent: &entry.spent, dependent_fees };
@@ -159,7 +160,7 @@ fn coins_for(account: &Account, spec: &ChainSpec, only: &[OutPoint]) -> Result<C
 /// Whether a pending coin is change of a payment that the account alone has made: nobody else can take it back.
 fn is_own_change(account: &Account, coin: &OwnedCoin) -> bool {
     let entry = account.ledger().entry(&coin.outpoint.txid);
-    coin.path.branch == Branch::Change && entry.is_some_and(|entry| entry.spent_of_others.is_empty())
+    coin.path.branch == Branch::Change && entry.is_some_and(TxEntry::is_own_payment)
 }
 
 /// What a payment is made from.

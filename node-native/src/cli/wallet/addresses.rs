@@ -65,12 +65,12 @@ impl AddressCommand {
 
 /// Says when more addresses in a row are unpaid than a wallet looks through that is brought back from its words.
 fn warn_of_gap(account: &Account) {
-    let (unpaid, looks) = (account.unpaid_receive_addresses(), AddressBook::GAP_LIMIT);
-    if unpaid > looks {
+    let (needed, usual) = (account.gap_needed(), AddressBook::GAP_LIMIT);
+    if needed > usual {
         note(&format!(
-            "note: {unpaid} addresses in a row are unpaid. From its words alone a wallet is looked for {looks} beyond the last paid one: \
-             should you bring it back, say `qbtc wallet restore --gap {}` or more",
-            unpaid.saturating_add(looks)
+            "note: many addresses in a row are unpaid. Whoever brings the wallet back from its words looks {usual} beyond each paid one, \
+             and does not find what is paid to the newest: say `qbtc wallet restore --gap {}`",
+            needed.min(AddressBook::GAP_LIMIT_MAX)
         ));
     }
 }

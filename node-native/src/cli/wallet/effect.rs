@@ -88,7 +88,8 @@ impl Effect {
         let effect = Self::of(unsigned.partial(), unsigned.change(), view);
         let account = view.wallet.map(|wallet| wallet.state().account());
         let gone = account.zip(replaces).map(|(account, txid)| account.ledger().dependents(&txid)).unwrap_or_default();
-        let drops = gone.iter().map(|entry| Dropped { txid: entry.txid, pays: entry.paid_to_others }).collect();
+        let own = gone.iter().filter(|entry| entry.is_own_payment());
+        let drops = own.map(|entry| Dropped { txid: entry.txid, pays: entry.paid_to_others }).collect();
         Self { replaces, drops, ..effect }.with_size(unsigned.size_bytes())
     }
 

@@ -102,7 +102,7 @@ impl fmt::Display for Words {
 }
 
 const BACKUP_EXAMPLES: &str = "\
-The file is encrypted under the wallet's passphrase, and holds the words, what the addresses are made of, the birthday and the labels:
+The file is encrypted under the wallet's passphrase, and holds the words, the account, what the addresses are made of, the birthday and the labels:
 all that the chain cannot give again. Without the passphrase it is worth nothing, so it does not take the place of the words on paper.
 
 Examples:

@@ -12,7 +12,8 @@ use wasm_split_helpers::wasm_split;
 use web_sys::HtmlInputElement;
 use zeroize::Zeroizing;
 
-use super::state::{Made, Opened, WalletState, opened};
+use super::keystore::{Made, Opened, opened};
+use super::state::WalletState;
 use crate::browser::{entropy, files};
 use crate::text;
 use crate::ui::chunk::Missing;
@@ -102,7 +103,9 @@ impl New {
                 let Opened { words, birthday, account } = opened(&file, &self.passphrase).await?;
                 let accounts = usize::try_from(account).ok().and_then(|account| account.checked_add(1));
                 let accounts = accounts.filter(|accounts| *accounts <= Notes::ACCOUNTS_MAX);
-                (words, birthday, accounts.ok_or_else(|| text::account_too_high(account, Notes::ACCOUNTS_MAX))?)
+                let accounts = accounts.ok_or_else(|| text::account_too_high(account, Notes::ACCOUNTS_MAX))?;
+                // The file tells it of its own account: those before it may be older.
+                (words, if account == 0 { birthday } else { Height::GENESIS }, accounts)
             }
         };
         Ok(Made { words, birthday, accounts, is_backed_up })

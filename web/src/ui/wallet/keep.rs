@@ -11,7 +11,6 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use qbtc_core::chain::BlockMark;
-use qbtc_core::hash::Txid;
 use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
@@ -37,8 +36,6 @@ use crate::wallet::scan::{self, Restarts, Search};
 const ALONE_S: u64 = 10;
 /// What is found in so much time is written down together.
 const KEEP_PAUSE: Duration = Duration::from_millis(400);
-/// At so many transactions of others that wait is looked again with each block.
-const LOOKS_MAX: usize = 50;
 
 /// What the light client was asked to look for.
 #[derive(Clone, Debug, Default)]
@@ -174,7 +171,7 @@ impl WalletState {
         self.done.set_value(Done::default());
     }
 
-    fn is_keeping(self) -> bool {
+    pub(super) fn is_keeping(self) -> bool {
         self.keeps.get_untracked() && self.stage.with_untracked(|stage| *stage == Stage::Open)
     }
 
@@ -286,7 +283,7 @@ impl WalletState {
     }
 
     /// Has the client look for addresses that were made beside a scan.
-    fn watch_new(self) {
+    pub(super) fn watch_new(self) {
         let all: BTreeSet<Address> = self
             .accounts
             .with_untracked(|accounts| accounts.iter().flat_map(|state| state.book().addresses()).collect());
@@ -300,7 +297,7 @@ impl WalletState {
         self.shared.light.say(&Ask::Watch { addresses: new, from });
     }
 
-    fn keys(self, spec: &ChainSpec) -> Option<Vec<AccountKey>> {
+    pub(super) fn keys(self, spec: &ChainSpec) -> Option<Vec<AccountKey>> {
         (0..self.accounts.with_untracked(Vec::len)).map(|index| self.key(index, spec)).collect()
     }
 
@@ -366,49 +363,6 @@ impl WalletState {
         Ok(handed)
     }
 
-    /// Notes a transaction that waits, if it touches an account. That it waits is a node's word.
-    pub(crate) async fn look_at(self, txid: &str, spec: &ChainSpec) {
-        let Ok(id) = txid.parse::<Txid>() else { return };
-        let is_known = |state: &AccountState| state.ledger().entry(&id).is_some();
-        if !self.is_keeping() || self.accounts.with_untracked(|accounts| accounts.iter().any(is_known)) {
-            return;
-        }
-        // Whether it is there a moment later does not matter: its block will bring it.
-        let Ok(Some(transaction)) = source::waiting(txid).await else { return };
-        let Some(keys) = self.keys(spec) else { return };
-        let seen = |accounts: &mut Vec<AccountState>| {
-            // Each account is to see it: one may pay the other.
-            accounts.iter_mut().zip(&keys).fold(false, |is_seen, (state, key)| {
-                state.seen(&transaction, spec, Some(key)).unwrap_or(false) || is_seen
-            })
-        };
-        if self.accounts.try_update_untracked(seen) == Some(true) {
-            self.accounts.notify();
-            self.watch_new();
-            self.keep_soon();
-        }
-    }
-
-    /// Forgets what waits no more at the node that has said that it waits: it was replaced, or dropped for others that pay more.
-    fn look_at_waiting(self) {
-        let waiting = |state: &AccountState| state.waiting_of_others();
-        let mut waiting: Vec<Txid> =
-            self.accounts.with_untracked(|accounts| accounts.iter().flat_map(waiting).collect());
-        waiting.truncate(LOOKS_MAX);
-        spawn_local(async move {
-            for txid in waiting {
-                match source::waiting(&txid.to_string()).await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => {
-                        self.accounts.update(|accounts| accounts.iter_mut().for_each(|state| state.gone(&txid)));
-                        self.keep_soon();
-                    }
-                    Err(_) => return,
-                }
-            }
-        });
-    }
-
     /// Keeps up with the chain on the word of the node that serves the page, in the background. Asked while it does, it goes on for another round.
     fn follow(self) {
         self.wants_follow.set_value(true);
@@ -465,7 +419,7 @@ impl WalletState {
     }
 
     /// Writes everything down in a moment, together with what happens until then.
-    fn keep_soon(self) {
+    pub(super) fn keep_soon(self) {
         if !self.is_dirty.get_value() {
             self.is_dirty.set_value(true);
             let keep = move || {

@@ -67,8 +67,8 @@ fn Shown(address: String) -> impl IntoView {
         });
     };
     let gap = move || {
-        let unpaid = wallet.with_current(|state| state.account().unpaid_receive_addresses());
-        unpaid.filter(|unpaid| *unpaid > AddressBook::GAP_LIMIT)
+        let needed = wallet.with_current(|state| state.account().gap_needed());
+        needed.filter(|needed| *needed > AddressBook::GAP_LIMIT)
     };
     let groups = format::grouped(&address).into_iter().map(|group| view! { <span>{group}</span> }).collect_view();
     view! {
@@ -80,7 +80,7 @@ fn Shown(address: String) -> impl IntoView {
                 <button class="button" type="button" on:click=next>{text::NEXT_ADDRESS}</button>
             </div>
             <p class="soft small">{text::RECEIVE_MEANS}</p>
-            {move || gap().map(|unpaid| view! { <Notice kind="warn"><p>{text::many_unpaid(unpaid, AddressBook::GAP_LIMIT)}</p></Notice> })}
+            {move || gap().map(|needed| view! { <Notice kind="warn"><p>{text::many_unpaid(needed, AddressBook::GAP_LIMIT)}</p></Notice> })}
             {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
         </section>
     }

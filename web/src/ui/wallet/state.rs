@@ -18,9 +18,10 @@ use qbtc_wallet_wasm::client::Leadership;
 use zeroize::Zeroizing;
 
 use super::keep::Scan;
+use super::keystore::{Made, Opened, opened, sealed};
 use crate::browser::channel::Channel;
 use crate::browser::storage::{KEYSTORE, Storage, StorageError};
-use crate::browser::{clock, entropy, nfkd, worker};
+use crate::browser::{clock, worker};
 use crate::extension::Session;
 use crate::text;
 use crate::ui::context::{Rules, Shared};
@@ -28,7 +29,6 @@ use crate::wallet::account::{AccountState, account_key};
 use crate::wallet::change::{Done, Said, Unsaid};
 use crate::wallet::notes::Notes;
 use crate::wallet::opening::{Opening, OpeningFault, check_opening};
-use crate::wallet::vault::{Ask, Told};
 
 /// Where the notes are kept.
 const NOTES: &str = "notes";
@@ -198,17 +198,7 @@ impl WalletState {
     /// A sentence; then none was made.
     pub(super) async fn create(self, spec: &ChainSpec, made: Made, passphrase: &str) -> Result<(), String> {
         let Made { words, birthday, accounts, is_backed_up } = made;
-        let ask = Ask::Seal {
-            words: words.to_vec(),
-            birthday: birthday.0,
-            passphrase: nfkd(passphrase),
-            entropy: entropy()?,
-        };
-        let keystore = match &worker::ask(&ask).await {
-            Told::Sealed(keystore) => keystore.clone(),
-            Told::Failed(error) => return Err(error.clone()),
-            Told::Opened { .. } | Told::OtherLayout | Told::WrongPassphrase => return Err(text::FAULT.to_owned()),
-        };
+        let keystore = sealed(&words, birthday, passphrase).await?;
         // Further ones have no name yet.
         let name = |index| if index == 0 { text::FIRST_ACCOUNT.to_owned() } else { String::new() };
         let notes = Notes::new((0..accounts).map(name).collect(), is_backed_up);
@@ -483,37 +473,4 @@ fn key_of(seed: &WalletSeed, index: usize, spec: &ChainSpec) -> Result<AccountKe
 
 fn fresh(key: &AccountKey, birthday: Height, spec: &ChainSpec) -> AccountState {
     AccountState::new(spec, AddressLayout::default(), birthday, key)
-}
-
-/// A wallet that is to be made.
-pub(super) struct Made {
-    /// The entropy of its words.
-    pub(super) words: Zeroizing<Vec<u8>>,
-    /// No coin of it is older.
-    pub(super) birthday: Height,
-    /// How many accounts it has, at least one.
-    pub(super) accounts: usize,
-    /// Whether its words are written down, or a file holds them.
-    pub(super) is_backed_up: bool,
-}
-
-/// What is in a keystore.
-pub(super) struct Opened {
-    pub(super) words: Zeroizing<Vec<u8>>,
-    pub(super) birthday: Height,
-    /// Which account of the words it is.
-    pub(super) account: u32,
-}
-
-/// What is in a keystore, for whoever knows its passphrase.
-pub(super) async fn opened(keystore: &[u8], passphrase: &str) -> Result<Opened, String> {
-    match &worker::ask(&Ask::Open { keystore: keystore.to_vec(), passphrase: nfkd(passphrase) }).await {
-        Told::Opened { words, birthday, account } => {
-            Ok(Opened { words: Zeroizing::new(words.clone()), birthday: Height(*birthday), account: *account })
-        }
-        Told::OtherLayout => Err(text::OTHER_LAYOUT.to_owned()),
-        Told::WrongPassphrase => Err(text::WRONG_PASSPHRASE.to_owned()),
-        Told::Failed(error) => Err(error.clone()),
-        Told::Sealed(_) => Err(text::FAULT.to_owned()),
-    }
 }

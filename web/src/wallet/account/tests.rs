@@ -2,7 +2,7 @@
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::Lock;
-use qbtc_core::tx::TxOut;
+use qbtc_core::tx::{OutPoint, TxOut};
 use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
 use qbtc_core::wallet::pay::Order;
@@ -191,7 +191,7 @@ fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
     state.go_back(None);
     state.take_proven(mark(0), &[], Some(&key())).unwrap();
     assert_eq!(state.outbox().payments().len(), 2, "their coin has not come yet");
-    assert_eq!(draft_payment(&state, &spec, &order(1)), Err(DraftError::LookedForAnew));
+    assert_eq!(draft_payment(&state, &spec, &order(1)), Err(DraftError::LookedFor));
     let coin = funded();
     let coin = coin.ledger().coins().next().unwrap();
     let lock = Lock::Address(coin.address);
@@ -202,7 +202,7 @@ fn a_payment_that_waits_outlasts_looking_for_the_account_anew() {
         state.take_proven(mark(height), &[], Some(&key())).unwrap();
     }
     assert_eq!((state.outbox().payments().len(), state.account().balance(&spec)), (2, spendable));
-    assert!(!state.is_looked_for_anew());
+    assert!(!state.is_looked_for());
 
     // Where the coin does not come back, neither do the payments.
     state.go_back(None);
@@ -234,14 +234,50 @@ fn what_waits_at_a_node_is_believed_only_if_it_is_signed() {
     forged.body.outputs.pop();
     assert_eq!(state.seen(&forged, &spec, Some(&key())), Ok(false));
     assert_eq!(state.account().balance(&spec), before);
-    // Sent from elsewhere with the same words, and dropped by the node later.
+    // Sent from elsewhere with the same words: it stays until it expires, whatever the node says.
     assert_eq!(state.seen(&signed, &spec, Some(&key())), Ok(true));
-    assert_eq!(state.waiting_of_others(), [signed.txid()]);
     assert_ne!(state.account().balance(&spec), before);
     state.gone(&signed.txid());
+    assert!(state.waiting_of_others().is_empty() && state.ledger().entry(&signed.txid()).is_some());
+}
+
+#[test]
+fn what_others_pay_is_forgotten_when_the_node_has_it_no_more() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let before = state.account().balance(&spec);
+    let mut gift = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
+    gift.body.inputs = vec![OutPoint { txid: Txid::from_bytes([8; 32]), index: 0 }];
+    gift.body.outputs =
+        vec![TxOut { lock: Lock::Address(state.receive_address().unwrap()), ..gift.body.outputs[0].clone() }];
+    assert_eq!(state.seen(&gift, &spec, Some(&key())), Ok(true));
+    assert_eq!(state.waiting_of_others(), [gift.txid()]);
+    state.gone(&gift.txid());
     assert_eq!(state.account().balance(&spec), before);
-    // Its own stay, whatever the node says.
-    state.sent(&signed, Some(&key())).unwrap();
-    state.gone(&signed.txid());
-    assert!(state.waiting_of_others().is_empty() && can_replace(&state, &signed.txid()));
+}
+
+#[test]
+fn what_the_account_has_paid_is_not_overruled_by_a_node() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let original = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
+    state.sent(&original, Some(&key())).unwrap();
+    let fee_rate = FeeRate::from_quanta_per_1000_bytes(20_000);
+    let replacement = Replacement { takes_back: true, fee_rate, dependent_fees: Amount::ZERO };
+    let (_, back) = draft_replacement(&state, &spec, &original.txid(), replacement).unwrap();
+    let back = back.sign(&key(), &[4; 32]).unwrap();
+    state.sent(&back, Some(&key())).unwrap();
+    // The node still announces what was replaced.
+    assert_eq!(state.seen(&original, &spec, Some(&key())), Ok(false));
+    assert!(can_replace(&state, &back.txid()) && state.ledger().entry(&original.txid()).is_none());
+
+    // While the account is looked for, nothing is known to be its own, and nothing is believed.
+    state.looks_up_to(Height(30));
+    state.go_back(None);
+    let mut forged = original.clone();
+    forged.body.outputs[0].lock = Lock::Address(state.receive_address().unwrap());
+    assert_eq!(state.seen(&forged, &spec, Some(&key())), Ok(false));
+    assert_eq!(state.outbox().payments(), [back]);
+    // The tip from where it goes on is what it looks up to, also where an earlier one was higher.
+    state.looks_up_to(Height(2));
+    state.take(mark(2), &[], None).unwrap();
+    assert!(!state.is_looked_for() && state.outbox().payments().is_empty());
 }
