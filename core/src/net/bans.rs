@@ -184,13 +184,18 @@ impl BanList {
         Ok(())
     }
 
-    /// Bans the peer at an address, since it earned it: an hour, and four times as long each further time, up to a week. None for loopback.
+    /// Bans the peer at an address, since it earned it: an hour, and four times as long each further time, up to a week. None for loopback, nor where
+    /// the operator has banned it already.
     pub fn punish(&mut self, ip: IpAddr, why: &str, now: BlockTime) -> Option<(Subnet, &Ban)> {
         if Reach::of(ip) == Reach::Loopback {
             return None;
         }
         let subnet = Subnet::of_peer(ip);
         let known = self.0.get(&subnet);
+        // The operator's own stands: nobody there is talked to, and it keeps out those who are wanted too.
+        if known.is_some_and(|ban| ban.times == 0 && ban.is_on(now)) {
+            return None;
+        }
         let times = known.map_or(0, |ban| ban.times).saturating_add(1);
         let seconds = EARNED_FIRST_S.saturating_mul(EARNED_GROWTH.saturating_pow(times - 1)).min(EARNED_MAX_S);
         let until = now.saturating_add(seconds).max(known.map_or(BlockTime(0), |ban| ban.until));
@@ -337,11 +342,12 @@ mod tests {
         assert_eq!(list.all().count(), 0, "nothing is remembered of what was not earned");
         list.set(net, later, "", NOW).unwrap();
         list.punish(ip("192.0.2.3"), "x", NOW);
-        // The longer of two bans counts, and a ban earned meanwhile shortens none.
+        // The longer of two bans counts, and one that would be earned meanwhile changes nothing of the operator's.
         assert_eq!(list.find(ip("192.0.2.3"), NOW).unwrap().1.times, 1);
         let far = NOW.saturating_add(86_400 * 365);
         list.set(subnet("192.0.2.9"), far, "", NOW).unwrap();
-        assert_eq!(list.punish(ip("192.0.2.9"), "x", NOW).unwrap().1.until, far);
+        assert_eq!(list.punish(ip("192.0.2.9"), "x", NOW), None);
+        assert_eq!(list.find(ip("192.0.2.9"), NOW).map(|(_, ban)| (ban.until, ban.times)), Some((far, 0)));
         list.clear();
         assert!(list.find(ip("192.0.2.3"), NOW).is_none());
     }
@@ -358,6 +364,9 @@ mod tests {
         let mut list = BanList::default();
         let ended = list.punish(at, "junk", NOW).unwrap().1.until;
         list.set(Subnet::of_peer(at), ended.saturating_add(60), "", ended).unwrap();
+        assert!(list.refuses(at, true, ended));
+        // And what is earned in the meantime takes nothing from it.
+        assert_eq!(list.punish(at, "junk", ended), None);
         assert!(list.refuses(at, true, ended));
     }
 

@@ -1,73 +1,66 @@
 //! Addresses at which this node may be reached, as far as strangers' words go. Pure: it is told what is said, and what time it is.
 //!
-//! Invariants: there are at most [`CANDIDATES_MAX`], of which each group has named at most [`OF_GROUP_MAX`]; a new one takes the place of the
-//! oldest that has had its time, rather of one that nobody has confirmed, so that whoever names many keeps nothing out for good.
+//! Invariants: at most [`NAMED_MAX`] are named and not confirmed, of which each group has named at most [`OF_GROUP_MAX`]; a new one takes the
+//! place of the oldest that has had its time, so that whoever names many keeps nothing out for good. At most [`CONFIRMED_MAX`] are confirmed,
+//! and only one that is confirmed too ends the oldest of them.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use libp2p::Multiaddr;
 use qbtc_core::net::addresses::Group;
 
-/// The most of them.
-const CANDIDATES_MAX: usize = 64;
-/// The most that one group has named.
+/// The most that are named and not confirmed.
+const NAMED_MAX: usize = 64;
+/// The most of them that one group has named.
 const OF_GROUP_MAX: usize = 8;
 /// How long each has its place for certain. libp2p's AutoNAT forgets none that it was given: at most 256 a day.
 const TIME_MIN: Duration = Duration::from_secs(6 * 3_600);
+/// The most that are confirmed: a line with a new address each day has so many that may still be its own.
+const CONFIRMED_MAX: usize = 8;
 
 /// All of them, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Candidates(Vec<Candidate>);
+pub(super) struct Candidates {
+    named: Vec<Candidate>,
+    confirmed: VecDeque<Multiaddr>,
+}
 
 #[derive(Debug)]
 struct Candidate {
     address: Multiaddr,
     by: Group,
     since: Instant,
-    is_confirmed: bool,
-}
-
-/// What becomes of an address that was named.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    /// It is a candidate, perhaps in the place of one that was confirmed.
-    Taken { instead_of: Option<Multiaddr> },
-    /// There is no place for it.
-    Refused,
 }
 
 impl Candidates {
-    /// Somebody of this group says that this node is there.
-    pub(super) fn named(&mut self, address: &Multiaddr, by: Group, now: Instant) -> Named {
-        let mut instead_of = None;
-        if self.0.iter().any(|known| known.address == *address) {
-            return Named::Taken { instead_of };
+    /// Somebody of this group says that this node is there. Whether that is looked into.
+    pub(super) fn named(&mut self, address: &Multiaddr, by: Group, now: Instant) -> bool {
+        if self.confirmed.contains(address) || self.named.iter().any(|known| known.address == *address) {
+            return true;
         }
-        let is_group_full = self.0.iter().filter(|known| known.by == by).count() >= OF_GROUP_MAX;
-        if is_group_full || self.0.len() >= CANDIDATES_MAX {
+        let is_group_full = self.named.iter().filter(|known| known.by == by).count() >= OF_GROUP_MAX;
+        if is_group_full || self.named.len() >= NAMED_MAX {
             let may_go =
                 |known: &Candidate| (!is_group_full || known.by == by) && now.duration_since(known.since) >= TIME_MIN;
-            let index = |is_confirmed: bool| {
-                self.0.iter().position(|known| known.is_confirmed == is_confirmed && may_go(known))
-            };
-            let Some(oldest) = index(false).or_else(|| index(true)) else { return Named::Refused };
-            let gone = self.0.remove(oldest);
-            instead_of = gone.is_confirmed.then_some(gone.address);
+            let Some(oldest) = self.named.iter().position(may_go) else { return false };
+            self.named.remove(oldest);
         }
-        self.0.push(Candidate { address: address.clone(), by, since: now, is_confirmed: false });
-        Named::Taken { instead_of }
+        self.named.push(Candidate { address: address.clone(), by, since: now });
+        true
     }
 
-    /// Somebody has reached this node there.
-    pub(super) fn confirmed(&mut self, address: &Multiaddr) {
-        for known in self.0.iter_mut().filter(|known| known.address == *address) {
-            known.is_confirmed = true;
-        }
+    /// Somebody has reached this node there. Returns the address at which it is taken to be no more, since others have been confirmed after it.
+    pub(super) fn confirmed(&mut self, address: &Multiaddr) -> Option<Multiaddr> {
+        // What the operator or the router says is confirmed too, and not held here.
+        let index = self.named.iter().position(|known| known.address == *address)?;
+        self.confirmed.push_back(self.named.remove(index).address);
+        if self.confirmed.len() > CONFIRMED_MAX { self.confirmed.pop_front() } else { None }
     }
 
     #[cfg(test)]
     pub(super) fn count(&self, is_meant: impl Fn(&Multiaddr) -> bool) -> usize {
-        self.0.iter().filter(|known| is_meant(&known.address)).count()
+        self.named.iter().filter(|known| is_meant(&known.address)).count()
     }
 }
 
@@ -83,27 +76,24 @@ mod tests {
         Group::Ip4([8, u8::try_from(number).unwrap()])
     }
 
-    const TAKEN: Named = Named::Taken { instead_of: None };
-
     #[test]
     fn whoever_names_many_keeps_nobody_out_for_good() {
         let (mut candidates, start) = (Candidates::default(), Instant::now());
         // One group can name so many.
         for number in 0..1_000 {
-            let is_taken = candidates.named(&address(number), group(0), start) == TAKEN;
-            assert_eq!(is_taken, number < OF_GROUP_MAX);
+            assert_eq!(candidates.named(&address(number), group(0), start), number < OF_GROUP_MAX);
         }
-        assert_eq!(candidates.named(&address(0), group(9), start), TAKEN, "it is one already");
-        let others = CANDIDATES_MAX / OF_GROUP_MAX;
-        for number in OF_GROUP_MAX..CANDIDATES_MAX {
-            assert_eq!(candidates.named(&address(number), group(number / OF_GROUP_MAX), start), TAKEN);
+        assert!(candidates.named(&address(0), group(9), start), "it is one already");
+        let others = NAMED_MAX / OF_GROUP_MAX;
+        for number in OF_GROUP_MAX..NAMED_MAX {
+            assert!(candidates.named(&address(number), group(number / OF_GROUP_MAX), start));
         }
-        assert_eq!(candidates.named(&address(2_000), group(others), start), Named::Refused, "all have had no time yet");
+        assert!(!candidates.named(&address(2_000), group(others), start), "all have had no time yet");
         let later = start + TIME_MIN;
-        assert_eq!(candidates.named(&address(2_000), group(others), later), TAKEN);
-        assert_eq!(candidates.named(&address(2_001), group(0), later), TAKEN, "in the place of one of its own");
-        assert_eq!(candidates.0.len(), CANDIDATES_MAX);
-        assert!(candidates.0.iter().filter(|known| known.by == group(0)).count() <= OF_GROUP_MAX);
+        assert!(candidates.named(&address(2_000), group(others), later));
+        assert!(candidates.named(&address(2_001), group(0), later), "in the place of one of its own");
+        assert_eq!(candidates.named.len(), NAMED_MAX);
+        assert!(candidates.named.iter().filter(|known| known.by == group(0)).count() <= OF_GROUP_MAX);
     }
 
     #[test]
@@ -112,27 +102,25 @@ mod tests {
         let mut ended = Vec::new();
         for day in 0..400 {
             let now = start + Duration::from_secs(86_400) * u32::try_from(day).unwrap();
-            match candidates.named(&address(day), group(0), now) {
-                Named::Taken { instead_of } => ended.extend(instead_of),
-                Named::Refused => panic!("day {day}"),
-            }
-            candidates.confirmed(&address(day));
+            assert!(candidates.named(&address(day), group(0), now), "day {day}");
+            ended.extend(candidates.confirmed(&address(day)));
         }
         // The oldest are told to nobody any more.
-        assert_eq!(ended, (0..400 - OF_GROUP_MAX).map(address).collect::<Vec<_>>());
+        assert_eq!(ended, (0..400 - CONFIRMED_MAX).map(address).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_was_confirmed_stays_longest() {
+    fn no_name_takes_away_what_was_confirmed() {
         let (mut candidates, start) = (Candidates::default(), Instant::now());
-        for number in 0..OF_GROUP_MAX {
-            candidates.named(&address(number), group(0), start);
+        candidates.named(&address(0), group(0), start);
+        assert_eq!(candidates.confirmed(&address(0)), None);
+        for number in 1..=4 * NAMED_MAX {
+            let now = start + TIME_MIN * u32::try_from(number).unwrap();
+            assert!(candidates.named(&address(number), group(number % 9), now));
         }
-        candidates.confirmed(&address(0));
-        for number in 1..OF_GROUP_MAX {
-            assert_eq!(candidates.named(&address(100 + number), group(0), start + TIME_MIN), TAKEN);
-        }
-        let named = candidates.named(&address(200), group(0), start + TIME_MIN);
-        assert_eq!(named, Named::Taken { instead_of: Some(address(0)) });
+        assert!(candidates.named(&address(0), group(1), start), "it is one still");
+        assert_eq!((candidates.confirmed.len(), candidates.count(|known| *known == address(0))), (1, 0));
+        assert_eq!(candidates.confirmed(&address(1_000_000)), None, "the operator's own");
+        assert_eq!(candidates.confirmed.len(), 1);
     }
 }

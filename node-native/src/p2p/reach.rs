@@ -18,7 +18,7 @@ use libp2p::{Multiaddr, PeerId, autonat, dcutr, relay, upnp};
 use qbtc_core::net::addresses::{Group, PeerAddress, Reach};
 
 use super::address::NodeAddress;
-use super::candidates::{Candidates, Named};
+use super::candidates::Candidates;
 use super::place::is_circuit;
 
 /// How a node is to be reached. By default, where it listens and no more.
@@ -149,16 +149,7 @@ impl Bounded {
 
     /// Whether it may be this node's own.
     fn is_candidate(&mut self, address: &Multiaddr) -> bool {
-        if !self.admits(address) {
-            return false;
-        }
-        match self.candidates.named(address, self.speaker, Instant::now()) {
-            Named::Taken { instead_of } => {
-                self.ended.extend(instead_of);
-                true
-            }
-            Named::Refused => false,
-        }
+        self.admits(address) && self.candidates.named(address, self.speaker, Instant::now())
     }
 }
 
@@ -213,7 +204,7 @@ impl NetworkBehaviour for Bounded {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
             FromSwarm::NewExternalAddrCandidate(candidate) if !self.is_candidate(candidate.addr) => return,
-            FromSwarm::ExternalAddrConfirmed(confirmed) => self.candidates.confirmed(confirmed.addr),
+            FromSwarm::ExternalAddrConfirmed(confirmed) => self.ended.extend(self.candidates.confirmed(confirmed.addr)),
             FromSwarm::DialFailure(failure) => drop(self.dials.remove(&failure.connection_id)),
             FromSwarm::ConnectionEstablished(made) => drop(self.dials.remove(&made.connection_id)),
             _ => {}

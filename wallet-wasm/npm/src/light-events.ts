@@ -81,6 +81,7 @@ export abstract class Telling {
     const stop = (): void => void this.close().catch(() => undefined);
     try {
       await connecting();
+      if (signal?.aborted) throw new QbtcError('aborted', 'connecting was stopped', {}, { cause: signal.reason });
     } catch (error) {
       await this.close().catch(() => undefined);
       throw error;

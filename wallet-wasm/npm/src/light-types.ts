@@ -201,7 +201,7 @@ export interface LightClient extends AsyncDisposable {
 }
 
 /** What a light client that tabs share is asked to do. */
-export interface SharedLightClientOptions extends LightClientOptions {
+export interface SharedLightClientOptions extends Omit<LightClientOptions, 'port'> {
   /** Tabs share one client where chain and name are the same; the name of the store if left out. One store, one name. */
   readonly name?: string;
 }

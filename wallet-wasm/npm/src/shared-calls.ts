@@ -27,6 +27,12 @@ export const asError = (error: unknown): QbtcError => (error instanceof QbtcErro
 export const tooMany = (limit: number): QbtcError =>
   new QbtcError('query-too-many', `${limit} questions wait already`, { expected: String(limit) });
 
+/** Nodes refuse a transaction that is in a block by now, and one that may be out is not to be paid a second time. */
+const unsureOf = (method: string, error: QbtcError): QbtcError =>
+  method === 'send' && ['query-refused', 'timeout'].includes(error.code)
+    ? new QbtcError('query-unsure', `the transaction may have been sent: ${error.message}`, {}, { cause: error })
+    : error;
+
 /** Asks a client that runs here. */
 export async function perform(client: RunningClient, method: string, args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
   if (!Object.hasOwn(METHODS, method)) throw new QbtcError('not-spoken', `no question is called ${method}`);
@@ -37,6 +43,8 @@ export async function perform(client: RunningClient, method: string, args: reado
 export interface Call {
   readonly method: string;
   readonly args: readonly unknown[];
+  /** Whether it was put before: what that came to is not known. */
+  isAgain: boolean;
   done(value: any): void;
   failed(error: QbtcError): void;
 }
@@ -58,12 +66,16 @@ export class Calls {
         signal?.removeEventListener('abort', stop);
         settled();
       };
-      const call: Call = { method, args, done: (value) => settle(() => done(value)), failed: (error) => settle(() => failed(error)) };
+      const call: Call = {
+        method, args, isAgain: false,
+        done: (value) => settle(() => done(value)),
+        failed: (error) => settle(() => failed(call.isAgain ? unsureOf(method, error) : error)),
+      };
       const stop = (): void => {
         this.stop(number);
         call.failed(new QbtcError('aborted', 'the question was stopped', {}, { cause: signal?.reason }));
       };
-      const timer = setTimeout(() => call.failed(new QbtcError('timeout', 'no tab has answered')), ANSWER_MS);
+      const timer = setTimeout(() => call.failed(unsureOf(method, new QbtcError('timeout', 'no tab has answered'))), ANSWER_MS);
       this.waiting.set(number, call);
       signal?.addEventListener('abort', stop);
       if (signal?.aborted) stop();
@@ -77,7 +89,10 @@ export class Calls {
 
   /** Another client is there, and is asked again. */
   putAll(): void {
-    for (const [number, call] of this.waiting) this.put(number, call);
+    for (const [number, call] of this.waiting) {
+      call.isAgain = true;
+      this.put(number, call);
+    }
   }
 
   refuseAll(error: QbtcError): void {

@@ -9,7 +9,7 @@ import { Telling, addEvent } from './light-events.js';
 import { type LightProgram, type RunningClient, startLight } from './light-client.js';
 import type {
   Asking, Balance, FilterProof, FoundTransaction, HistoryEntry, LightEvent, LightNode, LightStatus, Sent, SharedLightClient,
-  SharedLightClientOptions, WatchedCoin,
+  LightClientOptions, SharedLightClientOptions, WatchedCoin,
 } from './light-types.js';
 import { type Call, Calls, asError, errorOf, perform, refusalOf, tooMany } from './shared-calls.js';
 import { type Refusal, type View, type Word, wordOf } from './shared-words.js';
@@ -63,9 +63,12 @@ export class SharingClient extends Telling implements SharedLightClient {
     this.say({ kind: 'stop', number });
   });
   private isHeard = true;
+  /** Whether the leader is taken to be gone: then an earlier term holds too, whatever the clock said before. */
+  private isLost = false;
   private looks = 0;
   private lookedMs = Date.now();
   private isPaused = false;
+  private closing: Promise<void> | undefined;
   private isJoined = false;
 
   constructor(private readonly name: string, private readonly start: Start, addresses: readonly string[], private readonly birthday: number) {
@@ -139,7 +142,8 @@ export class SharingClient extends Telling implements SharedLightClient {
   }
 
   send(transaction: Uint8Array, { signal }: Asking = {}): Promise<Sent> {
-    return this.ask('send', [transaction], signal);
+    // As it is now: it may be sent again later.
+    return this.ask('send', [transaction instanceof Uint8Array ? transaction.slice() : transaction], signal);
   }
 
   addNode(address: string): Promise<void> {
@@ -151,7 +155,11 @@ export class SharingClient extends Telling implements SharedLightClient {
     this.ask('wake', []).catch(() => undefined);
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.closing ??= this.leave());
+  }
+
+  private async leave(): Promise<void> {
     if (this.isClosed) return;
     const { turn, status } = this;
     this.turn = undefined;
@@ -228,6 +236,7 @@ export class SharingClient extends Telling implements SharedLightClient {
 
   private async lead(turn: Turn): Promise<void> {
     this.term = Math.max(Date.now(), this.term + 1) + Math.random();
+    this.isLost = false;
     this.say({ kind: 'here', term: this.term });
     this.lose();
     for (const [address, from] of this.mine) note(this.watched, [address], from);
@@ -341,7 +350,11 @@ export class SharingClient extends Telling implements SharedLightClient {
     if (word.kind === 'fault') return this.calls.refuseAll(errorOf(word.error));
     const { turn } = this;
     if ('term' in word) {
-      if (word.term < this.term) return;
+      if (word.term < this.term) {
+        if (!this.isLost) return;
+        this.term = 0;
+      }
+      this.isLost = false;
       // Another tab leads since.
       if (turn?.release && word.term > this.term) {
         this.quit();
@@ -376,7 +389,9 @@ export class SharingClient extends Telling implements SharedLightClient {
   private follow({ term, view, events, watched }: Extract<Word, { kind: 'state' }>): void {
     if (watched) this.watched = new Map(watched);
     if (term === this.term && this.view?.balance) {
+      const isBack = this.view.status.phase === 'connecting';
       this.view = { ...this.view, ...view };
+      if (isBack) this.tell({ kind: 'status', status: this.status });
       for (const event of events) event.kind === 'warning' ? this.warn(event.warning) : this.tell(event);
     } else if (view.balance) {
       this.term = term;
@@ -445,8 +460,10 @@ export class SharingClient extends Telling implements SharedLightClient {
       this.looks = 0;
     } else {
       this.looks += 1;
-      // Whoever speaks now is believed, whatever the clock said before.
-      this.term = 0;
+    }
+    // It may have spoken just before the last look: one in vain says nothing.
+    if (this.looks >= LOOKS_MAX) {
+      this.isLost = true;
       this.lose();
     }
     if (this.looks > LOOKS_MAX) {
@@ -468,8 +485,8 @@ export class SharingClient extends Telling implements SharedLightClient {
     if (!this.isPaused) return;
     this.isPaused = false;
     this.isHeard = true;
-    // Words may have been lost: how things stand is told anew.
-    this.term = 0;
+    // Words may have been lost: how things stand is asked anew.
+    this.isLost = true;
     this.say({ kind: 'hello', isWhole: true });
     this.seek();
   };
@@ -480,11 +497,19 @@ function note(watched: Map<string, number>, addresses: readonly string[], birthd
 }
 
 /** {@link SharedLightClientClass.connect}, for an entry of the package. */
-export async function shareLight(program: LightProgram, options: SharedLightClientOptions): Promise<SharedLightClient> {
-  const { chain, store = '', name = store, addresses = [], birthday = 0, timeoutMs, signal } = options;
+export async function shareLight(light: LightProgram, options: SharedLightClientOptions): Promise<SharedLightClient> {
+  const { chain, store = '', name = store, addresses = [], birthday = 0, timeoutMs, signal, wasm } = options;
+  if ((options as LightClientOptions).port) {
+    throw new QbtcError('argument', 'a shared client takes no port: it starts anew in each tab that leads, and a port serves one client');
+  }
+  // A response is read once, and a client starts as often as this tab leads.
+  const program = async () => {
+    const source = await wasm;
+    return source instanceof Response ? source.clone() : source!;
+  };
   const bytes = typeof chain === 'string' ? chain : String(chain instanceof Uint8Array ? chain : chain.toBytes());
   // A release that speaks otherwise takes another number.
-  const start: Start = (all, from, stop) => startLight(program, { ...options, addresses: all, birthday: from, signal: stop });
+  const start: Start = (all, from, stop) => startLight(light, { ...options, ...(wasm && { wasm: program() }), addresses: all, birthday: from, signal: stop });
   const client = new SharingClient(`qbtc-light-1/${bytes}/${name}`, start, addresses, birthday);
   return client.ready(() => client.join(timeoutMs, signal), signal);
 }

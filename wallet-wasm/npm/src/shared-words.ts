@@ -70,7 +70,7 @@ export function wordOf(message: unknown): Word | undefined {
       case 'state': {
         const { view, events, watched = [] } = word;
         const isWatched = watched.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'number');
-        return has(view, VIEW) && has(view.status, STATUS) && (!view.balance || has(view.balance, BALANCE)) && isWatched
+        return has(view, VIEW) && has(view.status, STATUS) && (!view.balance || has(view.balance, BALANCE)) && !view.balance === !view.coins && !view.coins === !view.history && isWatched
           && events.every((event) => has(event, { kind: 'string' }));
       }
       case 'answer': return !word.error || has(word.error, REFUSAL);

@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; also if another store has claimed the key since.
     pub async fn save(&self, key: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let claim = self.claim.get().ok_or_else(taken_over)?;
+        let claim = self.claim.get().ok_or_else(|| StoreError("what is kept there is not claimed".to_owned()))?;
         let transaction = self.writing()?;
         self.writing.borrow_mut().push(transaction.clone());
         let saved = save_in(&transaction, claim, key, name, bytes).await;

@@ -158,6 +158,10 @@ impl Service {
     pub(super) fn hello_event(&mut self, event: ExchangeEvent<Hello, Hello>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                // One that was on its way when the peer had to go is no flood.
+                if self.peers.by_id(&peer).is_none_or(|peer| peer.is_leaving) {
+                    return;
+                }
                 if !self.admits(&peer, Kind::Hello, 0) {
                     self.refuse(&peer, &Refusal::TooManyHellos);
                     return;

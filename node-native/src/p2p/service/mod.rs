@@ -6,7 +6,8 @@
 //!
 //! Invariants: a peer that has not said a hello of this chain within ten seconds is gone, and has been told nothing of the chain but this
 //! node's own hello: beside it only what libp2p's protocols say (identify, Kademlia, gossipsub's topics), and a proof of this node's
-//! identity; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers.
+//! identity; whatever waits here (events, answers, commands) has a named bound, and while too many events wait nothing is read from peers. Beyond that bound
+//! wait only what the synchronisation's own questions come to, of which it has few under way.
 
 mod answering;
 mod commands;
