@@ -24,6 +24,8 @@ const ASLEEP_MS = 5_000;
 const TELL_MS = 250;
 /** How long a tab waits that could not lead before it tries again. */
 const AGAIN_MS = 5_000;
+/** How long a leader's client may take until it has begun: the others wait for it. */
+const START_MS = 90_000;
 /** The most questions of other tabs that wait. */
 const ASKED_MAX = 1_024;
 
@@ -242,6 +244,9 @@ export class SharingClient extends Telling implements SharedLightClient {
     for (const [address, from] of this.mine) note(this.watched, [address], from);
     let { birthday } = this;
     for (const from of this.watched.values()) birthday = Math.min(birthday, from);
+    const late = setTimeout(() => {
+      this.failed(turn, new QbtcError('timeout', `the client has not begun within ${START_MS / 1_000} s: its program or its store does not come`));
+    }, START_MS);
     try {
       const client = await this.start([...this.watched.keys()], birthday, turn.stop.signal);
       if (this.turn !== turn) return client.halt();
@@ -252,6 +257,8 @@ export class SharingClient extends Telling implements SharedLightClient {
       void client.run();
     } catch (error) {
       this.failed(turn, asError(error));
+    } finally {
+      clearTimeout(late);
     }
   }
 

@@ -127,13 +127,14 @@ class Group {
   disk = { height: 5, running: new Set() };
   starts = 0;
   fault = undefined;
+  hangs = false;
 
   async open(addresses = ['first'], signal = undefined) {
     // Each tab has a document of its own, which can be frozen.
     const document = (globalThis.document = new EventTarget());
     const start = async (all, _, stop) => {
       this.starts += 1;
-      await pause(5);
+      await (this.hangs ? new Promise(() => {}) : pause(5));
       if (this.fault) throw this.fault;
       stop.throwIfAborted();
       return new Played(this.disk, all);
@@ -288,6 +289,25 @@ const STORIES = {
     stop.abort();
     assert.equal(second.client.status.phase, 'closed');
     await first.client.close();
+  },
+
+  async 'a client that does not begin makes way'() {
+    const group = new Group();
+    const { setTimeout } = globalThis;
+    group.hangs = true;
+    // The limit, sooner.
+    globalThis.setTimeout = (then, ms) => setTimeout(then, ms === 90_000 ? 300 : ms);
+    try {
+      const first = code(group.open());
+      await until('the first begins', () => group.starts === 1);
+      group.hangs = false;
+      const second = await group.open();
+      assert.equal(await first, 'timeout');
+      assert.equal(second.client.isLeader, true);
+      await second.client.close();
+    } finally {
+      globalThis.setTimeout = setTimeout;
+    }
   },
 
   async 'words of another shape are none'() {

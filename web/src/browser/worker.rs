@@ -25,7 +25,7 @@ const READY: &str = "ready";
 const HELPER: &str = "qbtc-vault";
 
 thread_local! {
-    static SPARE: RefCell<Option<Worker>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Option<Running>> = const { RefCell::new(None) };
     static IS_PREPARING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -58,62 +58,68 @@ async fn ask_helper(ask: &Ask) -> Result<Told, JsValue> {
         None => start(HELPER).await?,
     };
     let question = ask.to_bytes();
-    let answered = helper.post_message(&Uint8Array::from(question.as_slice()));
-    let answered = match answered {
-        Ok(()) => heard(&helper, Some(ANSWER_MS)).await,
-        Err(error) => Err(error),
-    };
-    helper.terminate();
-    let bytes = Zeroizing::new(answered?.dyn_into::<Uint8Array>()?.to_vec());
+    helper.worker().post_message(&Uint8Array::from(question.as_slice()))?;
+    let answered = helper.heard(Some(ANSWER_MS)).await?;
+    let bytes = Zeroizing::new(answered.dyn_into::<Uint8Array>()?.to_vec());
     Ok(Told::from_bytes(&bytes))
+}
+
+/// A worker, which ends when this is dropped.
+pub(crate) struct Running(Worker);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.terminate();
+    }
 }
 
 /// Starts a worker with a program, and waits until it is there.
 ///
 /// # Errors
 /// What the browser says.
-pub(crate) async fn start(program: &str) -> Result<Worker, JsValue> {
+pub(crate) async fn start(program: &str) -> Result<Running, JsValue> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     options.set_name(program);
-    let worker = Worker::new_with_options("/worker.js", &options)?;
-    match heard(&worker, Some(START_MS)).await {
-        Ok(_) => Ok(worker),
-        Err(error) => {
-            worker.terminate();
-            Err(error)
-        }
-    }
+    let running = Running(Worker::new_with_options("/worker.js", &options)?);
+    running.heard(Some(START_MS)).await?;
+    Ok(running)
 }
 
-/// What a worker says next.
-///
-/// # Errors
-/// What the browser says, or that the worker was silent for too long.
-pub(crate) async fn heard(worker: &Worker, limit_ms: Option<u64>) -> Result<JsValue, JsValue> {
-    let mut callbacks: Vec<super::Callback> = Vec::new();
-    let said = Promise::new(&mut |resolve, reject| {
-        let failed = reject.clone();
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            drop(resolve.call1(&JsValue::NULL, &message.data()));
+impl Running {
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.0
+    }
+
+    /// What it says next.
+    ///
+    /// # Errors
+    /// What the browser says, or that the worker was silent for too long.
+    pub(crate) async fn heard(&self, limit_ms: Option<u64>) -> Result<JsValue, JsValue> {
+        let mut callbacks: Vec<super::Callback> = Vec::new();
+        let said = Promise::new(&mut |resolve, reject| {
+            let failed = reject.clone();
+            let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+                drop(resolve.call1(&JsValue::NULL, &message.data()));
+            });
+            let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+                drop(failed.call1(&JsValue::NULL, event.as_ref()));
+            });
+            self.0.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+            self.0.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+            callbacks.extend([on_message, on_error]);
+            if let Some(limit_ms) = limit_ms {
+                // A promise that is settled already does not care.
+                let give_up = move || drop(reject.call1(&JsValue::NULL, &"the helper does not answer".into()));
+                set_timeout(give_up, std::time::Duration::from_millis(limit_ms));
+            }
         });
-        let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            drop(failed.call1(&JsValue::NULL, event.as_ref()));
-        });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        callbacks.extend([on_message, on_error]);
-        if let Some(limit_ms) = limit_ms {
-            // A promise that is settled already does not care.
-            let give_up = move || drop(reject.call1(&JsValue::NULL, &"the helper does not answer".into()));
-            set_timeout(give_up, std::time::Duration::from_millis(limit_ms));
-        }
-    });
-    let said = JsFuture::from(said).await;
-    worker.set_onmessage(None);
-    worker.set_onerror(None);
-    drop(callbacks);
-    said
+        let said = JsFuture::from(said).await;
+        self.0.set_onmessage(None);
+        self.0.set_onerror(None);
+        drop(callbacks);
+        said
+    }
 }
 
 /// Answers as a helper.

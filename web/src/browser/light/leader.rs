@@ -7,7 +7,7 @@ use qbtc_core::net::browser::Address;
 use qbtc_wallet_wasm::client::Leadership;
 use qbtc_wallet_wasm::transport::{Server, Sleep};
 use wasm_bindgen::JsValue;
-use web_sys::{MessageChannel, Worker};
+use web_sys::MessageChannel;
 
 use super::Light;
 use super::life::Life;
@@ -91,22 +91,13 @@ fn may_dial() -> impl Fn(&Address) -> bool {
 async fn work(start: &Start) -> Result<String, JsValue> {
     let ports = MessageChannel::new()?;
     let server = Server::new(ports.port1(), may_dial()).map_err(|error| JsValue::from_str(&error.to_string()))?;
-    let Running(worker) = &Running(worker::start(PROGRAM).await?);
+    let running = worker::start(PROGRAM).await?;
     let begin = Array::of2(&ports.port2(), &Uint8Array::from(&write(start)[..]));
-    let ended = match worker.post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {
+    let ended = match running.worker().post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {
         // It says nothing more unless it has to end.
-        Ok(()) => worker::heard(worker, None).await,
+        Ok(()) => running.heard(None).await,
         Err(error) => Err(error),
     };
     drop(server);
     Ok(ended?.as_string().unwrap_or_default())
-}
-
-/// A worker, which ends when this is dropped.
-struct Running(Worker);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.terminate();
-    }
 }
