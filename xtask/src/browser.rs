@@ -12,11 +12,16 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{extension, npm, packages, programs, tools};
+use crate::{extension, packages, programs, tools};
 
-/// The suites, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const SUITES: [&str; 9] =
-    ["webrtc", "transport", "light", "history", "day", "npm", "app", "extension", "firefox"];
+/// The suites that need no more than the programs, as their folders in tests/browser are named, those first whose failure explains that of the next.
+pub(crate) const LINKS: [&str; 4] = ["webrtc", "transport", "history", "day"];
+
+/// Those that play what is released: the npm package, the web app, the extension.
+pub(crate) const PAGES: [&str; 5] = ["light", "npm", "app", "extension", "firefox"];
+
+/// What Playwright says where the browser itself has crashed.
+const CRASHED: &str = "Target crashed";
 
 /// What is less in a test than for who measures: how often large messages go there and back, how long a long chain is, and a day.
 const SHORT: [(&str, &str); 3] = [("ROUNDS", "5"), ("BLOCKS", "20000"), ("HOURS", "3")];
@@ -25,43 +30,70 @@ const SHORT: [(&str, &str); 3] = [("ROUNDS", "5"), ("BLOCKS", "20000"), ("HOURS"
 pub(crate) struct Suites<'a> {
     workspace: &'a Workspace,
     chromium: PathBuf,
+    released: Option<Released>,
+}
+
+/// What the suites of [`PAGES`] need beside.
+struct Released {
     /// Or why there is none.
     firefox: Result<PathBuf>,
-    package: PathBuf,
     extension: PathBuf,
     deno: PathBuf,
 }
 
 impl<'a> Suites<'a> {
-    /// Builds the programs that the suites start and load, but for the web app, which must be there.
+    /// For [`LINKS`]. The programs must be built ([`build`]).
     ///
     /// # Errors
-    /// If something does not build, or Chromium or a package cannot be had.
-    pub(crate) fn new(workspace: &'a Workspace, toolchain: &Toolchain) -> Result<Self> {
-        let (chromium, firefox) = (tools::chromium(workspace)?, tools::firefox(workspace));
-        programs::build(workspace)?;
+    /// If Chromium or a package cannot be had.
+    pub(crate) fn links(workspace: &'a Workspace) -> Result<Self> {
         link_packages(workspace)?;
-        npm::build(workspace, toolchain)?;
+        Ok(Self { workspace, chromium: tools::chromium(workspace)?, released: None })
+    }
+
+    /// For [`PAGES`]. The programs, the npm package and the web app must be built.
+    ///
+    /// # Errors
+    /// If Chromium, a package or a file of the web app cannot be had.
+    pub(crate) fn pages(workspace: &'a Workspace) -> Result<Self> {
         let deno = packages::of_npm_package(workspace)?.join("node_modules/deno/bin.cjs");
-        let extension = extension::assemble(workspace)?;
-        Ok(Self { workspace, chromium, firefox, package: bind(workspace, toolchain)?, extension, deno })
+        let (firefox, extension) = (tools::firefox(workspace), extension::assemble(workspace)?);
+        let released = Some(Released { firefox, extension, deno });
+        Ok(Self { released, ..Self::links(workspace)? })
     }
 
     /// Why a suite cannot be played here, where the others can.
     pub(crate) fn lacks(&self, suite: &str) -> Option<String> {
-        let error = self.firefox.as_ref().err().filter(|_| suite == "firefox")?;
-        Some(format!("{error:#}"))
+        let firefox = &self.released.as_ref().filter(|_| suite == "firefox")?.firefox;
+        Some(format!("{:#}", firefox.as_ref().err()?))
     }
 
     /// The command that runs one suite. It leaves pictures of what it saw in target/browser.
     pub(crate) fn command(&self, suite: &str) -> Command {
         let mut node = script(self.workspace, &self.chromium, suite);
-        node.env("PKG", &self.package).env("CARGO_TARGET_DIR", &self.workspace.target);
-        node.env("EXTENSION", &self.extension).envs(self.firefox.iter().map(|firefox| ("FIREFOX", firefox)));
-        node.env("DENO", &self.deno).env("SHOTS", self.workspace.target.join("browser").join(suite));
+        node.env("CARGO_TARGET_DIR", &self.workspace.target).env("PKG", package(self.workspace));
+        node.env("SHOTS", self.workspace.target.join("browser").join(suite));
+        if let Some(Released { firefox, extension, deno }) = &self.released {
+            node.env("EXTENSION", extension).env("DENO", deno);
+            node.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
+        }
         node.envs(SHORT.into_iter().filter(|(name, _)| env::var_os(name).is_none()));
         node
     }
+}
+
+/// Whether a suite ended because the browser itself crashed, which says nothing about what was tried.
+pub(crate) fn has_crashed(log: &str) -> bool {
+    log.contains(CRASHED)
+}
+
+/// Builds what the suites start and load, but for what is released: the native programs, and all of wallet-wasm for a page.
+///
+/// # Errors
+/// If something does not build.
+pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+    programs::build(workspace)?;
+    bind(workspace, toolchain)
 }
 
 /// The command that plays the folder demo: with Chromium and all packages, and against nodes that run.
@@ -100,15 +132,18 @@ fn link_packages(workspace: &Workspace) -> Result<()> {
     std::os::unix::fs::symlink(&packages, &link).with_context(|| format!("cannot link {}", link.display()))
 }
 
-/// All of wallet-wasm for a page, built quickly; the folder.
-fn bind(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
+/// The folder with all of wallet-wasm for a page.
+fn package(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("browser-pkg")
+}
+
+/// Builds what lies there, quickly.
+fn bind(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
     let mut cargo = workspace.cargo(toolchain);
     cargo.args(["build", "--locked", "--package", "qbtc-wallet-wasm", "--target", WASM_TARGET]);
     run_logged(&mut cargo, &workspace.log("browser-wallet"))?;
     let built = workspace.target.join(WASM_TARGET).join("debug/qbtc_wallet_wasm.wasm");
-    let out = workspace.target.join("browser-pkg");
     let mut bindgen = Command::new(tools::wasm_bindgen(workspace)?.join("wasm-bindgen"));
-    bindgen.args(["--target", "web", "--out-dir"]).arg(&out).arg(&built);
-    run_logged(&mut bindgen, &workspace.log("browser-bindgen"))?;
-    Ok(out)
+    bindgen.args(["--target", "web", "--out-dir"]).arg(package(workspace)).arg(&built);
+    run_logged(&mut bindgen, &workspace.log("browser-bindgen")).map(drop)
 }

@@ -46,7 +46,7 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::of(workspace, &setup::FOR_WEB)?;
     println!("building the web app; the first time takes minutes");
-    web::make(workspace, !options.dev)?;
+    web::make(workspace, web::How { is_release: !options.dev, is_shown: true })?;
     let folder = assemble(workspace)?;
     println!("{}: load it in chrome://extensions, with “Developer mode” on, by “Load unpacked”", folder.display());
     let (archive, bytes) = (workspace.target.join("qbtc-extension.zip"), pack(&folder)?);

@@ -88,6 +88,11 @@ fn document(workspace: &Workspace) -> Result<PathBuf> {
     Ok(docs)
 }
 
+/// The folder of the package.
+pub(crate) fn package(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("npm/out/package")
+}
+
 /// Builds the package; its folder.
 ///
 /// # Errors
@@ -99,11 +104,11 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<Path
     for program in PROGRAMS {
         bind(workspace, toolchain, program, &bindgen, &npm, &folder.join("glue").join(program.name))?;
     }
-    let out = folder.join("out");
     let mut node = tools::node_command(workspace);
     node.arg(workspace.root.join("wallet-wasm/npm/build.mjs")).arg(env!("CARGO_PKG_VERSION"));
-    run_logged(node.arg(folder.join("glue")).arg(npm).arg(&out), &workspace.log("npm-build"))?;
-    Ok(out.join("package"))
+    node.arg(folder.join("glue")).arg(npm).arg(folder.join("out"));
+    run_logged(&mut node, &workspace.log("npm-build"))?;
+    Ok(package(workspace))
 }
 
 /// Leaves `qbtc_bg.js` and `qbtc_bg.wasm` in a folder.
@@ -166,7 +171,7 @@ pub(crate) fn size(package: &Path, program: &Program) -> Result<Size> {
     Ok(Size { raw: numbers[0], gzip: numbers[1], brotli: numbers[2] })
 }
 
-/// Tries the package in every host, by `run`, then lets core check what it made there.
+/// Tries the package in every host, by `run`, then lets core check what it made there. The native programs must be built.
 ///
 /// # Errors
 /// If a host fails, or core finds fault with what was made.
@@ -175,7 +180,7 @@ pub(crate) fn try_in_hosts(
     package: &Path,
     run: impl FnOnce(&mut Command) -> Result<()>,
 ) -> Result<()> {
-    let vectors_program = programs::build(workspace)?.join("npm_vectors");
+    let vectors_program = programs::folder(workspace).join("npm_vectors");
     let folder = workspace.target.join("npm/tried");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;

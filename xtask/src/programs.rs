@@ -11,16 +11,20 @@ use crate::workspace::Workspace;
 /// The packages that are built and tested natively together. Core is tested by itself, and xtask-tools are somebody else's.
 pub(crate) const PACKAGES: [&str; 5] = ["--workspace", "--exclude", "qbtc-core", "--exclude", "xtask-tools"];
 
-/// Builds all of them, without optimisation; the folder in which they lie.
+/// The folder in which they lie.
+pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("debug")
+}
+
+/// Builds all of them, without optimisation.
 ///
 /// The examples are asked for, and all packages, although few are needed: so cargo turns on the very features with which it builds the
 /// tests, and whatever those have built is there already.
 ///
 /// # Errors
 /// If one does not build.
-pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo(&Toolchain::Default);
     cargo.args(["build", "--locked"]).args(PACKAGES).args(["--bins", "--examples"]);
-    run_logged(&mut cargo, &workspace.log("programs"))?;
-    Ok(workspace.target.join("debug"))
+    run_logged(&mut cargo, &workspace.log("programs")).map(drop)
 }

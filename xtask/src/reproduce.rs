@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 /// Name and SHA-256 of each program, by name.
 fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(String, String)>> {
     let package = npm::build(workspace, toolchain)?;
-    web::make(workspace, true)?;
+    web::make(workspace, web::How::RELEASED)?;
     let folders = [("@qbtc/wallet", package.join("wasm")), ("web app", workspace.root.join("web/dist"))];
     let mut programs = Vec::new();
     for (owner, folder) in folders {

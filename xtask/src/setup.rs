@@ -11,7 +11,8 @@ use crate::{packages, tools};
 /// A tool: its name, and what finds or installs it and tells where it is.
 type Tool = (&'static str, fn(&Workspace) -> Result<String>);
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
+    ("rustfmt, clippy", tools::rust_tools),
     ("wasm32 toolchain", |workspace| {
         let toolchain = tools::wasm_toolchain(workspace)?;
         Ok(format!("{} ({})", toolchain.name(), toolchain.version().unwrap_or_default()))

@@ -3,8 +3,8 @@
 //! To add a check, add a row to [`STEPS`] and its function.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
@@ -27,13 +27,26 @@ pub(crate) struct Step {
 /// In the order in which they are begun: those first that others wait for, and of those that compile for long each beside one that tests.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Formatting", after: &[], run: fmt },
+    Step { name: "programs", about: "The programs that other parts start", after: &[], run: build_programs },
     Step { name: "web", about: "The web app in release, and what its first loads take", after: &[], run: web_app },
-    Step { name: "clippy", about: "Lints of every package, natively", after: &[], run: clippy },
+    Step {
+        name: "links",
+        about: "WebRTC and the light client in Chromium, against real nodes",
+        after: &["programs"],
+        run: links,
+    },
     Step {
         name: "npm",
         about: "The npm package in Node, Deno, bundlers, Chromium, an extension",
-        after: &[],
+        after: &["programs"],
         run: npm,
+    },
+    Step { name: "clippy", about: "Lints of every package, natively", after: &[], run: clippy },
+    Step {
+        name: "browser",
+        about: "The npm package, the web app and the extension in browsers, against real nodes",
+        after: &["programs", "web", "npm", "links"],
+        run: pages,
     },
     Step {
         name: "tests",
@@ -42,16 +55,16 @@ pub(crate) const STEPS: &[Step] = &[
         after: &["web"],
         run: tests,
     },
-    Step {
-        name: "browser",
-        about: "WebRTC, the light client and the web app in Chromium, against real nodes",
-        after: &["web", "npm"],
-        run: browsers,
-    },
     Step { name: "core", about: "Core's tests, natively", after: &[], run: core },
     Step { name: "core-wasm", about: "The same tests on wasm32 under Node", after: &["core"], run: core_wasm },
     Step { name: "clippy-wasm", about: "Lints of core, wallet-wasm and web on wasm32", after: &[], run: clippy_wasm },
     Step { name: "fuzz", about: "Each fuzz target for a few seconds", after: &[], run: short_fuzz },
+    Step {
+        name: "demo",
+        about: "The story of `cargo xtask demo --check`",
+        after: &["programs", "web", "browser"],
+        run: demo_story,
+    },
     Step { name: "doc", about: "The documentation, free of warnings", after: &[], run: doc },
     Step { name: "deny", about: "Licences and sources of the dependencies", after: &[], run: licences },
 ];
@@ -61,18 +74,49 @@ pub(crate) struct Run<'a> {
     pub(crate) workspace: &'a Workspace,
     /// What could not be checked, and why.
     skipped: Mutex<Vec<String>>,
-    /// Whether the web app is built as the sources are.
-    has_web_app: AtomicBool,
+    /// What is to be told beside.
+    told: Mutex<Vec<String>>,
+    /// What is built as the sources are: the programs, the npm package, the web app.
+    programs: Once,
+    package: Once,
+    web_app: Once,
+}
+
+/// Something that is done once in a run, by whoever needs it first. Others wait.
+#[derive(Default)]
+struct Once(Mutex<bool>);
+
+impl Once {
+    fn ensure(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut is_done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_done {
+            work()?;
+            *is_done = true;
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Run<'a> {
     pub(crate) fn new(workspace: &'a Workspace) -> Self {
-        Self { workspace, skipped: Mutex::default(), has_web_app: AtomicBool::new(false) }
+        Self {
+            workspace,
+            skipped: Mutex::default(),
+            told: Mutex::default(),
+            programs: Once::default(),
+            package: Once::default(),
+            web_app: Once::default(),
+        }
     }
 
-    /// What could not be checked, and why.
-    pub(crate) fn into_skipped(self) -> Vec<String> {
-        self.skipped.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// What is to be told beside, and what could not be checked, and why.
+    pub(crate) fn into_told_and_skipped(self) -> (Vec<String>, Vec<String>) {
+        let inner = |list: Mutex<_>| list.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (inner(self.told), inner(self.skipped))
+    }
+
+    fn tell(&self, what: String) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
     fn skip(&self, what: String) {
@@ -93,12 +137,56 @@ impl<'a> Run<'a> {
 
     /// Runs tests and counts them. A run without a single test is a failure: it means that none was found.
     fn test(&self, name: &str, command: &mut Command, counts: &mut Counts) -> Result<String> {
-        let log = self.workspace.log(name);
-        let result = run_logged(command, &log);
-        *counts += Counts::of(&fs::read_to_string(&log).unwrap_or_default());
+        let result = run_logged(command, &self.workspace.log(name));
+        *counts += Counts::of(&self.log(name));
         let text = result?;
-        ensure!(counts.passed > 0, "no test ran; the output is in {}", log.display());
+        ensure!(counts.passed > 0, "no test ran; the output is in {}", self.workspace.log(name).display());
         Ok(text)
+    }
+
+    /// What a part has written.
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.workspace.log(name)).unwrap_or_default()
+    }
+
+    /// Builds the programs that suites and hosts start, and what suites load of wallet-wasm.
+    fn build_programs(&self) -> Result<()> {
+        self.programs.ensure(|| browser::build(self.workspace, &tools::wasm_toolchain(self.workspace)?))
+    }
+
+    /// Builds the npm package; its folder.
+    fn build_package(&self) -> Result<PathBuf> {
+        self.package.ensure(|| npm::build(self.workspace, &tools::wasm_toolchain(self.workspace)?).map(drop))?;
+        Ok(npm::package(self.workspace))
+    }
+
+    /// Plays suites in browsers. One whose browser crashed is played once more, and that is told.
+    fn play(&self, suites: &browser::Suites, names: &[&str], counts: &mut Counts) -> Result<()> {
+        let mut failures = Vec::new();
+        for suite in names {
+            if let Some(why) = suites.lacks(suite) {
+                self.skip(format!("the suite {suite}: {why}"));
+                continue;
+            }
+            let play = |log: &str| {
+                let mut passed = Counts::default();
+                (self.test(log, &mut suites.command(suite), &mut passed), passed)
+            };
+            let log = format!("browser-{suite}");
+            let (mut result, mut passed) = play(&log);
+            if result.is_err() && browser::has_crashed(&self.log(&log)) {
+                self.tell(format!("the suite {suite} was played twice: the first time, the browser itself crashed"));
+                (result, passed) = play(&format!("{log}-again"));
+            }
+            if let Err(error) = result {
+                // One that stopped half-way has counted nothing.
+                passed.failed = passed.failed.max(1);
+                failures.push(format!("{suite}: {error:#}"));
+            }
+            *counts += passed;
+        }
+        ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
+        Ok(())
     }
 
     /// `cargo` for wasm32.
@@ -204,7 +292,7 @@ fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
 }
 
 fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
-    let package = npm::build(run.workspace, &tools::wasm_toolchain(run.workspace)?)?;
+    let package = run.build_package()?;
     for program in npm::PROGRAMS {
         let (found, limit) = (npm::size(&package, program)?.gzip, program.gzip_max);
         ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
@@ -214,6 +302,7 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
         run.skip(format!("the npm package in its hosts: {why}"));
         return Ok(());
     }
+    run.build_programs()?;
     npm::try_in_hosts(run.workspace, &package, |command| {
         let text = run.test("npm", command, counts)?;
         let skipped = text.lines().filter_map(|line| line.strip_prefix("skipped: "));
@@ -223,37 +312,53 @@ fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
 }
 
 fn web_app(run: &Run, counts: &mut Counts) -> Result<()> {
-    let built = web::make(run.workspace, true)?;
-    run.has_web_app.store(true, Ordering::Relaxed);
-    web::check_loads(&built)?;
+    run.web_app.ensure(|| {
+        web::check_loads(&web::make(run.workspace, web::How::RELEASED)?)?;
+        counts.passed += 1;
+        Ok(())
+    })
+}
+
+fn build_programs(run: &Run, counts: &mut Counts) -> Result<()> {
+    run.build_programs()?;
     counts.passed += 1;
     Ok(())
 }
 
-fn browsers(run: &Run, counts: &mut Counts) -> Result<()> {
+fn links(run: &Run, counts: &mut Counts) -> Result<()> {
     if let Some(why) = tools::too_old_for_suites(run.workspace)? {
-        run.skip(format!("the suites in browsers: {why}"));
+        run.skip(format!("WebRTC and the light client in Chromium: {why}"));
         return Ok(());
     }
-    if !run.has_web_app.swap(true, Ordering::Relaxed) {
-        web::make(run.workspace, true)?;
+    run.build_programs()?;
+    run.play(&browser::Suites::links(run.workspace)?, &browser::LINKS, counts)
+}
+
+fn pages(run: &Run, counts: &mut Counts) -> Result<()> {
+    if let Some(why) = tools::too_old_for_suites(run.workspace)? {
+        run.skip(format!("the npm package, the web app and the extension in browsers: {why}"));
+        return Ok(());
     }
-    let suites = browser::Suites::new(run.workspace, &tools::wasm_toolchain(run.workspace)?)?;
-    let mut failures = Vec::new();
-    for suite in browser::SUITES {
-        if let Some(why) = suites.lacks(suite) {
-            run.skip(format!("the suite {suite}: {why}"));
-            continue;
-        }
-        let mut passed = Counts::default();
-        if let Err(error) = run.test(&format!("browser-{suite}"), &mut suites.command(suite), &mut passed) {
-            // One that stopped half-way has counted nothing.
-            passed.failed = passed.failed.max(1);
-            failures.push(format!("{suite}: {error:#}"));
-        }
-        *counts += passed;
+    run.web_app.ensure(|| web::make(run.workspace, web::How::RELEASED).map(drop))?;
+    run.build_programs()?;
+    run.build_package()?;
+    run.play(&browser::Suites::pages(run.workspace)?, &browser::PAGES, counts)
+}
+
+fn demo_story(run: &Run, counts: &mut Counts) -> Result<()> {
+    if let Some(why) = tools::too_old_for_suites(run.workspace)? {
+        run.skip(format!("the demo's story: {why}"));
+        return Ok(());
     }
-    ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
+    run.web_app.ensure(|| web::make(run.workspace, web::How::RELEASED).map(drop))?;
+    run.build_programs()?;
+    // As a newcomer would, but for the building. The program that runs may have been replaced: it is one of those that were built.
+    let programs = programs::folder(run.workspace);
+    let mut demo = Command::new(programs.join("xtask"));
+    demo.args(["demo", "--check", "--block-interval", "1", "--program"]).arg(programs.join("qbtc"));
+    let told = run_logged(&mut demo, &run.workspace.log("demo"))?;
+    counts.passed += told.lines().filter(|line| line.starts_with("ok ")).count();
+    ensure!(counts.passed > 0, "the story tells nothing");
     Ok(())
 }
 

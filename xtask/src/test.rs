@@ -1,6 +1,6 @@
-//! `cargo xtask test`: every check of the workspace, in named steps, of which two run at a time.
+//! `cargo xtask test`: every check of the workspace, in named steps, of which three run at a time.
 //!
-//! Much of the time a step keeps one processor busy, or none: it links, optimises a whole program, or waits for nodes and browsers. A step that
+//! Much of the time a step keeps one processor busy, or none: it links, optimises a whole program, or waits for nodes, browsers, or cargo's lock. A step that
 //! fails does not stop the others, so that one run tells everything that is wrong.
 
 use std::io::{IsTerminal as _, Write as _};
@@ -18,8 +18,8 @@ use crate::setup;
 use crate::steps::{Run, STEPS, Step};
 use crate::workspace::Workspace;
 
-/// How many steps run at a time where nothing else is said. More would share two folders of cargo's, in which one builds at a time.
-const JOBS: usize = 2;
+/// How many steps run at a time where nothing else is said: two that build, in a folder of cargo's each, beside one that waits for browsers.
+const JOBS: usize = 3;
 
 /// What `cargo xtask test` is asked for.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Runs only these parts.
     #[arg(long, value_name = "PART", num_args = 1.., value_parser = part_names())]
     only: Vec<String>,
-    /// How many parts run at a time [default: 2, or 1 on a single processor].
+    /// How many parts run at a time [default: 3, or 1 on a single processor].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
 }
@@ -57,9 +57,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
 
     let run = Run::new(workspace);
     let queue = Queue::new(steps);
-    let jobs = options
-        .jobs
-        .map_or_else(|| thread::available_parallelism().map_or(1, |cores| JOBS.min(cores.get())), usize::from);
+    let is_single = || thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let jobs = options.jobs.map_or_else(|| if is_single() { 1 } else { JOBS }, usize::from);
     let sum = thread::scope(|scope| {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(&queue, &run))).collect();
         threads.into_iter().try_fold(Counts::default(), |mut sum, thread| {
@@ -68,7 +67,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         })
     })?;
     println!("in {:.0} s", started.elapsed().as_secs_f64());
-    let skipped = run.into_skipped();
+    let (told, skipped) = run.into_told_and_skipped();
+    told.iter().for_each(|what| println!("{what}"));
     skipped.iter().for_each(|what| println!("skipped: {what}"));
     match skipped.len() {
         0 => println!("{} passed, {} failed", sum.passed, sum.failed),

@@ -69,6 +69,24 @@ fn may_use_rustup() -> bool {
     env::var_os("QBTC_NO_RUSTUP").is_none_or(|value| value != "1") && has_rustup()
 }
 
+/// Finds rustfmt and clippy, which rustup leaves out of a minimal toolchain, or adds them.
+///
+/// # Errors
+/// If they are not there and cannot be added; the error says what to do by hand.
+pub(crate) fn rust_tools(workspace: &Workspace) -> Result<String> {
+    let versions = || {
+        let of =
+            |tool: &str| output_of(Toolchain::Default.command("cargo").args([tool, "--version"]).stderr(Stdio::null()));
+        Some(format!("{}, {}", of("fmt")?, of("clippy")?))
+    };
+    if versions().is_none() && may_use_rustup() {
+        let mut add = Toolchain::Default.command("rustup");
+        add.args(["component", "add", "rustfmt", "clippy"]).current_dir(&workspace.root);
+        run_logged(&mut add, &workspace.log("rustup-component"))?;
+    }
+    versions().context("`cargo fmt` and `cargo clippy` are not both there: run `rustup component add rustfmt clippy`")
+}
+
 /// Finds Node, or installs Debian's. Where that is too old for the suites, one that is not is put in the cache, for `cargo xtask` alone.
 ///
 /// # Errors

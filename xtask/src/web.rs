@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::process::{output_of, run_logged};
+use crate::process::{output_of, run_logged, run_shown};
 use crate::workspace::Workspace;
 use crate::{packages, setup, tools};
 
@@ -51,7 +51,7 @@ pub(crate) struct Size {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::of(workspace, &setup::FOR_WEB)?;
     println!("building the web app; the first time takes minutes");
-    let built = make(workspace, !options.dev)?;
+    let built = make(workspace, How { is_release: !options.dev, is_shown: true })?;
     println!("{:<56}{:>12}{:>12}{:>12}", "", "raw", "gzip", "brotli");
     for Size { name, raw, gzip, brotli } in &built.sizes {
         println!("{name:<56}{raw:>12}{gzip:>12}{brotli:>12}");
@@ -64,14 +64,28 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.dev { Ok(()) } else { check_loads(&built) }
 }
 
+/// How the app is built.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// Small and quick, which takes longer.
+    pub(crate) is_release: bool,
+    /// With Trunk's and cargo's progress on the terminal.
+    pub(crate) is_shown: bool,
+}
+
+impl How {
+    /// As it is released, into a log.
+    pub(crate) const RELEASED: Self = Self { is_release: true, is_shown: false };
+}
+
 /// Builds the app, with the compressed form of each file beside it.
 ///
 /// # Errors
 /// If a tool is missing, or the app does not build.
-pub(crate) fn make(workspace: &Workspace, is_release: bool) -> Result<Built> {
-    build(workspace, is_release)?;
+pub(crate) fn make(workspace: &Workspace, how: How) -> Result<Built> {
+    build(workspace, how)?;
     let folder = chunks_folder(workspace)?;
-    if is_release {
+    if how.is_release {
         optimise(workspace, &folder)?;
     }
     let list = folder.join("chunks.json");
@@ -177,7 +191,7 @@ fn optimise(workspace: &Workspace, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn build(workspace: &Workspace, is_release: bool) -> Result<()> {
+fn build(workspace: &Workspace, how: How) -> Result<()> {
     let toolchain = tools::wasm_toolchain(workspace)?;
     tools::node(workspace)?;
     // Trunk would copy the chunks of the build before as well.
@@ -188,16 +202,21 @@ fn build(workspace: &Workspace, is_release: bool) -> Result<()> {
     let trunk = tools::trunk(workspace)?;
     let path = path_with(&[tools::wasm_bindgen(workspace)?, packages::binaryen(workspace)?])?;
     let mut command = toolchain.command(&trunk.to_string_lossy());
-    command.args(["build", "--quiet"]).current_dir(&workspace.root);
+    command.arg("build").current_dir(&workspace.root);
     command.env("CARGO_TARGET_DIR", &workspace.target).env("PATH", path);
     // Types of views a hundred levels deep would make the program, and its build, half as large again.
     command.env("RUSTFLAGS", format!("--cfg erase_components {}", Workspace::remapped(&toolchain)?));
     // Trunk reads the convention "any value" as a flag of its own, which wants true or false.
     command.env_remove("NO_COLOR");
-    if is_release {
+    if how.is_release {
         command.arg("--release");
     }
-    run_logged(&mut command, &workspace.log("web")).map(|_| ()).context("the web app does not build")
+    let built = if how.is_shown {
+        run_shown(&mut command)
+    } else {
+        run_logged(command.arg("--quiet"), &workspace.log("web")).map(drop)
+    };
+    built.context("the web app does not build")
 }
 
 /// These folders, then those of PATH.

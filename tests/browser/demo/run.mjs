@@ -1,7 +1,7 @@
 // The demo's story in a browser: a wallet is made in a tab, is paid, pays back, and goes on proving the chain while a node is killed.
 //
-// `cargo xtask demo --check` starts it with WALLET, the page of a node, and BACK, whom to pay. It reads what is printed: `address: …` is to be paid 2
-// QBTC, and after `paid: …` a node may be killed.
+// `cargo xtask demo --check` starts it with PAGES, all that a node shows, WALLET among them, and BACK, whom to pay. It reads what is printed: `address: …`
+// is to be paid 2 QBTC, and after `paid: …` a node may be killed.
 import { Browser, until } from '../app/harness.mjs'
 import { PASSPHRASE, go, send } from '../app/wallet.mjs'
 import { finish, judge } from '../support/judge.mjs'
@@ -14,6 +14,9 @@ const browser = await Browser.start()
 const { page } = browser
 page.setDefaultTimeout(PATIENCE_MS)
 try {
+  const answers = await Promise.all(process.env.PAGES.split(' ').map(async (address) => [address, (await fetch(address)).status]))
+  const missing = answers.filter(([, status]) => status !== 200)
+  judge('every page that the demo names is there', missing.length === 0, missing)
   await page.goto(process.env.WALLET)
   await page.getByRole('button', { name: 'Create a wallet' }).click()
   await page.getByLabel('Passphrase').fill(PASSPHRASE)
@@ -34,6 +37,9 @@ try {
   const payment = page.getByTestId('payment').first()
   await payment.locator('.badge[data-level="filter"]').waitFor()
   judge('it pays, and the tab has proven that the payment is in the chain', true)
+  await go(page, 'Settings')
+  await until('the nodes are listed', async () => (await page.getByTestId('nodes').innerText()).includes('/webrtc-direct/'))
+  judge('the tab is connected to nodes over WebRTC', true)
   const proven = async () => Number(await page.getByTestId('proven').getAttribute('data-height'))
   await go(page, 'Overview')
   const height = await proven()

@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Builds without optimisation: quicker to build, slower to run.
     #[arg(long)]
     debug: bool,
+    /// Builds nothing: this `qbtc` is run, with the web app that it has inside.
+    #[arg(long, value_name = "FILE", conflicts_with = "debug")]
+    program: Option<PathBuf>,
     /// At least so many seconds between blocks.
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     block_interval: u32,
@@ -46,13 +49,21 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// # Errors
 /// What does not build, start or hold.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    setup::of(workspace, &setup::FOR_WEB)?;
+    if options.program.is_none() {
+        setup::of(workspace, &setup::FOR_WEB)?;
+    }
     let without_browser = tools::too_old_for_suites(workspace)?.filter(|_| options.check);
     if options.check && without_browser.is_none() {
         // Asked for now: who lacks a browser learns it before everything is built.
         setup::of(workspace, &setup::FOR_BROWSER)?;
     }
-    let program = build(workspace, options.debug)?;
+    let program = match &options.program {
+        Some(program) => std::path::absolute(program)?,
+        None => build(workspace, options.debug)?,
+    };
+    if !program.is_file() {
+        bail!("there is no program {}", program.display());
+    }
     let folder = Folder::new(workspace, options.keep.as_deref())?;
     println!("starting three nodes in {}", folder.path().display());
     let wallet = Wallet::open(&program, folder.path())?;
@@ -72,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 /// Builds the web app and the program that has it inside, with cargo's own progress on the terminal.
 fn build(workspace: &Workspace, is_debug: bool) -> Result<PathBuf> {
     println!("building the web app; the first time takes minutes");
-    web::make(workspace, !is_debug)?;
+    web::make(workspace, web::How { is_release: !is_debug, is_shown: true })?;
     println!("building qbtc; the first time takes minutes");
     let mut cargo = workspace.cargo(&Toolchain::Default);
     cargo.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc"]);
@@ -80,11 +91,7 @@ fn build(workspace: &Workspace, is_debug: bool) -> Result<PathBuf> {
         cargo.arg("--release");
     }
     run_shown(&mut cargo)?;
-    let program = workspace.target.join(if is_debug { "debug" } else { "release" }).join("qbtc");
-    if !program.is_file() {
-        bail!("cargo left no {}", program.display());
-    }
-    Ok(program)
+    Ok(workspace.target.join(if is_debug { "debug" } else { "release" }).join("qbtc"))
 }
 
 /// Where everything lies.
@@ -112,22 +119,29 @@ impl Folder {
     }
 }
 
+/// The pages of a node: what each is, and where.
+const PAGES: [(&str, &str); 5] = [
+    ("wallet", "/wallet"),
+    ("explorer", "/"),
+    ("REST, to read and try", "/api/docs"),
+    ("health", "/health"),
+    ("metrics", "/metrics"),
+];
+
 /// Prints what there is to open and to try.
 fn tell(network: &Network, wallet: &Wallet) -> Result<()> {
     let first = network.first();
     let (http, rpc) = (first.http()?, first.rpc()?);
     println!("\nA network of {} nodes runs, and a wallet has {} QBTC.\n", network.len(), wallet.balance()?);
-    println!("  wallet                   http://{http}/wallet");
-    println!("  explorer                 http://{http}/");
-    println!("  REST, to read and try    http://{http}/api/docs");
-    println!("  health                   http://{http}/health");
-    println!("  metrics                  http://{http}/metrics");
+    for (what, path) in PAGES {
+        println!("  {what:<24} http://{http}{path}");
+    }
     println!("  JSON-RPC                 http://{rpc} (login: {})", first.cookie().display());
     println!("  logs                     {}\n", network.logs().display());
     println!("To try, in another terminal:\n");
-    println!("  alias demo='{}'", wallet.command_line());
+    println!("  demo() {{ {} \"$@\"; }}", wallet.command_line());
     for line in [
-        "demo wallet balance",
+        "demo wallet -w demo balance",
         "demo wallet create friend",
         "demo wallet -w demo send ADDRESS=1.5",
         "demo wallet -w friend history",

@@ -73,7 +73,9 @@ fn pay_page(workspace: &Workspace, wallet: &Wallet, network: &Network) -> Result
 /// A browser at the first node's wallet, which pays back to the wallet that mines.
 fn open_page(workspace: &Workspace, wallet: &Wallet, network: &Network) -> Result<Page> {
     let mut script = browser::demo(workspace)?;
-    script.env("WALLET", format!("http://{}/wallet", network.first().http()?)).env("BACK", wallet.address()?);
+    let http = network.first().http()?;
+    let pages: Vec<String> = super::PAGES.iter().map(|(_, path)| format!("http://{http}{path}")).collect();
+    script.env("WALLET", format!("http://{http}/wallet")).env("PAGES", pages.join(" ")).env("BACK", wallet.address()?);
     Page::open(&mut script, workspace.log("demo-browser"))
 }
 

@@ -84,9 +84,9 @@ impl Wallet {
         text(&self.run(&["-w", MINER, "send", &format!("{to}={amount}"), "--yes"])?, "txid")
     }
 
-    /// What a user types to be at this wallet.
+    /// What a user types in a shell to be at this wallet.
     pub(super) fn command_line(&self) -> String {
-        format!("QBTC_CHAIN={CHAIN} QBTC_DATA_DIR={} {}", self.data_dir.display(), self.program.display())
+        format!("QBTC_CHAIN={CHAIN} QBTC_DATA_DIR={} {}", quoted(&self.data_dir), quoted(&self.program))
     }
 
     /// Runs `qbtc wallet`, and returns what it says as JSON.
@@ -99,6 +99,11 @@ impl Wallet {
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
+}
+
+/// A path as a word of a shell's line.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn text(value: &Value, name: &str) -> Result<String> {
