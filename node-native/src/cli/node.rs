@@ -73,7 +73,7 @@ fn start_log(config: &NodeConfig) -> anyhow::Result<LogControl> {
 
 /// Libraries of the network warn of each packet that strangers get wrong, who could fill the disk so. They are heard only by name.
 const QUIET: &str = "dimpl=error,is=error,sctp_proto=error,str0m=error,\
-                     libp2p_autonat=error,libp2p_dcutr=error,libp2p_kad=error,libp2p_relay=error,\
+                     libp2p_autonat=error,libp2p_dcutr=error,libp2p_gossipsub=error,libp2p_kad=error,libp2p_relay=error,\
                      libp2p_request_response=error,libp2p_yamux=error,multistream_select=error,quinn_proto=error,rustls=error,yamux=off";
 
 fn filter(text: &str) -> Result<EnvFilter, ParseError> {

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Stem,
     Block,
     Transaction,
+    /// All that comes as gossip, also what was heard before.
+    Gossip,
 }
 
 /// What is left of what one peer may send, of each kind.
@@ -48,7 +50,7 @@ const DROPPED: Rate = Rate { per_minute: 600, at_once: 2_000 };
 const MIB: i64 = 1 << 20;
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Hello,
         Self::Identify,
         Self::Addresses,
@@ -57,6 +59,7 @@ impl Kind {
         Self::Stem,
         Self::Block,
         Self::Transaction,
+        Self::Gossip,
     ];
 
     /// One word, for a label.
@@ -70,6 +73,7 @@ impl Kind {
             Self::Stem => "stem",
             Self::Block => "block",
             Self::Transaction => "transaction",
+            Self::Gossip => "gossip",
         }
     }
 
@@ -87,6 +91,8 @@ impl Kind {
             // Each has cost the work of a block.
             Self::Block => Rate { per_minute: 600, at_once: 2_000 },
             Self::Transaction => Rate { per_minute: 12_000, at_once: 20_000 },
+            // Both of these, and beside them what says who hears what, some times a second.
+            Self::Gossip => Rate { per_minute: 15_000, at_once: 25_000 },
         }
     }
 
@@ -101,6 +107,7 @@ impl Kind {
             Self::Stem => Rate { per_minute: 32 * MIB, at_once: 32 * MIB },
             Self::Block => Rate { per_minute: 64 * MIB, at_once: 64 * MIB },
             Self::Transaction => Rate { per_minute: 240 * MIB, at_once: 160 * MIB },
+            Self::Gossip => Rate { per_minute: 304 * MIB, at_once: 224 * MIB },
         }
     }
 }
@@ -130,6 +137,19 @@ impl Allowance {
         messages.wait(now).max(all_bytes.wait(now))
     }
 
+    /// Takes messages into account that were looked at, of so many bytes together: how many of them were too many.
+    pub(super) fn charge(&mut self, kind: Kind, count: u64, bytes: u64, now: Instant) -> u64 {
+        let cost = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let (messages, all_bytes) = &mut self.left[kind as usize];
+        if !all_bytes.has(now) {
+            return count;
+        }
+        let taken = count.min(messages.left(now));
+        messages.spend(cost(taken), now);
+        all_bytes.spend(cost(bytes), now);
+        count - taken
+    }
+
     /// Takes a message into account that is dropped. Whether its sender may stay.
     pub(super) fn drop_one(&mut self, now: Instant) -> bool {
         let (budget, count) = &mut self.dropped;
@@ -157,8 +177,12 @@ impl Budget {
 
     /// Whether anything is left.
     pub(super) fn has(&mut self, now: Instant) -> bool {
+        self.left(now) > 0
+    }
+
+    fn left(&mut self, now: Instant) -> u64 {
         self.refill(now);
-        self.balance > 0
+        self.balance.max(0).unsigned_abs()
     }
 
     /// How long it takes until all debt is paid.
@@ -226,6 +250,19 @@ mod tests {
             "bytes, of which half are free"
         );
         assert_eq!(allowance.dropped(), 0);
+    }
+
+    #[test]
+    fn what_was_looked_at_and_is_too_much_is_told_by_number() {
+        let now = Instant::now();
+        let mut allowance = Allowance::new(now);
+        let at_once = Kind::Gossip.messages().at_once.unsigned_abs();
+        assert_eq!(allowance.charge(Kind::Gossip, at_once - 1, 100, now), 0);
+        assert_eq!(allowance.charge(Kind::Gossip, 3, 100, now), 2);
+        assert_eq!(allowance.charge(Kind::Gossip, 3, 100, now), 3);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(allowance.charge(Kind::Gossip, 3, 1 << 30, later), 0, "it pays what it did not have");
+        assert_eq!(allowance.charge(Kind::Gossip, 3, 0, later), 3);
     }
 
     #[test]

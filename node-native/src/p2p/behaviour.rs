@@ -7,7 +7,7 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{gossipsub, identify, memory_connection_limits, ping, relay};
+use libp2p::{identify, memory_connection_limits, ping, relay};
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::seal::{ANSWER_BYTES, OFFER_BYTES};
 use qbtc_core::net::{Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, SyncAnswer, SyncQuestion};
@@ -17,6 +17,7 @@ use qbtc_core::spec::ChainSpec;
 use super::answers::{ANSWERS_PER_PEER_MAX, user_agent};
 use super::gate::{Bans, Gate};
 use super::gossip;
+use super::heard::Gossip;
 use super::identity::Identity;
 use super::kademlia::Kademlia;
 use super::reach::Bounded;
@@ -82,7 +83,7 @@ pub(super) struct Behaviour {
     pub(super) seal: Exchange<Sealing<OFFER_BYTES>, Sealing<ANSWER_BYTES>>,
     pub(super) sealed_light: Exchange<Sealed<LightQuestion>, Sealed<LightAnswer>>,
     pub(super) identity: Exchange<IdentityQuestion, IdentityAnswer>,
-    pub(super) gossip: gossipsub::Behaviour,
+    pub(super) gossip: Gossip,
     pub(super) addresses: Exchange<AddressesQuestion, AddressesAnswer>,
     pub(super) kademlia: Toggle<Kademlia>,
     circuits: relay::client::Behaviour,

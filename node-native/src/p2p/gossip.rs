@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::gossipsub::{
-    Behaviour, ConfigBuilder, IdentTopic, Message, MessageAcceptance, MessageAuthenticity, MessageId, PeerScoreParams,
-    PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode,
+    ConfigBuilder, IdentTopic, Message, MessageAcceptance, MessageId, PeerScoreParams, PeerScoreThresholds, TopicHash,
+    TopicScoreParams, ValidationMode,
 };
 use qbtc_core::hash::ChainId;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::Verdict;
 use sha2::{Digest as _, Sha256};
 
+use super::heard::{Gossip, Inner};
 use super::wire::protocol;
 
 /// The most bytes of a compact block that goes to everybody: the short ids of 170,000 transactions.
@@ -84,7 +85,7 @@ pub(super) const fn queue_bytes_max(spec: &ChainSpec) -> usize {
 }
 
 /// Gossip about a chain, subscribed to its topics.
-pub(super) fn behaviour(spec: &ChainSpec) -> Behaviour {
+pub(super) fn behaviour(spec: &ChainSpec) -> Gossip {
     let chain = spec.chain_id();
     let topics = Topics::new(&chain);
     let config = ConfigBuilder::default()
@@ -100,10 +101,12 @@ pub(super) fn behaviour(spec: &ChainSpec) -> Behaviour {
         .connection_handler_queue_len(QUEUE_MAX)
         .build()
         .expect("these settings fit together");
-    let mut gossip = Behaviour::new(MessageAuthenticity::Anonymous, config).expect("anonymous both ways");
-    gossip.with_peer_score(scores(&topics), PeerScoreThresholds::default()).expect("these scores are sound");
-    for topic in [&topics.blocks, &topics.transactions] {
-        gossip.subscribe(topic).expect("nothing is filtered");
+    let own = [&topics.blocks, &topics.transactions];
+    let mut gossip = Gossip::new(config, own.map(IdentTopic::hash).into());
+    let inner = &mut gossip.inner;
+    inner.with_peer_score(scores(&topics), PeerScoreThresholds::default()).expect("these scores are sound");
+    for topic in own {
+        inner.subscribe(topic).expect("these are not filtered out");
     }
     gossip
 }
@@ -156,7 +159,7 @@ impl Undecided {
     /// Passes a message on, or not, as the verdict is.
     ///
     /// Returns who gave it, if it was new and good.
-    pub(super) fn decide(&mut self, number: u64, verdict: Verdict, gossip: &mut Behaviour) -> Option<PeerId> {
+    pub(super) fn decide(&mut self, number: u64, verdict: Verdict, gossip: &mut Inner) -> Option<PeerId> {
         let (message, from) = self.waiting.remove(&number)?;
         self.order.retain(|waiting| *waiting != number);
         report(&message, &from, verdict, gossip);
@@ -165,7 +168,7 @@ impl Undecided {
 }
 
 /// Tells gossipsub what becomes of a message.
-pub(super) fn report(message: &MessageId, from: &PeerId, verdict: Verdict, gossip: &mut Behaviour) {
+pub(super) fn report(message: &MessageId, from: &PeerId, verdict: Verdict, gossip: &mut Inner) {
     let acceptance = match verdict {
         Verdict::Accept => MessageAcceptance::Accept,
         Verdict::Ignore => MessageAcceptance::Ignore,
@@ -185,7 +188,7 @@ mod tests {
     fn the_settings_fit_together_on_every_chain() {
         for spec in [ChainSpec::main(), ChainSpec::test(), ChainSpec::local(), ChainSpec::dev()] {
             let topics = Topics::new(&spec.chain_id());
-            let subscribed: Vec<TopicHash> = behaviour(&spec).topics().cloned().collect();
+            let subscribed: Vec<TopicHash> = behaviour(&spec).inner.topics().cloned().collect();
             assert_eq!(subscribed.len(), 2);
             assert_eq!(topics.of(&topics.blocks.hash()), Some(Topic::Blocks));
             assert_eq!(topics.of(&topics.transactions.hash()), Some(Topic::Transactions));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, gossipsub};
+use libp2p::{Multiaddr, PeerId};
 use qbtc_core::codec;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::behaviour::Exchanges;
 use super::gossip::{self, Topics};
+use super::heard::Gossip;
 use super::identity::Identity;
 use super::transport::link::Links;
 use super::transport::{TransportError, transport};
@@ -44,7 +45,7 @@ struct Junk {
     sync: Exchange<SyncQuestion, SyncAnswer>,
     addresses: Exchange<AddressesQuestion, AddressesAnswer>,
     stem: Exchange<StemMessage, ()>,
-    gossip: gossipsub::Behaviour,
+    gossip: Gossip,
 }
 
 /// What is sent, and how fast.
@@ -205,7 +206,7 @@ impl Sender {
         match self.number % 10 {
             0..4 => {
                 // It fails while the other end is not known to take gossip.
-                let _ = junk.gossip.publish(self.topics.transactions.clone(), codec::encode(&payment));
+                let _ = junk.gossip.inner.publish(self.topics.transactions.clone(), codec::encode(&payment));
             }
             4..6 => drop(junk.stem.send_request(peer, Ok(StemMessage(payment)))),
             6..9 => {

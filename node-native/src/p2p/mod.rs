@@ -10,6 +10,7 @@ mod behaviour;
 mod candidates;
 pub mod discovery;
 mod eviction;
+mod heard;
 mod gossip;
 mod gate;
 mod handle;

@@ -75,7 +75,8 @@ impl Service {
                 None => self.tell(Input::Unanswered { request }),
             },
             SyncCommand::Verdict { announcement, verdict } => {
-                let giver = self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                let giver =
+                    self.undecided.decide(announcement.0, verdict, &mut self.swarm.behaviour_mut().gossip.inner);
                 if let Some(peer) = giver.and_then(|id| self.peers.by_id(&id)) {
                     peer.last_block = Some(Instant::now());
                 }

@@ -472,6 +472,8 @@ mod room_tests;
 #[cfg(test)]
 mod sealing_tests;
 #[cfg(test)]
+mod gossip_tests;
+#[cfg(test)]
 mod slow_tests;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::Service;
 use super::meeting::Refusal;
 use crate::p2p::allowance::Kind;
 use crate::p2p::gossip::{Topic, message_bytes_max, report};
+use crate::p2p::heard::{GossipEvent, Heard};
 use crate::p2p::relay::{MessageKey, RelayCommand, RelayEvent};
 use crate::p2p::sync_link::SyncEvent;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
@@ -23,7 +24,27 @@ use crate::p2p::wire::{ExchangeEvent, Malformed};
 const ROOM_FOR_PEERS: usize = 256;
 
 impl Service {
-    pub(super) fn gossip_event(&mut self, event: gossipsub::Event) {
+    pub(super) fn gossip_event(&mut self, event: GossipEvent) {
+        match event {
+            GossipEvent::Gossip(event) => self.gossip_told(event),
+            GossipEvent::Heard(peer, heard) => self.heard(&peer, heard),
+        }
+    }
+
+    /// What a peer has said is counted, also where nothing comes of it: what was heard before, and what is about nothing here.
+    fn heard(&mut self, id: &PeerId, heard: Heard) {
+        for _ in 0..heard.foreign {
+            self.turn_down(id, Kind::Gossip);
+        }
+        let now = Instant::now();
+        let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
+        let surplus = peer.allowance.charge(Kind::Gossip, heard.messages, heard.bytes, now);
+        for _ in 0..surplus {
+            self.turn_down(id, Kind::Gossip);
+        }
+    }
+
+    fn gossip_told(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 let verdict = match self.greeted_key(&propagation_source) {
@@ -32,7 +53,7 @@ impl Service {
                     None => Some(Verdict::Ignore),
                 };
                 if let Some(verdict) = verdict {
-                    report(&message_id, &propagation_source, verdict, &mut self.swarm.behaviour_mut().gossip);
+                    report(&message_id, &propagation_source, verdict, &mut self.swarm.behaviour_mut().gossip.inner);
                 }
             }
             gossipsub::Event::SlowPeer { peer_id, .. } => {
@@ -119,7 +140,7 @@ impl Service {
     pub(super) fn obey_relay(&mut self, command: RelayCommand) {
         match command {
             RelayCommand::Verdict { message, verdict } => {
-                let giver = self.undecided.decide(message.0, verdict, &mut self.swarm.behaviour_mut().gossip);
+                let giver = self.undecided.decide(message.0, verdict, &mut self.swarm.behaviour_mut().gossip.inner);
                 if let Some(peer) = giver.and_then(|id| self.peers.by_id(&id)) {
                     peer.last_transaction = Some(Instant::now());
                 }
@@ -142,7 +163,7 @@ impl Service {
             Topic::Blocks => self.topics.blocks.clone(),
             Topic::Transactions => self.topics.transactions.clone(),
         };
-        match self.swarm.behaviour_mut().gossip.publish(name, data) {
+        match self.swarm.behaviour_mut().gossip.inner.publish(name, data) {
             // Nobody is there yet, or all have heard of it.
             Ok(_) | Err(PublishError::NoPeersSubscribedToTopic | PublishError::Duplicate) => {}
             Err(error) => tracing::warn!(?topic, "not given to everybody: {error}"),

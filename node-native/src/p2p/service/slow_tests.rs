@@ -16,7 +16,7 @@ use crate::p2p::wire::protocol;
 
 /// Says what it is given to, and never reads.
 #[derive(Clone, Copy)]
-struct DeafCodec;
+pub(super) struct DeafCodec;
 
 impl Codec for DeafCodec {
     type Protocol = StreamProtocol;
@@ -56,21 +56,48 @@ impl Codec for DeafCodec {
 }
 
 #[derive(NetworkBehaviour)]
-struct Deaf {
-    hello: request_response::Behaviour<RawCodec>,
-    gossip: request_response::Behaviour<DeafCodec>,
+pub(super) struct Deaf {
+    pub(super) hello: request_response::Behaviour<RawCodec>,
+    pub(super) gossip: request_response::Behaviour<DeafCodec>,
     ping: ping::Behaviour,
 }
 
 /// What gossipsub says to hear of a topic: a list of one `{ subscribe: true, topic }`, in protocol buffers, after its length.
 fn subscription(topic: &str) -> Vec<u8> {
-    let length = |bytes: usize| u8::try_from(bytes).unwrap();
-    let entry = [&[0x08, 1, 0x12, length(topic.len())], topic.as_bytes()].concat();
-    let message = [&[0x0a, length(entry.len())], &entry[..]].concat();
-    [&[length(message.len())], &message[..]].concat()
+    spoken(&wish(topic))
 }
 
-fn deaf(net_chain: &qbtc_core::hash::ChainId) -> Swarm<Deaf> {
+/// Of gossipsub's list of messages, one `{ subscribe: true, topic }`.
+pub(super) fn wish(topic: &str) -> Vec<u8> {
+    part(1, &[&[0x08, 1], &part(2, topic.as_bytes())[..]].concat())
+}
+
+/// Of gossipsub's list of messages, one `{ data, topic }`.
+pub(super) fn told(topic: &str, data: &[u8]) -> Vec<u8> {
+    part(2, &[part(2, data), part(4, topic.as_bytes())].concat())
+}
+
+/// A list as it goes over the connection: after its length.
+pub(super) fn spoken(list: &[u8]) -> Vec<u8> {
+    [&varint(list.len()), list].concat()
+}
+
+fn part(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2], &varint(bytes.len())[..], bytes].concat()
+}
+
+fn varint(number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = number;
+    while rest > 0x7f {
+        bytes.push(0x80 | u8::try_from(rest & 0x7f).unwrap());
+        rest >>= 7;
+    }
+    bytes.push(u8::try_from(rest).unwrap());
+    bytes
+}
+
+pub(super) fn deaf(net_chain: &qbtc_core::hash::ChainId) -> Swarm<Deaf> {
     let identity = Identity::random();
     let patient = || request_response::Config::default().with_request_timeout(Duration::from_secs(600));
     let gossip = StreamProtocol::try_from_owned(format!("{}/1.1.0", protocol(net_chain, "gossip", 1))).unwrap();
