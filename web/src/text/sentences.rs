@@ -124,6 +124,26 @@ pub fn expires_in(expiry: u32, tip: u32, spacing_s: u32) -> String {
     }
 }
 
+#[must_use]
+pub fn request_part(name: &str) -> String {
+    format!(
+        "This request asks for something that this wallet does not know, “{name}”. Take the address alone, if that is enough."
+    )
+}
+
+#[must_use]
+pub fn node_address(why: &str) -> String {
+    format!("This is no address of a node: {why}.")
+}
+
+/// What the browser said when it did not keep or give something.
+#[must_use]
+pub fn storage_fault(error: &str) -> String {
+    format!(
+        "The browser could not store this. Most often the disk is full, or this page may not store data: free some space, or allow it, and try again. ({error})"
+    )
+}
+
 /// Why a payment will not be mined, and what became of the coins that the account spent in it, if any.
 #[must_use]
 pub fn ended(why: Why, spends: bool) -> String {
