@@ -207,7 +207,7 @@ fn AddNode() -> impl IntoView {
             <button class="button" type="submit">{text::ADD_NODE}</button>
         </form>
         {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
-        <Show when=is_added><p class="soft small" role="status">{text::NODE_ADDED}</p></Show>
+        <Show when=move || is_added.get()><p class="soft small" role="status">{text::NODE_ADDED}</p></Show>
     }
 }
 
