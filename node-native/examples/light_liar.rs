@@ -15,7 +15,7 @@ use libp2p::request_response::{Event, Message, ProtocolSupport, ResponseChannel}
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm, ping};
 use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Answerer, Ends, Reply, answer_offer};
-use qbtc_core::net::{Hello, LightAnswer, LightQuestion, Unavailable};
+use qbtc_core::net::{FoundTransaction, Hello, LightAnswer, LightQuestion, Unavailable};
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::{PeerKey, RequestId};
 use qbtc_core::units::Work;
@@ -36,6 +36,8 @@ enum Lie {
     Blocks,
     /// No block is there.
     Hidden,
+    /// The last byte of a proof is another: of work, of a header's place, of a transaction's.
+    Proof,
 }
 
 impl Lie {
@@ -45,12 +47,15 @@ impl Lie {
             "filters" => Self::Filters,
             "blocks" => Self::Blocks,
             "hidden" => Self::Hidden,
-            other => bail!("{other}: expected work, filters, blocks or hidden"),
+            "proof" => Self::Proof,
+            other => bail!("{other}: expected work, filters, blocks, hidden or proof"),
         })
     }
 
-    fn told(self, answer: LightAnswer) -> LightAnswer {
-        match (self, answer) {
+    fn told(self, answer: LightAnswer) -> Vec<u8> {
+        let is_proof = matches!(&answer, LightAnswer::Work(_) | LightAnswer::Block(_))
+            || matches!(&answer, LightAnswer::Transaction(found) if matches!(**found, FoundTransaction::Mined { .. }));
+        let told = match (self, answer) {
             (Self::Work, LightAnswer::Tip(mut tip)) => {
                 tip.work = tip.work.checked_add(tip.work).unwrap_or(Work::ZERO);
                 LightAnswer::Tip(tip)
@@ -66,7 +71,12 @@ impl Lie {
             }
             (Self::Hidden, LightAnswer::Blocks(_)) => LightAnswer::Unavailable(Unavailable::NotHere),
             (_, honest) => honest,
+        };
+        let mut bytes = told.to_bytes();
+        if matches!(self, Self::Proof) && is_proof {
+            bytes.iter_mut().last().into_iter().for_each(|byte| *byte ^= 1);
         }
+        bytes
     }
 }
 
@@ -203,7 +213,7 @@ impl Liar {
             Asked::Answer { request, answer } => {
                 if let Some((channel, reply)) = self.asked.remove(&request) {
                     let honest = answer.to_bytes();
-                    let told = self.lie.told(*answer).to_bytes();
+                    let told = self.lie.told(*answer);
                     if told != honest {
                         self.lies += 1;
                         say(&serde_json::json!({ "lies": self.lies }));

@@ -19,6 +19,7 @@
 //! | [`replacement`] | fee bump and cancellation |
 //! | [`pay`] | both from what an account knows |
 //! | [`outbox`] | own payments that are in no block yet |
+//! | [`departed`] | what waited and will not be mined |
 //! | [`waiting`] | what waits in a node's mempool, and whether it is right |
 //! | [`partial`] | a transaction on its way through several signers |
 //! | [`message`] | texts signed for an address |
@@ -28,6 +29,7 @@ pub mod account;
 pub mod address_book;
 pub mod builder;
 pub mod coin_selection;
+pub mod departed;
 pub mod derivation;
 pub mod keystore;
 pub mod layout;

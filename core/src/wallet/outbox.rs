@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, AccountError};
+use super::departed::Departed;
 use super::derivation::AccountKey;
 use super::ledger::{Ledger, TxEffects, TxEntry};
 use crate::codec;
@@ -123,9 +124,15 @@ impl Outbox {
             && !account.ledger().dependents(transaction).into_iter().any(is_known)
     }
 
-    /// Forgets what is mined or can no longer be, and has wait again what the account has lost from sight and can still pay: after a block,
-    /// or after looking for the account anew. While that goes on, `is_complete` is false: coins may be missing that will still come.
-    pub fn settle(&mut self, account: &mut Account, is_complete: bool, secret: Option<&AccountKey>) {
+    /// Forgets what is mined, hands over what can no longer be, and has wait again what the account has lost from sight and can still pay: after a
+    /// block, or after looking for the account anew. While that goes on, `is_complete` is false: coins may be missing that will still come.
+    pub fn settle(
+        &mut self,
+        account: &mut Account,
+        departed: &mut Departed,
+        is_complete: bool,
+        secret: Option<&AccountKey>,
+    ) {
         self.payments.retain(|payment| match account.ledger().entry(&payment.txid()) {
             Some(entry) => entry.block.is_none(),
             None if is_payable(account, &payment.body) => {
@@ -133,7 +140,12 @@ impl Outbox {
                 let _ = account.add_pending(&TxEffects::of_transaction(&payment.body), secret);
                 true
             }
-            None => !is_complete,
+            None => {
+                if is_complete {
+                    departed.add_lost(account, &payment.body);
+                }
+                !is_complete
+            }
         });
     }
 }

@@ -51,6 +51,16 @@ impl Envelope {
         bytes: &[u8],
         limit: usize,
     ) -> Result<T, EnvelopeError> {
+        self.unwrap_extended(bytes, &[], limit)
+    }
+
+    /// Reads what [`Envelope::wrap`] wrote of content that had not yet what these bytes encode, behind all that it had.
+    pub(super) fn unwrap_extended<T: DeserializeOwned + Serialize>(
+        self,
+        bytes: &[u8],
+        extension: &[u8],
+        limit: usize,
+    ) -> Result<T, EnvelopeError> {
         let body = bytes.strip_prefix(&self.magic).ok_or(EnvelopeError::Magic)?;
         let (found, body) = body.split_first().ok_or(EnvelopeError::Magic)?;
         if *found != self.version {
@@ -60,6 +70,9 @@ impl Envelope {
         if sha256d(&bytes[..bytes.len() - CHECKSUM_BYTES]) != *checksum {
             return Err(EnvelopeError::Checksum);
         }
-        Ok(codec::decode(encoded, limit)?)
+        if extension.is_empty() {
+            return Ok(codec::decode(encoded, limit)?);
+        }
+        Ok(codec::decode(&[encoded, extension].concat(), limit)?)
     }
 }

@@ -81,7 +81,7 @@ pub fn follow_pending(
             // What was paid with its money waits for both.
             None if !state.outbox().is_apart(state.account(), txid, &[]) => {}
             None => {
-                state.account.drop_pending(txid);
+                state.change(|account| account.drop_pending(txid));
                 report.gone.push(*txid);
             }
         }
@@ -101,7 +101,7 @@ pub fn follow_pending(
             report.unproven.push(txid);
             continue;
         }
-        match state.account.add_pending(&TxEffects::of_transaction(&transaction.body), secret) {
+        match state.change(|account| account.add_pending(&TxEffects::of_transaction(&transaction.body), secret)) {
             Ok(applied) => report.arrived.extend(applied.touched),
             // A wallet that is paid by so many goes on without those that are left: it sees them once they are mined.
             Err(AccountError::Ledger(LedgerError::TooManyPending)) => report.too_many = Some(waiting.len()),

@@ -10,6 +10,7 @@ use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::{AddressBook, BookError};
+use qbtc_core::wallet::departed::Departed;
 use qbtc_core::wallet::derivation::{AccountKey, Branch};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::ledger::{BlockMark, Ledger};
@@ -19,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{Envelope, EnvelopeError};
 use super::watched::{Watched, entries, mark_used_like};
 
-const FILE: Envelope = Envelope { magic: *b"qbtcacct", version: 1 };
+const FILE: Envelope = Envelope { magic: *b"qbtcacct", version: 2 };
+/// Before version 2 the transactions that will not be mined were not kept; none of them is a zero behind the rest.
+const FILE_WITHOUT_DEPARTED: Envelope = Envelope { version: 1, ..FILE };
 
 /// What a wallet knows beside its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,8 @@ pub struct WalletState {
     /// Transactions of others that waited in the node's pool when it was last looked at.
     #[serde(deserialize_with = "codec::bounded::<_, _, { WalletState::SEEN_MAX }>")]
     pub(super) seen: Vec<Txid>,
+    /// What waited and will not be mined.
+    departed: Departed,
 }
 
 /// Why there is no state of a wallet.
@@ -89,11 +94,12 @@ impl WalletState {
             short_since: None,
             outbox: Outbox::default(),
             seen: Vec::new(),
+            departed: Departed::default(),
         }
     }
 
     /// Takes over from what a wallet knew before what the chain cannot give again: which addresses were made and given away, and
-    /// what was sent and is not mined. Nothing, if that was another wallet's.
+    /// what was sent and is not mined, or never will be. Nothing, if that was another wallet's.
     pub fn remember(&mut self, before: &Self) {
         if !self.is_of_same_wallet(before) {
             return;
@@ -109,6 +115,7 @@ impl WalletState {
             mark_used_like(self.book_mut(), old, branch);
         }
         self.outbox.clone_from(&before.outbox);
+        self.departed.clone_from(&before.departed);
     }
 
     /// Whether two states are of one wallet: its addresses follow from the first one's place and keys.
@@ -214,13 +221,25 @@ impl WalletState {
     /// # Errors
     /// [`AccountError`], with coins and payments as they were.
     pub fn add_own(&mut self, payment: &Transaction, secret: Option<&AccountKey>) -> Result<(), AccountError> {
-        self.outbox.add(&mut self.account, payment, secret)
+        let Self { account, outbox, departed, .. } = self;
+        departed.around(account, |account| outbox.add(account, payment, secret))
+    }
+
+    /// What waited and will not be mined.
+    #[must_use]
+    pub const fn departed(&self) -> &Departed {
+        &self.departed
+    }
+
+    /// Changes coins and history, and notes what is kept from being mined by that.
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut Account) -> T) -> T {
+        self.departed.around(&mut self.account, change)
     }
 
     /// Forgets of its own payments those that are mined or can no longer be, and has wait again what a new look through the chain has lost
     /// from sight. See [`Outbox::settle`].
     pub(super) fn settle_own(&mut self, secret: Option<&AccountKey>) {
-        self.outbox.settle(&mut self.account, true, secret);
+        self.outbox.settle(&mut self.account, &mut self.departed, true, secret);
     }
 
     /// Whether addresses have run short, so that only the secret can show the rest.
@@ -270,12 +289,17 @@ impl WalletState {
         FILE.wrap(self)
     }
 
-    /// Reads what [`WalletState::to_bytes`] wrote.
+    /// Reads what [`WalletState::to_bytes`] wrote, or wrote before version 2.
     ///
     /// # Errors
     /// [`StateError::File`], for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
-        Ok(FILE.unwrap(bytes, Self::BYTES_MAX)?)
+        match FILE.unwrap(bytes, Self::BYTES_MAX) {
+            Err(EnvelopeError::Version { found: 1, .. }) => {
+                Ok(FILE_WITHOUT_DEPARTED.unwrap_extended(bytes, &[0], Self::BYTES_MAX)?)
+            }
+            read => Ok(read?),
+        }
     }
 }
 
@@ -309,11 +333,25 @@ mod tests {
             assert!(WalletState::from_bytes(&bytes[..place]).is_err(), "{place}");
         }
         let mut newer = bytes;
-        newer[8] = 2;
+        newer[8] = 3;
         assert_eq!(
             WalletState::from_bytes(&newer),
-            Err(StateError::File(EnvelopeError::Version { found: 2, expected: 1 }))
+            Err(StateError::File(EnvelopeError::Version { found: 3, expected: 2 }))
         );
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read() {
+        let state = state();
+        let encoded = codec::encode(&state);
+        let (last, before) = encoded.split_last().unwrap();
+        assert_eq!(*last, 0, "nothing has departed");
+        let mut old = [&b"qbtcacct\x01"[..], before].concat();
+        old.extend(qbtc_core::hash::sha256d(&old));
+        assert_eq!(WalletState::from_bytes(&old), Ok(state));
+        let place = old.len() / 2;
+        old[place] ^= 1;
+        assert_eq!(WalletState::from_bytes(&old), Err(StateError::File(EnvelopeError::Checksum)));
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl<S: ChainSource> Scan<'_, S> {
         }
         // The ledger may be spared blocks that do not concern it, but for the last.
         if let Some(last) = passed.last().filter(|last| self.state.tip() != Some(**last)) {
-            self.state.account.apply(*last, &[], self.secret)?;
+            self.state.change(|account| account.apply(*last, &[], self.secret))?;
         }
         self.state.pass(&passed);
         Ok(true)
@@ -268,7 +268,7 @@ impl<S: ChainSource> Scan<'_, S> {
         let coinbase = TxEffects::of_coinbase(block.coinbase_id(), &block.coinbase().outputs);
         let transactions = block.transactions().iter().map(|tx| TxEffects::of_transaction(tx.body()));
         let effects: Vec<_> = std::iter::once(coinbase).chain(transactions).collect();
-        let applied = self.state.account.apply(mark, &effects, self.secret)?;
+        let applied = self.state.change(|account| account.apply(mark, &effects, self.secret))?;
         self.found.touched.extend(applied.touched);
         let is_short = Branch::ALL.iter().any(|branch| self.state.book().missing(*branch) > 0);
         if is_short && self.state.short_since.is_none() {

@@ -186,7 +186,7 @@ fn several_are_paid_the_recipients_bear_the_fee_and_labels_are_shown() {
     let lines: Vec<_> = csv.lines().collect();
     assert_eq!(lines.len(), 3, "{csv}");
     assert!(lines[0].starts_with("time,block,"), "{csv}");
-    assert!(lines[1].contains("Z,11,1,sent,-5,") && lines[1].ends_with("\"wages, =June\""), "{csv}");
+    assert!(lines[1].contains("Z,11,1,sent,-5,") && lines[1].ends_with("\"wages, =June\","), "{csv}");
     let labels = user.wallet(&["-w", "rich", "labels"]);
     assert_eq!(labels["labels"].as_array().unwrap().len(), 2);
     user.wallet(&["-w", "rich", "label", &carol, ""]);

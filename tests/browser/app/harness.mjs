@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
-import { judge } from '../support/judge.mjs'
+import { figure, judge } from '../support/judge.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
@@ -140,6 +140,8 @@ export class Browser {
     await this.context.addInitScript(() => {
       window.violations = []
       document.addEventListener('securitypolicyviolation', (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`))
+      window.standstills = []
+      new PerformanceObserver((list) => window.standstills.push(...list.getEntries().map(({ duration }) => Math.round(duration)))).observe({ type: 'longtask' })
     })
     return this.tab()
   }
@@ -158,6 +160,12 @@ export class Browser {
     return page
   }
 
+  /** Whether the page could be used all the while since this was asked last: the tasks of its thread that took longer than 50 ms, in milliseconds. */
+  async neverStoodStill (doing) {
+    const standstills = await this.page.evaluate(() => window.standstills.splice(0))
+    figure(`the page never stands still for 50 ms: ${doing}`, standstills.length === 0, standstills)
+  }
+
   /** What is wrong with the page as it is now: faults, violations of its policy, barriers for people. */
   async check (name) {
     const violations = await this.page.evaluate(() => window.violations)
@@ -165,12 +173,35 @@ export class Browser {
     judge(`${name}: the policy holds`, violations.length === 0, violations)
     // By the protocol of the browser's tools: the page's own policy would keep a script from elsewhere out.
     await this.page.evaluate(readFileSync(AXE, 'utf8'))
-    const { violations: barriers } = await this.page.evaluate(() => window.axe.run(document, {
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-    }))
-    const told = barriers.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`)
+    const light = await this.barriers(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+    await this.page.emulateMedia({ colorScheme: 'dark' })
+    const dark = (await this.barriers(['wcag2aa'])).map((barrier) => `dark: ${barrier}`)
+    await this.page.emulateMedia({ colorScheme: null })
+    const told = [...light, ...dark]
     judge(`${name}: no barrier`, told.length === 0, told)
+    const beyond = await this.beyond(390, 844)
+    judge(`${name}: it fits a phone`, beyond.length === 0, beyond)
     await this.shoot(name)
+    await this.page.evaluate(() => window.standstills.splice(0))
+  }
+
+  async barriers (rules) {
+    const { violations } = await this.page.evaluate((runOnly) => window.axe.run(document, { runOnly }), rules)
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`)
+  }
+
+  /** What makes the page wider than a window of this size. */
+  async beyond (width, height) {
+    const before = this.page.viewportSize()
+    await this.page.setViewportSize({ width, height })
+    const beyond = await this.page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement
+      if (scrollWidth <= clientWidth) return []
+      const wide = [...document.body.querySelectorAll('*')].filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
+      return [`${scrollWidth} px`, ...wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160))]
+    })
+    await this.page.setViewportSize(before)
+    return beyond
   }
 
   async shoot (name) {

@@ -6,6 +6,8 @@ import { explorer } from './explorer.mjs'
 import { liars } from './liars.mjs'
 import { light } from './light.mjs'
 import { making } from './making.mjs'
+import { nodes } from './nodes.mjs'
+import { storage } from './storage.mjs'
 import { wallet } from './wallet.mjs'
 
 const node = await Node.start()
@@ -16,6 +18,8 @@ try {
   await making(node, browser)
   const words = await wallet(node, browser)
   await light(node, browser)
+  await storage(node, browser, words)
+  await nodes(node, browser)
   await liars(node, browser, words)
 } catch (error) {
   judge('the suite got to its end', false, error.stack)

@@ -33,6 +33,7 @@ export async function wallet (node, browser) {
   await go(page, 'Overview')
   await until('the balance is there', async () => (await page.getByTestId('balance').innerText()).startsWith('8.00'))
   judge('wallet: the balance', true)
+  await browser.neverStoodStill('it receives')
   // With each block that is not looked through yet, the badge changes for a moment.
   await page.locator('.balance .badge[data-level="filter"]', { hasText: /^Proven by this tab$/ }).waitFor()
   judge('wallet: the balance is proven by the tab', true)
@@ -58,6 +59,9 @@ export async function wallet (node, browser) {
   judge('wallet: the fee and the payment are gone', Number(left) < 6.5 && Number(left) > 6.4, left)
 
   await takeBack(page, node, other)
+  await payMore(page, node, other, browser)
+  await contact(page, browser, node, other)
+  await byKeyboard(page, node, other)
   await messages(page, browser)
   await go(page, 'Settings')
   await browser.check('wallet-settings')
@@ -65,8 +69,6 @@ export async function wallet (node, browser) {
     page.waitForEvent('download'), page.getByRole('button', { name: 'Save keystore file' }).click()
   ])
   const file = await readFile(await keystore.path())
-  await go(page, 'Contacts')
-  await browser.check('wallet-contacts')
   await lockAndUnlock(page, browser)
   await go(page, 'Overview')
   const last = await page.getByTestId('balance').innerText()
@@ -156,6 +158,13 @@ async function pay (page, to, browser) {
     await page.getByText(sentence).waitFor()
   }
   judge('wallet: what is wrong with a payment is said beside its field', true)
+  await page.getByLabel('To', { exact: true }).fill(`qbtc:${to}?amount=1&req-receipt=1`)
+  await review.click()
+  await page.getByText('“req-receipt”').waitFor()
+  await page.getByLabel('To', { exact: true }).fill(`QBTC:${to.toUpperCase()}?amount=1.25&label=Coffee`)
+  await page.keyboard.press('Tab')
+  await until('the request fills the form', async () => (await page.getByLabel('Amount in QBTC').inputValue()) === '1.25')
+  judge('wallet: a request for a payment fills the form', (await page.getByLabel('To', { exact: true }).inputValue()) === to)
   await browser.check('wallet-send')
   await page.getByLabel('Amount in QBTC').fill('1.5')
   await review.click()
@@ -163,6 +172,7 @@ async function pay (page, to, browser) {
   await browser.check('wallet-review')
   await page.getByRole('button', { name: 'Sign and send' }).click()
   await page.waitForURL('**/wallet/history')
+  await browser.neverStoodStill('it signs and sends')
   await page.getByText('Waiting', { exact: true }).first().waitFor()
   await browser.check('wallet-history')
 }
@@ -181,6 +191,78 @@ async function takeBack (page, node, to) {
   await node.mine(1, to)
   await until('the replacement is mined', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
   judge('wallet: a payment is taken back', !(await page.getByTestId('payment').first().innerText()).includes('2.00'))
+}
+
+/** A payment that waits is replaced by one that pays more; what it replaced stays in the history, with what took its place. */
+async function payMore (page, node, to, browser) {
+  await send(page, to, '0.75')
+  await until('it waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
+  const fee = async () => (await node.get('/api/v1/mempool/transactions')).transactions[0].fee
+  const before = await fee()
+  await page.getByRole('button', { name: 'Pay more' }).click()
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await until('it pays more', async () => JSON.stringify(await fee()) !== JSON.stringify(before))
+  const ended = page.getByTestId('payment').filter({ has: page.getByTestId('ended') }).first()
+  await ended.waitFor()
+  const told = await ended.innerText()
+  judge('wallet: what pays more replaces a payment, and the history says which', told.includes('Replaced') && told.includes('another payment spends the same coins') && told.includes('0.75'), told)
+  await browser.check('wallet-replaced')
+  await node.mine(1, to)
+  await until('it is mined', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
+}
+
+/** Somebody is in the address book, and is paid from there. */
+async function contact (page, browser, node, address) {
+  await go(page, 'Contacts')
+  await browser.check('wallet-no-contacts')
+  await page.locator('#name').fill('Zoë')
+  await page.locator('#address').fill(address.slice(1))
+  await page.getByRole('button', { name: 'Add a contact' }).click()
+  await page.locator('form .notice').waitFor()
+  await page.locator('#address').fill(address)
+  await page.getByRole('button', { name: 'Add a contact' }).click()
+  await page.getByRole('cell', { name: 'Zoë' }).waitFor()
+  await browser.check('wallet-contacts')
+  await go(page, 'Send')
+  await page.locator('#contact').selectOption({ label: 'Zoë' })
+  judge('wallet: somebody from the address book is paid', (await page.getByLabel('To', { exact: true }).inputValue()) === address)
+  await page.getByLabel('Amount in QBTC').fill('0.01')
+  await page.getByRole('button', { name: 'Review' }).click()
+  await page.locator('.summary').getByText('Zoë').waitFor()
+  await page.getByRole('button', { name: 'Back' }).click()
+}
+
+/** A payment with the keyboard alone: from a page that was just opened to the list. */
+async function byKeyboard (page, node, to) {
+  await go(page, 'Overview')
+  const isAt = (name) => page.evaluate((name) => {
+    const at = document.activeElement
+    return [at?.labels?.[0]?.textContent, at?.getAttribute('aria-label'), at?.textContent].some((text) => text?.trim() === name)
+  }, name)
+  const tabTo = async (name) => {
+    for (let step = 0; step < 80; step++) {
+      if (await isAt(name)) return
+      await page.keyboard.press('Tab')
+    }
+    throw new Error(`the keyboard does not get to ${name}`)
+  }
+  await tabTo('Send')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/wallet/send')
+  await page.getByLabel('Amount in QBTC').waitFor()
+  await tabTo('To')
+  await page.keyboard.type(to)
+  await tabTo('Amount in QBTC')
+  await page.keyboard.type('0.02')
+  await tabTo('Review')
+  await page.keyboard.press('Enter')
+  await page.getByText('This will happen').waitFor()
+  await tabTo('Sign and send')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/wallet/history')
+  await until('it waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
+  judge('wallet: a payment needs no mouse', true)
+  await node.mine(1, to)
 }
 
 async function messages (page, browser) {
@@ -212,5 +294,6 @@ async function lockAndUnlock (page, browser) {
   await page.getByLabel('Passphrase').fill(PASSPHRASE)
   await page.getByRole('button', { name: 'Unlock' }).click()
   await page.locator('.tabs').waitFor()
+  await browser.neverStoodStill('it unlocks')
   judge('wallet: locked after a reload, and opened again', true)
 }

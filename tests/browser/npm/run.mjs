@@ -1,6 +1,7 @@
 // Packs the npm package, lets a page follow real nodes with it, pay and prove, and judges. See README.md.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -123,6 +124,54 @@ async function fallBack (run, nodes, confirmed, addresses) {
   }
 }
 
+/** The README's light client, as it stands there: it is paid, pays, and proves. What it prints to standard error is this suite's. */
+async function example ([node], sockets, other) {
+  const readme = readFileSync(join(process.env.PKG, 'README.md'), 'utf8')
+  const code = [...readme.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code).find((code) => code.includes('LightClient.connect'))
+  mkdirSync(join(unpacked, 'node_modules/@qbtc'), { recursive: true })
+  symlinkSync(process.env.PKG, join(unpacked, 'node_modules/@qbtc/wallet'))
+  // Between the two stands what tells which address to pay, and has the payment mined before it is asked for.
+  writeFileSync(join(unpacked, 'example.mjs'), code.replace("'@qbtc/wallet/light'", "'./between.mjs'"))
+  writeFileSync(join(unpacked, 'between.mjs'), `
+    import { LightClient as Honest } from '@qbtc/wallet/light'
+    export { QbtcError } from '@qbtc/wallet/light'
+    globalThis.NODES = ${JSON.stringify(sockets)}
+    async function connect (options) {
+      console.error('address', options.addresses[0])
+      const client = await Honest.connect(options)
+      const send = async (bytes) => {
+        // What one node alone is given goes its way in the dark for a while.
+        while (client.nodes().length < 3) await new Promise((resolve) => setTimeout(resolve, 100))
+        const sent = await client.send(bytes)
+        console.error('sent', sent.txid)
+        while ((await client.transaction(sent.txid)).state !== 'confirmed') await new Promise((resolve) => setTimeout(resolve, 100))
+        return sent
+      }
+      const own = (value) => typeof value === 'function' ? value.bind(client) : value
+      return new Proxy({}, { get: (_, name) => name === 'send' ? send : own(client[name]) })
+    }
+    export const LightClient = { connect }`)
+  const program = spawn(process.execPath, ['--no-warnings', '--experimental-websocket', join(unpacked, 'example.mjs')])
+  const told = { out: '', err: '' }
+  program.stdout.on('data', (data) => { told.out += data })
+  program.stderr.on('data', (data) => { told.err += data })
+  const ended = once(program, 'exit')
+  try {
+    const said = (what) => until(`the example's ${what}`, 60, () => program.exitCode !== null || told.err.match(new RegExp(`^${what} (\\S+)$`, 'm'))?.[1])
+    const address = await said('address')
+    if (address !== true) node.rpc('generatetoaddress', '1', address)
+    // Until the coin is ripe, and the payment mined.
+    const isOver = () => program.exitCode !== null
+    await until('the example ends', 60, async () => isOver() || (node.rpc('generatetoaddress', '2', other), await pause(500), isOver())).catch(() => {})
+    program.kill()
+    const [code] = await ended
+    const lines = told.out.trim().split('\n')
+    judge('the README\'s light client is paid, pays and proves, as it stands there', code === 0 && /^[0-9a-f]{64}$/.test(lines.at(-1)) && told.out.includes('QBTC, by filter'), { code, ...told })
+  } finally {
+    program.kill()
+  }
+}
+
 async function resume (page, run, nodes) {
   const closed = await run('close')
   judge('it closes, once', closed.phase === 'closed' && closed.after === 'closed', closed)
@@ -151,6 +200,7 @@ try {
   const confirmed = await pay(run, nodes, other, other)
   await refuse(run, nodes)
   await fallBack(run, nodes, confirmed, await run('addresses'))
+  await example(nodes, nodes.map(({ socket }) => socket), other)
   const worked = await run('work', nodes.map(({ address }) => address), nodes.map(({ socket }) => socket))
   judge('the same in a worker', worked.whole === confirmed && worked.nodes > 0, worked)
   judge('which says what it lacks without a port', worked.alone.code === 'unsupported' && worked.alone.message.includes('port'), worked.alone)

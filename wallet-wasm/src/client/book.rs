@@ -95,10 +95,11 @@ impl Book {
         entry.not_before_ms = now_ms + pause_ms;
     }
 
-    /// Everything may be tried again at once: the network has changed.
-    pub(super) fn forgive(&mut self) {
+    /// What has failed may be tried again at once: the network has changed. What lied, or serves nobody, pauses for longer than failures do, and
+    /// goes on pausing.
+    pub(super) fn forgive(&mut self, now_ms: f64) {
         for entry in &mut self.entries {
-            if entry.not_before_ms.is_finite() && entry.failures <= 4 {
+            if entry.not_before_ms - now_ms <= PAUSE_MAX_MS && entry.failures <= 4 {
                 entry.not_before_ms = 0.0;
             }
         }
@@ -190,6 +191,23 @@ mod tests {
         assert!(book.take(now + PAUSE_MAX_MS, |_| 0).is_some());
         book.give_back(&peer, true, 1e9, now);
         assert!(book.take(now + PAUSE_MAX_MS, |_| 0).is_none(), "a liar stays away");
+    }
+
+    #[test]
+    fn another_network_ends_the_pauses_of_failures_and_not_those_of_lies() {
+        let mut book = book(2);
+        let [liar, absent] = [0, 1].map(|number| PeerId([number; 32]));
+        book.take(0.0, |_| 0).unwrap();
+        book.take(0.0, |_| 0).unwrap();
+        book.give_back(&liar, true, 86_400_000.0, 0.0);
+        book.give_back(&absent, true, 0.0, 0.0);
+        assert_eq!(book.take(1.0, |_| 0), None);
+        book.forgive(1.0);
+        assert_eq!(book.take(1.0, |_| 0), Some(address(1)));
+        assert_eq!(book.take(1.0, |_| 0), None, "who lied a moment ago is not asked again");
+        book.forgive(80_000_000.0);
+        assert_eq!(book.take(80_000_000.0, |_| 0), None);
+        assert_eq!(book.take(86_400_000.0, |_| 0), Some(address(0)), "but after a day");
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Inner {
     }
 
     pub(super) fn wake(self: &Rc<Self>) {
-        self.book.borrow_mut().forgive();
+        self.book.borrow_mut().forgive(now_ms());
         self.heartbeat(0.0, PROBE_TIME_MAX_MS);
         self.ring();
     }

@@ -26,6 +26,10 @@ pub(crate) struct Storage {
 pub(crate) enum StorageError {
     /// What the browser says.
     Browser(String),
+    /// The browser keeps nothing for this page.
+    Refused,
+    /// What is kept is of no use: a sentence.
+    Useless(String),
     /// The keystore is not the one that was expected.
     OtherWallet,
 }
@@ -40,7 +44,9 @@ impl StorageError {
     /// A sentence for people.
     pub(crate) fn sentence(self) -> String {
         match self {
-            Self::Browser(error) => error,
+            Self::Browser(error) => crate::text::storage_fault(&error),
+            Self::Refused => crate::text::STORAGE_REFUSED.to_owned(),
+            Self::Useless(sentence) => sentence,
             Self::OtherWallet => crate::text::OTHER_WALLET.to_owned(),
         }
     }

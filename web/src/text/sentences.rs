@@ -1,6 +1,7 @@
 //! Sentences with something in them.
 
 use qbtc_core::lock::AddressTextError;
+use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::mnemonic::MnemonicError;
 
 use crate::format;
@@ -119,6 +120,41 @@ pub fn expires_in(expiry: u32, tip: u32, spacing_s: u32) -> String {
         (_, left) => {
             let span = format::span(u64::from(left) * u64::from(spacing_s));
             format!("expires in {} (about {span})", several(left.into(), "block", "blocks"))
+        }
+    }
+}
+
+#[must_use]
+pub fn request_part(name: &str) -> String {
+    format!(
+        "This request asks for something that this wallet does not know, “{name}”. Take the address alone, if that is enough."
+    )
+}
+
+#[must_use]
+pub fn node_address(why: &str) -> String {
+    format!("This is no address of a node: {why}.")
+}
+
+/// What the browser said when it did not keep or give something.
+#[must_use]
+pub fn storage_fault(error: &str) -> String {
+    format!(
+        "The browser could not store this. Most often the disk is full, or this page may not store data: free some space, or allow it, and try again. ({error})"
+    )
+}
+
+/// Why a payment will not be mined, and what became of the coins that the account spent in it, if any.
+#[must_use]
+pub fn ended(why: Why, spends: bool) -> String {
+    match (why, spends) {
+        (Why::Expired, true) => "It was never mined, and its coins are yours again.".to_owned(),
+        (Why::Expired, false) => "It was never mined, and cannot be any more. Ask the payer to pay again.".to_owned(),
+        (Why::ReplacedBy(_), _) => "It will not be mined: another payment spends the same coins.".to_owned(),
+        (Why::Gone, true) => "It will not be mined: a coin that it spends is gone, or was spent otherwise.".to_owned(),
+        (Why::Gone, false) => {
+            "No node has it any more: the payer has spent the coins otherwise, or it was pushed out. If it comes again, it is shown again."
+                .to_owned()
         }
     }
 }
@@ -355,6 +391,13 @@ mod tests {
             (expires_in(0, 9, 60), expires(9, 9)),
             ("never expires".into(), "at height 9: it has expired".into())
         );
+    }
+
+    #[test]
+    fn a_payment_that_ended_says_where_its_coins_are() {
+        assert!(ended(Why::Expired, true).contains("yours again"));
+        assert!(!ended(Why::Expired, false).contains("yours"));
+        assert_ne!(ended(Why::Gone, true), ended(Why::Gone, false));
     }
 
     #[test]

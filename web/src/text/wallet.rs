@@ -127,6 +127,17 @@ pub const LOCK_AFTER: &str = "Lock";
 pub const LOCK_MEANS: &str = "Without a touch, lock after";
 pub const SOURCE: &str = "Source";
 pub const TO_SELF: &str = "To yourself";
+pub const REQUEST_AMOUNT: &str = "The amount in this request is not a number of QBTC, such as 1.5. Ask for another request, or take the address alone.";
+pub const ADD_NODE: &str = "Add a node";
+pub const NODE_ADDRESS: &str = "Address of a node";
+pub const NODE_ADDED: &str =
+    "It is asked as soon as a node is wanted, stands above once it has answered, and is then kept.";
+pub const NODE_UNHEARD: &str = "The light client does not answer. Try again once it has started.";
+pub const NODE_BY_SOCKET: &str = "This is an address of WebSocket, which this page may not use for other nodes. Take the one with webrtc-direct in it: the node’s page “Node” and its log say it.";
+pub const EXPIRED: &str = "Expired";
+pub const REPLACED: &str = "Replaced";
+pub const REPLACED_BY: &str = "by";
+pub const GONE: &str = "Gone";
 pub const TIME_LIMIT: &str = "Time limit";
 pub const LIGHT_CLIENT: &str = "Light client";
 pub const LIGHT_STARTS: &str = "The light client starts…";

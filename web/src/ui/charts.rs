@@ -1,4 +1,4 @@
-//! Charts of the chain: difficulty and work, block times, sizes, and what blocks paid.
+//! Charts of the chain: difficulty and work, block times, sizes, transactions, and which fees are paid by those who wait how long.
 
 use leptos::prelude::*;
 

@@ -12,6 +12,7 @@ use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::account::{Account, AccountError};
 use qbtc_core::wallet::address_book::AddressBook;
+use qbtc_core::wallet::departed::{Departed, Why};
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, AddressPath, Branch, ChildIndex, CoinType, PathError};
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::ledger::{BlockMark, Ledger, TxEffects, TxEntry};
@@ -35,6 +36,8 @@ pub struct AccountState {
     outbox: Outbox,
     /// Below this height the account is being looked for: coins that it has may still be missing.
     complete_from: Height,
+    /// What waited and will not be mined.
+    departed: Departed,
 }
 
 impl AccountState {
@@ -58,6 +61,7 @@ impl AccountState {
             proven: None,
             outbox: Outbox::default(),
             complete_from: Height::GENESIS,
+            departed: Departed::default(),
         }
     }
 
@@ -70,7 +74,9 @@ impl AccountState {
     /// Reads what was kept; `None`, if it is damaged, of another chain or of another secret: then the account is looked for anew.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], spec: &ChainSpec, key: &AccountKey) -> Option<Self> {
-        let state: Self = codec::decode(bytes, Self::BYTES_MAX).ok()?;
+        // What was kept before there were departed ones lacks their number, which was none.
+        let earlier = |_| codec::decode(&[bytes, &[0]].concat(), Self::BYTES_MAX);
+        let state: Self = codec::decode(bytes, Self::BYTES_MAX).or_else(earlier).ok()?;
         (state.chain == spec.chain_id() && state.is_of(key)).then_some(state)
     }
 
@@ -104,6 +110,11 @@ impl AccountState {
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
         self.account.ledger()
+    }
+
+    /// Its history, newest first, with what waited and will not be mined, and why.
+    pub fn history(&self) -> impl Iterator<Item = (&TxEntry, Option<Why>)> {
+        self.departed.history(self.ledger())
     }
 
     /// The last block that was looked at.
@@ -165,10 +176,10 @@ impl AccountState {
         effects: &[TxEffects<'_>],
         key: Option<&AccountKey>,
     ) -> Result<usize, AccountError> {
-        let applied = self.account.apply(mark, effects, key)?;
+        let applied = self.departed.around(&mut self.account, |account| account.apply(mark, effects, key))?;
         self.pass(mark);
         let is_complete = !self.is_looked_for();
-        self.outbox.settle(&mut self.account, is_complete, key);
+        self.outbox.settle(&mut self.account, &mut self.departed, is_complete, key);
         Ok(applied.addresses_added)
     }
 
@@ -257,12 +268,14 @@ impl AccountState {
     /// # Errors
     /// [`AccountError`], if too many wait.
     pub fn sent(&mut self, payment: &Transaction, key: Option<&AccountKey>) -> Result<(), AccountError> {
-        self.outbox.add(&mut self.account, payment, key)
+        let Self { account, outbox, departed, .. } = self;
+        departed.around(account, |account| outbox.add(account, payment, key))
     }
 
     /// Notes a payment of its own again that another one had replaced. See [`Outbox::add_again`].
     pub fn sent_again(&mut self, payment: &Transaction, key: Option<&AccountKey>) -> bool {
-        self.outbox.add_again(&mut self.account, payment, key)
+        let Self { account, outbox, departed, .. } = self;
+        departed.around(account, |account| outbox.add_again(account, payment, key))
     }
 
     /// Forgets a payment of its own that will not be mined. See [`Outbox::forget`].
@@ -290,7 +303,8 @@ impl AccountState {
         if self.is_looked_for() || !is_apart() || !is_right() {
             return Ok(false);
         }
-        let applied = self.account.add_pending(&TxEffects::of_transaction(&transaction.body), key)?;
+        let effects = TxEffects::of_transaction(&transaction.body);
+        let applied = self.departed.around(&mut self.account, |account| account.add_pending(&effects, key))?;
         Ok(!applied.touched.is_empty())
     }
 
@@ -305,7 +319,7 @@ impl AccountState {
     /// Forgets one of [`Self::waiting_of_others`]: a node has it no more.
     pub fn gone(&mut self, txid: &Txid) {
         if self.waiting_of_others().contains(txid) {
-            self.account.drop_pending(txid);
+            self.departed.around(&mut self.account, |account| account.drop_pending(txid));
         }
     }
 }

@@ -17,6 +17,29 @@ pub enum AddressFault {
     },
 }
 
+/// What somebody asks for: `qbtc:ADDRESS?amount=1.5&label=Coffee`, as BIP 21 has it for Bitcoin. A bare address is one as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub address: Address,
+    /// How much, as the field for it takes it.
+    pub amount: Option<String>,
+}
+
+/// What is wrong with a request for a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestFault {
+    /// Its address.
+    Address(AddressFault),
+    /// Its amount is none, or there are two.
+    Amount,
+    /// It asks for something else.
+    Part {
+        /// What, by its name.
+        name: String,
+    },
+}
+
 /// What is wrong with an amount as it was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountFault {
@@ -48,14 +71,42 @@ pub enum AmountFault {
 /// Decimals of a coin.
 const DECIMALS: usize = 8;
 
+/// The scheme of a request, as QR codes of other wallets have it: in capitals where that makes the code smaller.
+const SCHEME: &str = "qbtc:";
+/// The longest text that is looked at, in characters.
+const CHARACTERS_MAX: usize = 1_000;
+
+/// Reads a request for a payment, or a bare address.
+///
+/// # Errors
+/// [`RequestFault`]. A part that is not known is one: what it asks for would not be done.
+pub fn request(text: &str, prefix: &AddressPrefix) -> Result<Request, RequestFault> {
+    let (of, parts) = text.split_once('?').unwrap_or((text, ""));
+    let address = address(of, prefix).map_err(RequestFault::Address)?;
+    let mut amount = None;
+    for part in parts.trim().split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        match name {
+            "amount" if value.parse::<Amount>().is_ok() && amount.is_none() => amount = Some(value.to_owned()),
+            "amount" => return Err(RequestFault::Amount),
+            // Words of whoever asks: nothing to be done.
+            "label" | "message" => {}
+            name => return Err(RequestFault::Part { name: name.chars().take(40).collect() }),
+        }
+    }
+    Ok(Request { address, amount })
+}
+
 /// Reads an address as it was typed. Spaces in it do not count: addresses are shown in groups.
 ///
 /// # Errors
 /// [`AddressFault`].
 pub fn address(text: &str, prefix: &AddressPrefix) -> Result<Address, AddressFault> {
-    let text: String = text.chars().filter(|char| !char.is_whitespace()).take(200).collect();
-    // A scheme before it, as QR codes of other wallets have it.
-    let text = text.strip_prefix("qbtc:").map(str::to_owned).unwrap_or(text);
+    let text: String = text.chars().filter(|char| !char.is_whitespace()).take(CHARACTERS_MAX).collect();
+    let text = match text.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest.to_owned(),
+        _ => text,
+    };
     if text.is_empty() {
         return Err(AddressFault::Empty);
     }
@@ -120,6 +171,35 @@ mod tests {
             assert_eq!(address(&form, &prefix()), Ok(expected), "{form}");
         }
         assert_eq!(address(" ", &prefix()), Err(AddressFault::Empty));
+    }
+
+    #[test]
+    fn a_request_brings_its_amount_and_nothing_that_is_not_understood() {
+        let expected = Address::from_bytes([3; 32]);
+        let text = expected.to_text(&prefix());
+        let read = |tail: &str| request(&format!("qbtc:{text}{tail}"), &prefix());
+        let asked = |amount: Option<&str>| Ok(Request { address: expected, amount: amount.map(str::to_owned) });
+        assert_eq!(request(&format!("QBTC:{}", text.to_uppercase()), &prefix()), asked(None));
+        assert_eq!(request(&format!("{text}?amount=2"), &prefix()), asked(Some("2")));
+        for (tail, amount) in [
+            ("", None),
+            ("?", None),
+            ("?amount=1.5", Some("1.5")),
+            ("?label=Coffee%20to%20go&amount=0.00000001 ", Some("0.00000001")),
+            ("?message=Thanks", None),
+        ] {
+            assert_eq!(read(tail), asked(amount), "{tail}");
+        }
+        for tail in ["?amount=", "?amount", "?amount=ten", "?amount=1,5", "?amount=-1", "?amount=1&amount=2"] {
+            assert_eq!(read(tail), Err(RequestFault::Amount), "{tail}");
+        }
+        assert_eq!(read("?req-fee=1"), Err(RequestFault::Part { name: "req-fee".to_owned() }));
+        assert_eq!(read("?Amount=1"), Err(RequestFault::Part { name: "Amount".to_owned() }));
+        assert_eq!(request("bitcoin:x?amount=1", &prefix()), request("bitcoin:x", &prefix()));
+        assert!(matches!(request("bitcoin:x", &prefix()), Err(RequestFault::Address(AddressFault::Text { .. }))));
+        assert_eq!(request("qbtc:", &prefix()), Err(RequestFault::Address(AddressFault::Empty)));
+        // Where only an address is taken, nothing beside it is dropped unseen.
+        assert!(address(&format!("qbtc:{text}?amount=1"), &prefix()).is_err());
     }
 
     #[test]

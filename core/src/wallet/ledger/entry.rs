@@ -126,11 +126,11 @@ impl TxEntry {
     }
 
     /// All coins that it spends.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = OutPoint> {
+    pub(in crate::wallet) fn inputs(&self) -> impl Iterator<Item = OutPoint> {
         self.spent.iter().map(|coin| coin.outpoint).chain(self.spent_of_others.iter().copied())
     }
 
-    pub(super) fn is_expired_after(&self, tip: Height) -> bool {
+    pub(in crate::wallet) fn is_expired_after(&self, tip: Height) -> bool {
         self.expiry_height != Height::GENESIS && self.expiry_height <= tip
     }
 }

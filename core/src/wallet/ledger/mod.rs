@@ -307,7 +307,7 @@ impl Ledger {
     }
 
     /// How a transaction touches the account; `None` if it does not.
-    fn entry_of(
+    pub(super) fn entry_of(
         &self,
         book: &AddressBook,
         effects: &TxEffects<'_>,

@@ -10,6 +10,7 @@ use crate::spec::ChainSpec;
 use crate::testing::test;
 use crate::units::Amount;
 use crate::wallet::checks::{foreign, plain, rate, secret, to};
+use crate::wallet::departed::Why;
 use crate::wallet::derivation::{AddressPath, Branch, ChildIndex};
 use crate::wallet::ledger::BlockMark;
 use crate::wallet::pay::{Order, Replacement, cancel, pay};
@@ -17,12 +18,13 @@ use crate::wallet::pay::{Order, Replacement, cancel, pay};
 struct Owner {
     account: Account,
     outbox: Outbox,
+    departed: Departed,
 }
 
 impl Owner {
     /// With one coin of 5 QBTC.
     fn new() -> Self {
-        Self { account: plain(&[(0, 500_000_000)]), outbox: Outbox::default() }
+        Self { account: plain(&[(0, 500_000_000)]), outbox: Outbox::default(), departed: Departed::default() }
     }
 
     /// Pays so much, and notes it.
@@ -51,7 +53,7 @@ impl Owner {
     }
 
     fn settle(&mut self, is_complete: bool) {
-        self.outbox.settle(&mut self.account, is_complete, Some(&secret()));
+        self.outbox.settle(&mut self.account, &mut self.departed, is_complete, Some(&secret()));
     }
 
     fn waiting(&self) -> Vec<Txid> {
@@ -173,9 +175,14 @@ fn payments_outlast_looking_for_the_account_anew() {
     afresh(&mut owner);
     owner.settle(true);
     assert!(owner.waiting().is_empty());
-    owner.outbox = Outbox { payments: payments.to_vec() };
+    let why = |owner: &Owner| both.map(|txid| owner.departed.get(&txid).map(|departure| departure.why));
+    assert_eq!(why(&owner), [Some(Why::Gone); 2]);
+    (owner.outbox, owner.departed) = (Outbox { payments: payments.to_vec() }, Departed::default());
     owner.account.apply(mark(1), &[gift], None).unwrap();
     owner.account.apply(mark(payments[0].body.expiry_height.0), &[], None).unwrap();
     owner.settle(true);
     assert!(owner.waiting().is_empty());
+    assert_eq!(why(&owner), [Some(Why::Expired); 2]);
+    let fees = both.map(|txid| owner.departed.get(&txid).unwrap().entry.fee());
+    assert!(fees.iter().all(Option::is_some), "what they spent is found again: {fees:?}");
 }

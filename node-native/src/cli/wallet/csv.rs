@@ -12,7 +12,8 @@ use super::history::Line;
 use crate::cli::output::{note, print};
 use crate::wallet::source::ChainSource;
 
-const TITLES: [&str; 9] = ["time", "block", "confirmations", "kind", "change", "fee", "txid", "block_id", "label"];
+const TITLES: [&str; 10] =
+    ["time", "block", "confirmations", "kind", "change", "fee", "txid", "block_id", "label", "ended"];
 /// How many headers are asked for at once.
 const HEADERS_AT_ONCE: usize = 100;
 
@@ -32,6 +33,7 @@ pub(super) fn print_history(lines: &[Line], context: &Context) -> anyhow::Result
             line.txid.to_string(),
             line.block.map(|block| block.to_string()).unwrap_or_default(),
             quoted(line.label.as_deref().unwrap_or_default()),
+            line.ended.unwrap_or_default().to_owned(),
         ]);
     }
     print(&text)

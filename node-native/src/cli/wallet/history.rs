@@ -5,6 +5,7 @@ use std::fmt;
 use clap::Args;
 use qbtc_core::hash::{BlockHash, Txid};
 use qbtc_core::units::{Amount, Height};
+use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::ledger::{OwnedCoin, TxEntry};
 use serde::Serialize;
 
@@ -55,6 +56,12 @@ pub(super) struct Line {
     /// The greatest height at which it can still be mined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires_after: Option<Height>,
+    /// Why it will not be mined: "expired", "replaced" or "gone".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ended: Option<&'static str>,
+    /// What took its place, where that touches the wallet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) replaced_by: Option<Txid>,
     /// What the user wrote beside the payment, or beside an address of the wallet that it paid to.
     pub(super) label: Option<String>,
 }
@@ -62,12 +69,13 @@ pub(super) struct Line {
 impl HistoryCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let wallet = context.open_current()?;
-        let ledger = wallet.state().ledger();
-        let tip = ledger.tip().map(|tip| tip.height);
-        let all = ledger.history().count();
+        let state = wallet.state();
+        let tip = state.tip().map(|tip| tip.height);
+        let history = || state.departed().history(state.ledger());
+        let all = history().count();
         let shown = if self.limit == 0 { all } else { self.limit };
-        let entries: Vec<_> =
-            ledger.history().take(shown).map(|entry| Line::new(entry, tip, label(entry, &wallet, context))).collect();
+        let line = |(entry, why): (&TxEntry, _)| Line::new(entry, why, tip, label(entry, &wallet, context));
+        let entries: Vec<_> = history().take(shown).map(line).collect();
         if self.csv {
             return csv::print_history(&entries, context);
         }
@@ -76,8 +84,8 @@ impl HistoryCommand {
 }
 
 impl Line {
-    /// A transaction of a wallet with this tip.
-    pub(super) fn new(entry: &TxEntry, tip: Option<Height>, label: Option<String>) -> Self {
+    /// A transaction of a wallet with this tip, and why it will not be mined if that is so.
+    pub(super) fn new(entry: &TxEntry, why: Option<Why>, tip: Option<Height>, label: Option<String>) -> Self {
         let (received, spent) = (entry.received_amount(), entry.spent_amount());
         let change = match received.checked_sub(spent) {
             Some(gained) => format!("+{gained}"),
@@ -85,7 +93,7 @@ impl Line {
         };
         let height = entry.block.map(|block| block.height);
         let confirmations = height.zip(tip).map_or(0, |(height, tip)| tip.above(height).saturating_add(1));
-        let is_limited = entry.block.is_none() && entry.expiry_height > Height::GENESIS;
+        let is_limited = entry.block.is_none() && why.is_none() && entry.expiry_height > Height::GENESIS;
         Self {
             txid: entry.txid,
             kind: kind(entry),
@@ -97,8 +105,18 @@ impl Line {
             block: entry.block.map(|block| block.id),
             confirmations,
             expires_after: is_limited.then_some(entry.expiry_height),
+            ended: why.map(ended),
+            replaced_by: why.and_then(|why| if let Why::ReplacedBy(other) = why { Some(other) } else { None }),
             label,
         }
+    }
+}
+
+const fn ended(why: Why) -> &'static str {
+    match why {
+        Why::Expired => "expired",
+        Why::ReplacedBy(_) => "replaced",
+        Why::Gone => "gone",
     }
 }
 
@@ -133,7 +151,8 @@ impl fmt::Display for History {
         }
         let mut lines = table(&["BLOCK", "CONFIRMED", "KIND", "QBTC", "FEE", "TRANSACTION", "LABEL"], &[0, 1, 3, 4]);
         for line in &self.entries {
-            let height = line.height.map_or_else(|| "waits".to_owned(), |height| height.to_string());
+            let unmined = || line.ended.unwrap_or("waits").to_owned();
+            let height = line.height.map_or_else(unmined, |height| height.to_string());
             let confirmations = match line.expires_after {
                 Some(height) => format!("until {height}"),
                 None => line.confirmations.to_string(),
@@ -144,6 +163,12 @@ impl fmt::Display for History {
             lines.add_row([&height, &confirmations, line.kind, &line.change, &fee, &txid, label]);
         }
         writeln!(f, "{}", lines.trim_fmt())?;
+        if self.entries.iter().any(|line| line.ended.is_some()) {
+            writeln!(
+                f,
+                "expired, replaced, gone: never mined, and the coins spent in it are the wallet's again, or went into another payment"
+            )?;
+        }
         match self.left_out {
             0 => write!(f, "{as_of}"),
             more => write!(f, "{as_of}; {more} older ones with --limit 0"),

@@ -56,11 +56,16 @@ impl ShowCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let wallet = context.open_current()?;
         let unknown = || anyhow!("transaction {} is none of the wallet's; `qbtc wallet history` lists them", self.txid);
-        let entry = wallet.state().ledger().entry(&self.txid).ok_or_else(unknown)?;
+        let departure = wallet.state().departed().get(&self.txid);
+        let known = wallet.state().ledger().entry(&self.txid);
+        let (entry, why) = match departure.filter(|_| known.is_none()) {
+            Some(departure) => (&departure.entry, Some(departure.why)),
+            None => (known.ok_or_else(unknown)?, None),
+        };
         let tip = wallet.state().tip().map(|tip| tip.height);
         let coins = |coins: &[OwnedCoin]| coins.iter().map(|coin| Coin::new(coin, &wallet, context)).collect();
         context.show(&Shown {
-            line: Line::new(entry, tip, label(entry, &wallet, context)),
+            line: Line::new(entry, why, tip, label(entry, &wallet, context)),
             spent_coins: coins(&entry.spent),
             spent_of_others: entry.spent_of_others.len(),
             received_coins: coins(&entry.received),
@@ -94,7 +99,11 @@ impl fmt::Display for Shown {
             (Some(height), Some(block)) => {
                 writeln!(f, "in block   {height}, {} confirmations\n           {block}", self.line.confirmations)?;
             }
-            _ => writeln!(f, "in block   none yet")?,
+            _ => match (self.line.ended, self.line.replaced_by) {
+                (_, Some(other)) => writeln!(f, "in block   none: replaced by\n           {other}")?,
+                (Some(ended), None) => writeln!(f, "in block   none: {ended}")?,
+                (None, None) => writeln!(f, "in block   none yet")?,
+            },
         }
         if let Some(height) = self.line.expires_after {
             writeln!(f, "expires    after block {height}")?;

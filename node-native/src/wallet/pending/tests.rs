@@ -2,6 +2,7 @@
 
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::Amount;
+use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::derivation::Branch;
 
 use super::*;
@@ -46,6 +47,7 @@ fn payments_on_their_way_are_seen_children_before_parents() {
     node.pool.borrow_mut().clear();
     assert!(follow(&mut state, &node).gone.contains(&parent.txid()));
     assert_eq!(state.account().balance(&node.spec).pending, Amount::ZERO);
+    assert_eq!(state.departed().get(&parent.txid()).map(|departure| departure.why), Some(Why::Gone));
 }
 
 #[test]
@@ -97,6 +99,27 @@ fn a_replacement_takes_the_place_of_the_original() {
     let replacement = unsigned(&[coin], &[foreign(2)]);
     state.add_own(&replacement, Some(&other_key())).unwrap();
     assert!(state.outbox().get(&original.txid()).is_none() && state.outbox().get(&replacement.txid()).is_some());
+    let why = state.departed().get(&original.txid()).map(|departure| departure.why);
+    assert_eq!(why, Some(Why::ReplacedBy(replacement.txid())));
+}
+
+#[test]
+fn a_payment_that_expires_stays_in_the_history() {
+    let (mut state, mut node, coin) = funded();
+    let mut payment = unsigned(&[coin], &[foreign(1)]);
+    payment.body.expiry_height = state.height().next().unwrap();
+    state.add_own(&payment, Some(&other_key())).unwrap();
+    node.mine_empty(2);
+    sync(&mut state, &node, &node.rules(), None, |_, _| {}).unwrap();
+    follow(&mut state, &node);
+    assert!(state.outbox().payments().is_empty());
+    let lines: Vec<_> = state.departed().history(state.ledger()).map(|(entry, why)| (entry.txid, why)).collect();
+    assert_eq!(lines[0], (payment.txid(), Some(Why::Expired)));
+    // Nor does a new look through the chain forget it.
+    let mut afresh = crate::wallet::testing::state(0);
+    afresh.remember(&state);
+    sync(&mut afresh, &node, &node.rules(), None, |_, _| {}).unwrap();
+    assert_eq!(afresh.departed(), state.departed());
 }
 
 #[test]

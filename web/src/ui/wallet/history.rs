@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 use qbtc_core::hash::Txid;
 use qbtc_core::units::{Amount, FeeRate};
 use qbtc_core::wallet::builder::UnsignedTx;
+use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::ledger::TxEntry;
 
 use super::send::{Review, WAITS, draft_fault, rate};
@@ -39,20 +40,26 @@ pub(crate) fn Entries(most: usize) -> impl IntoView {
     let wallet = WalletState::here();
     let entries = Memo::new(move |_| {
         wallet
-            .with_current(|state| state.ledger().history().take(most).cloned().collect::<Vec<_>>())
+            .with_current(|state| {
+                state.history().take(most).map(|(entry, why)| (entry.clone(), why)).collect::<Vec<_>>()
+            })
             .unwrap_or_default()
     });
     let none = move || if wallet.is_at_tip() { text::NO_PAYMENTS } else { text::NO_PAYMENTS_SO_FAR };
     view! {
         <Show when=move || !entries.with(Vec::is_empty) fallback=move || view! { <p class="empty">{none}</p> }>
-            // A payment that waits and one that is mined are shown differently.
-            <For each=move || entries.get() key=|entry| (entry.txid, entry.block.map(|block| block.id)) children=|entry| view! { <Payment entry=entry/> }/>
+            // A payment that waits, one that is mined and one that never will be are shown differently.
+            <For
+                each=move || entries.get()
+                key=|(entry, why)| (entry.txid, entry.block.map(|block| block.id), *why)
+                children=|(entry, why)| view! { <Payment entry=entry why=why/> }
+            />
         </Show>
     }
 }
 
 #[component]
-fn Payment(entry: TxEntry) -> impl IntoView {
+fn Payment(entry: TxEntry, why: Option<Why>) -> impl IntoView {
     let (received, spent) = (entry.received_amount(), entry.spent_amount());
     let (class, amount, what) = match received.checked_sub(spent) {
         Some(more) if spent == Amount::ZERO => (
@@ -68,7 +75,8 @@ fn Payment(entry: TxEntry) -> impl IntoView {
     };
     let fee = entry.fee().map(|fee| text::fee_of(&format::amount(fee)));
     let txid = entry.txid;
-    let block = entry.block;
+    let (block, spends) = (entry.block, spent > Amount::ZERO);
+    let class = if why.is_some() { "amount soft" } else { class };
     view! {
         <article class="payment" data-testid="payment">
             <div class="what">
@@ -78,14 +86,36 @@ fn Payment(entry: TxEntry) -> impl IntoView {
             </div>
             <div class="what right">
                 <span class=class>{amount}<span class="soft small">" QBTC"</span></span>
-                <State entry=entry/>
+                {match why {
+                    Some(why) => view! { <span class="pill bad">{end(why)}</span> }.into_any(),
+                    None => view! { <State entry=entry/> }.into_any(),
+                }}
             </div>
-            {match block {
-                Some(block) => view! { <Proof txid=txid height=block.height.0 block=block.id.to_string()/> }.into_any(),
-                None => view! { <Waiting txid=txid/> }.into_any(),
+            {match (why, block) {
+                (Some(why), _) => view! { <Ended why=why spends=spends/> }.into_any(),
+                (None, Some(block)) => view! { <Proof txid=txid height=block.height.0 block=block.id.to_string()/> }.into_any(),
+                (None, None) => view! { <Waiting txid=txid/> }.into_any(),
             }}
         </article>
     }
+}
+
+const fn end(why: Why) -> &'static str {
+    match why {
+        Why::Expired => text::EXPIRED,
+        Why::ReplacedBy(_) => text::REPLACED,
+        Why::Gone => text::GONE,
+    }
+}
+
+/// Why a payment will not be mined.
+#[component]
+fn Ended(why: Why, spends: bool) -> impl IntoView {
+    let other = match why {
+        Why::ReplacedBy(other) => Some(view! { " "{text::REPLACED_BY}" " <TxLink id=other.to_string()/> }),
+        Why::Expired | Why::Gone => None,
+    };
+    view! { <p class="soft small" data-testid="ended">{text::ended(why, spends)}{other}</p> }
 }
 
 #[component]

@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use qbtc_core::hash::Txid;
-use qbtc_core::lock::Lock;
+use qbtc_core::lock::{Address, Lock};
 use qbtc_core::mempool::Policy;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::TxOut;
@@ -23,7 +23,7 @@ use crate::ui::parts::{Fact, Notice, Title};
 use crate::wallet::account::AccountState;
 use crate::wallet::draft::{DraftError, draft_payment};
 use crate::wallet::effect::{Effect, Paid};
-use crate::wallet::order::{self, AddressFault, AmountFault};
+use crate::wallet::order::{self, AddressFault, AmountFault, Request, RequestFault};
 use crate::{format, text};
 
 /// How soon a payment should be mined, in blocks, for each choice.
@@ -40,7 +40,7 @@ struct Form {
     is_all: RwSignal<bool>,
     /// The place in [`WAITS`].
     wait: RwSignal<usize>,
-    address_fault: RwSignal<Option<AddressFault>>,
+    address_fault: RwSignal<Option<RequestFault>>,
     amount_fault: RwSignal<Option<AmountFault>>,
     fault: RwSignal<Option<String>>,
 }
@@ -71,9 +71,22 @@ pub(crate) fn Send() -> impl IntoView {
 }
 
 impl Form {
+    /// The address that is typed. Of a request, what it asks for is put into the fields.
+    fn read_address(self, spec: &ChainSpec) -> Result<Address, RequestFault> {
+        let prefix = &spec.network().address_prefix;
+        let Request { address, amount } = order::request(&self.address.get_untracked(), prefix)?;
+        if let Some(amount) = amount {
+            self.address.set(address.to_text(prefix));
+            self.amount.set(amount);
+            self.is_all.set(false);
+            self.amount_fault.set(None);
+        }
+        Ok(address)
+    }
+
     /// The payment that is meant; what is wrong is noted beside its field.
     fn order(self, state: &AccountState, fees: Option<&Fees>, spec: &ChainSpec) -> Option<Order> {
-        let address = order::address(&self.address.get_untracked(), &spec.network().address_prefix);
+        let address = self.read_address(spec);
         self.address_fault.set(address.as_ref().err().cloned());
         let balance = state.account().balance(spec);
         let available = balance.confirmed.checked_add(balance.pending).unwrap_or(Amount::MAX);
@@ -161,10 +174,8 @@ fn AddressField(form: Form) -> impl IntoView {
     };
     // A whole address is looked at as soon as the field is left.
     let look = move |_| {
-        let typed = form.address.get_untracked();
-        let spec = wallet.spec();
-        let found = order::address(&typed, &spec.network().address_prefix).err();
-        form.address_fault.set(found.filter(|fault| *fault != AddressFault::Empty));
+        let found = form.read_address(&wallet.spec()).err();
+        form.address_fault.set(found.filter(|fault| *fault != RequestFault::Address(AddressFault::Empty)));
     };
     view! {
         <div class="field">
@@ -184,7 +195,12 @@ fn AddressField(form: Form) -> impl IntoView {
     }
 }
 
-fn shown_address_fault(fault: AddressFault) -> AnyView {
+fn shown_address_fault(fault: RequestFault) -> AnyView {
+    let fault = match fault {
+        RequestFault::Address(fault) => fault,
+        RequestFault::Amount => return text::REQUEST_AMOUNT.into_any(),
+        RequestFault::Part { name } => return text::request_part(&name).into_any(),
+    };
     match fault {
         AddressFault::Empty => text::ADDRESS_WANTED.into_any(),
         AddressFault::Text { error, marked: None } => text::mistyped(&error).into_any(),

@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use qbtc_core::net::browser::Address;
 
 use super::setup::Forget;
 use super::state::WalletState;
 use crate::browser::files;
 use crate::browser::storage::{self, Persistence};
-use crate::light::NodeLine;
+use crate::light::{Ask, NodeLine};
 use crate::ui::context::Shared;
 use crate::ui::extension::Begin;
 use crate::ui::parts::{Fact, Notice, Title};
@@ -170,7 +171,43 @@ fn Network() -> impl IntoView {
             <p class="soft small">{text::NODES_MEAN}</p>
             <ul data-testid="nodes">{move || shared.light.news.with(|news| news.as_ref().map(|news| news.nodes.clone()).unwrap_or_default())
                 .into_iter().map(|node| view! { <li><NodeRow node=node/></li> }).collect_view()}</ul>
+            // An extension has a form for all of its nodes.
+            {(!is_extension).then(|| view! { <AddNode/> })}
         </section>
+    }
+}
+
+/// A node that the light client is to ask as well. It keeps those that answered by itself.
+#[component]
+fn AddNode() -> impl IntoView {
+    let light = Shared::here().light;
+    let (typed, fault) = (RwSignal::new(String::new()), RwSignal::new(None::<String>));
+    let is_added = RwSignal::new(false);
+    let add = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        is_added.set(false);
+        let node = match typed.get_untracked().trim().parse() {
+            Ok(address @ Address::WebRtc { .. }) => address.to_string(),
+            Ok(Address::WebSocket { .. }) => return fault.set(Some(text::NODE_BY_SOCKET.to_owned())),
+            Err(error) => return fault.set(Some(text::node_address(&error.to_string()))),
+        };
+        spawn_local(async move {
+            let is_heard = light.ask(&Ask::AddNodes(vec![node])).await.is_some();
+            let _ = fault.try_set((!is_heard).then(|| text::NODE_UNHEARD.to_owned()));
+            let _ = is_added.try_set(is_heard);
+            if is_heard {
+                let _ = typed.try_set(String::new());
+            }
+        });
+    };
+    view! {
+        <form class="with-button" on:submit=add>
+            <input type="text" class="mono small" aria-label=text::NODE_ADDRESS placeholder=text::BEGIN_NODES_HINT autocomplete="off" autocapitalize="off" spellcheck="false"
+                prop:value=typed on:input=move |event| { typed.set(event_target_value(&event)); fault.set(None); }/>
+            <button class="button" type="submit">{text::ADD_NODE}</button>
+        </form>
+        {move || fault.get().map(|fault| view! { <Notice kind="bad"><p>{fault}</p></Notice> })}
+        <Show when=move || is_added.get()><p class="soft small" role="status">{text::NODE_ADDED}</p></Show>
     }
 }
 

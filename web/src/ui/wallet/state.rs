@@ -294,13 +294,12 @@ impl WalletState {
         keystore: &[u8],
         spec: &ChainSpec,
     ) -> Result<Vec<AccountState>, StorageError> {
-        let refused = || StorageError::Browser(text::STORAGE_REFUSED.to_owned());
-        let storage = self.storage.get_value().ok_or_else(refused)?;
+        let storage = self.storage.get_value().ok_or(StorageError::Refused)?;
         let notes = Notes::parse(&String::from_utf8_lossy(&storage.get(NOTES).await?.unwrap_or_default()));
         let mut accounts = Vec::new();
         for index in 0..notes.accounts.len() {
             let kept = storage.get(&name_of(index)).await?;
-            let key = key_of(seed, index, spec).map_err(StorageError::Browser)?;
+            let key = key_of(seed, index, spec).map_err(StorageError::Useless)?;
             let kept = kept.and_then(|bytes| AccountState::from_bytes(&bytes, spec, &key));
             accounts.push(kept.unwrap_or_else(|| fresh(&key, birthday, spec)));
         }

@@ -281,3 +281,39 @@ fn what_the_account_has_paid_is_not_overruled_by_a_node() {
     state.take(mark(2), &[], None).unwrap();
     assert!(!state.is_looked_for() && state.outbox().payments().is_empty());
 }
+
+#[test]
+fn what_expires_or_is_replaced_stays_in_the_history_with_its_reason() {
+    let (mut state, spec) = (funded(), ChainSpec::dev());
+    let payment = paid(&state, 100_000_000).sign(&key(), &[3; 32]).unwrap();
+    state.sent(&payment, Some(&key())).unwrap();
+    let fee_rate = FeeRate::from_quanta_per_1000_bytes(20_000);
+    let replacement = Replacement { takes_back: true, fee_rate, dependent_fees: Amount::ZERO };
+    let (_, back) = draft_replacement(&state, &spec, &payment.txid(), replacement).unwrap();
+    let back = back.sign(&key(), &[4; 32]).unwrap();
+    state.sent(&back, Some(&key())).unwrap();
+    let lines = |state: &AccountState| state.history().map(|(entry, why)| (entry.txid, why)).collect::<Vec<_>>();
+    let (replaced, first) = ((payment.txid(), Some(Why::ReplacedBy(back.txid()))), (Txid::from_bytes([1; 32]), None));
+    assert_eq!(lines(&state), [(back.txid(), None), replaced, first]);
+
+    // Nobody takes the second: the first one waits again, and then neither is mined in time.
+    state.forget(&back.txid());
+    assert!(state.sent_again(&payment, Some(&key())));
+    assert_eq!(lines(&state), [(payment.txid(), None), first]);
+    state.take(mark(payment.body.expiry_height.0), &[], None).unwrap();
+    assert_eq!(lines(&state), [(payment.txid(), Some(Why::Expired)), first]);
+    assert_eq!(AccountState::from_bytes(&state.to_bytes(), &spec, &key()), Some(state.clone()));
+    // Looking for the account anew does not bring it back.
+    state.go_back(None);
+    state.take(mark(200), &[], None).unwrap();
+    assert_eq!(lines(&state), [(payment.txid(), Some(Why::Expired))]);
+}
+
+#[test]
+fn what_was_kept_before_there_were_departed_ones_is_read() {
+    let (state, spec) = (funded(), ChainSpec::dev());
+    let bytes = state.to_bytes();
+    let (last, before) = bytes.split_last().unwrap();
+    assert_eq!((*last, AccountState::from_bytes(before, &spec, &key())), (0, Some(state)));
+    assert_eq!(AccountState::from_bytes(&before[1..], &spec, &key()), None);
+}
