@@ -39,11 +39,13 @@ fn nodes_with_nothing_but_a_seed_have_the_chain_pay_and_bear_the_loss_of_one() {
     let dns_at = dns.at.to_string();
     let seeds = ["--dns-seed", "seed.example", "--dns-server", &dns_at, "--allow-private-addresses"];
     let places = [Place::new(), Place::new(), Place::new(), Place::new()];
-    let start = |place: &Place, listen: &str| place.start(&[&["--p2p", listen, "--log", "info"], &seeds[..]].concat());
+    let log = "info,qbtc_node::p2p::relay=debug";
+    let start = |place: &Place, listen: &str| place.start(&[&["--p2p", listen, "--log", log], &seeds[..]].concat());
     let maker = start(&places[0], &format!("127.0.0.1:{port}"));
-    let coins = maker.coins(2, Owner(1));
+    let mut coins = maker.coins(5, Owner(1)).into_iter();
+    let mut pay = |from: &NodeProcess| from.send(&Owner(1).spend(&[coins.next().unwrap()], Owner(3), 100_000));
     maker.mine(150, Owner(2));
-    let fresh = [&places[1], &places[2], &places[3]].map(|place| start(place, "127.0.0.1:0"));
+    let mut fresh: Vec<NodeProcess> = places[1..].iter().map(|place| start(place, "127.0.0.1:0")).collect();
     let all: Vec<&NodeProcess> = fresh.iter().chain([&maker]).collect();
     agree(&all, &maker.tip());
     for node in &all {
@@ -53,20 +55,33 @@ fn nodes_with_nothing_but_a_seed_have_the_chain_pay_and_bear_the_loss_of_one() {
         }
     }
     // A payment that starts at one of them reaches all, first along the stem and then everywhere.
-    let paid = fresh[2].send(&Owner(1).spend(&coins[..1], Owner(3), 100_000));
+    let paid = pay(&fresh[2]);
     for node in &all {
         eventually("all have heard of the payment", || node.waiting() == [paid.clone()]);
     }
+    let log = fresh[2].log();
+    let along = log.find("along the stem").expect("it begins along the stem");
+    assert!(log.find("to everybody").is_none_or(|everywhere| along < everywhere), "{log}");
+    assert!(all.iter().any(|node| node.log().contains("to everybody")), "somebody gives it to everybody");
     // The node that everything came from is killed; the others go on.
     maker.kill();
-    let rest: Vec<&NodeProcess> = fresh.iter().collect();
     let block = fresh[0].mine(1, Owner(2)).remove(0);
-    agree(&rest, &block);
-    for node in &rest {
+    agree(&fresh.iter().collect::<Vec<_>>(), &block);
+    for node in &fresh {
         assert_eq!(node.waiting(), Vec::<String>::new(), "it is mined");
     }
-    let last = fresh[2].send(&Owner(1).spend(&coins[1..], Owner(3), 100_000));
-    eventually("the next payment travels as well", || fresh[0].waiting() == [last.clone()]);
+    // So they do when it is one of them, each in turn. Whoever was killed comes back, to the seed that is known to all.
+    fresh.push(start(&places[0], &format!("127.0.0.1:{port}")));
+    agree(&fresh.iter().collect::<Vec<_>>(), &block);
+    for place in &places[1..] {
+        fresh.remove(0).kill();
+        let paid = pay(&fresh[0]);
+        eventually("the next payment travels as well", || fresh.iter().all(|node| node.waiting() == [paid.clone()]));
+        let block = fresh[1].mine(1, Owner(2)).remove(0);
+        fresh.push(start(place, "127.0.0.1:0"));
+        agree(&fresh.iter().collect::<Vec<_>>(), &block);
+        eventually("it is found again", || fresh.iter().all(|node| peers(node) > 1));
+    }
     for node in fresh {
         assert!(node.stop().success());
     }
