@@ -22,6 +22,7 @@ mod miners;
 mod mining;
 mod mining_verdicts;
 mod network;
+mod processor;
 mod reference;
 mod rpc_blockchain;
 mod rpc_control;
