@@ -13,7 +13,7 @@ use qbtc_core::verify::CheckedBlock;
 
 use super::*;
 use crate::api::testing::easy_chain;
-use crate::node::{BlockRefusal, Submitted};
+use crate::node::{BlockRefusal, Submitted, Unfollowed};
 use crate::store::{Indexes, StoreOptions};
 
 fn open(folder: &Path) -> (Node, DriverThread) {
@@ -161,6 +161,54 @@ async fn pruning_keeps_up_with_blocks_that_come_one_after_the_other() {
     assert_eq!(taker.prune(Height(u32::MAX)).await.unwrap(), Height(BLOCKS - Prune::DEPTH_MIN));
     stop(&giver, giving);
     stop(&taker, taking);
+}
+
+/// So many blocks of a chain of its own.
+async fn mined(miner: u8, blocks: u32) -> Vec<Arc<CheckedBlock>> {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, thread) = open(folder.path());
+    let mut mined = Vec::new();
+    for _ in 0..blocks {
+        let id = mine_and_submit(&node, miner).await;
+        mined.push(Arc::new(node.chain().block(&id).unwrap()));
+    }
+    stop(&node, thread);
+    mined
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_better_chain_that_leaves_below_what_is_kept_is_not_followed_and_told_of() {
+    const BLOCKS: u32 = Prune::DEPTH_MIN + 5;
+    let (own, other) = (mined(1, BLOCKS).await, mined(2, BLOCKS + 2).await);
+    let folder = tempfile::tempdir().unwrap();
+    let (node, thread) = open(folder.path());
+    node.import_at_once(own.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
+    assert_eq!(node.prune(Height(u32::MAX)).await.unwrap(), Height(5));
+    assert_eq!(node.unfollowed(), None);
+    node.import_at_once(other.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
+    let unfollowed = Unfollowed { fork: Height(0), first: other[0].id(), below: Height(5) };
+    assert_eq!(node.unfollowed(), Some(unfollowed));
+    assert!(node.warnings()[0].contains("blocks below height 5 are pruned"), "{:?}", node.warnings());
+    assert_eq!(node.chain().state().tip(), own.last().unwrap().id());
+    for _ in 0..2 {
+        mine_and_submit(&node, 1).await;
+    }
+    // It says so again, and goes on, after a restart and when it is told to think again.
+    stop(&node, thread);
+    let (node, thread) = open(folder.path());
+    mine_and_submit(&node, 1).await;
+    assert_eq!(node.unfollowed(), None, "as long as the other one has not more work");
+    for _ in 0..2 {
+        node.invalidate(node.chain().state().tip()).await.unwrap();
+    }
+    assert_eq!(node.unfollowed(), Some(unfollowed));
+    node.reconsider(other[0].id()).await.unwrap();
+    assert_eq!(node.chain().state().height(), Height(BLOCKS + 1));
+    // A branch that leaves at the lowest block that is whole is followed.
+    let from = own[4].id();
+    node.invalidate(own[5].id()).await.unwrap();
+    assert_eq!(node.chain().state().tip(), from);
+    stop(&node, thread);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,12 +63,6 @@ pub enum StoreError {
         /// The lowest height of which the block is whole.
         below: u32,
     },
-    /// The block was pruned.
-    #[error("block {height} is pruned: ask a node that keeps it")]
-    Pruned {
-        /// The block's height.
-        height: u32,
-    },
     /// redb said something else.
     #[error("database: {0}")]
     Database(Box<redb::Error>),
