@@ -159,7 +159,13 @@ pub(crate) fn start_knowing(
     let (sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (unverified, queue) = mpsc::channel(verifiers::WAITING_MAX);
     let node = Node::new(metrics, live, loaded.tree, sender.clone(), unverified.clone());
-    let verifiers = verifiers::start(&node, queue, &sender).map_err(StoreError::Io)?;
+    let stopping = Arc::downgrade(node.shared());
+    store.tell_of_failures(move |error| {
+        if let Some(shared) = stopping.upgrade() {
+            shared.fail(error.clone().into());
+        }
+    });
+    let verifiers = verifiers::start(&node, queue, &sender).map_err(StoreError::from)?;
     let driver = Driver {
         node: node.clone(),
         batch: Batch::new(view.state().clone()),
@@ -176,7 +182,7 @@ pub(crate) fn start_knowing(
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
     tokio::spawn(tick(node.clone(), sender, unverified));
-    Ok((node, DriverThread { driver: thread.map_err(StoreError::Io)?, verifiers }))
+    Ok((node, DriverThread { driver: thread.map_err(StoreError::from)?, verifiers }))
 }
 
 /// Wakes the driver from time to time, and when the node stops.
@@ -203,9 +209,7 @@ impl Driver {
     fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let _guard = StopOnPanic::new(&self.node, "chain driver");
         if let Err(fault) = self.work(&mut commands) {
-            tracing::error!("{fault}");
-            // Only the first fault counts, and this is where faults end up.
-            let _ = self.node.shared().fault.set(fault);
+            self.node.shared().fail(fault);
         }
         self.node.stop();
         // Whoever still waits for an answer is told by the drop of what it waits for.

@@ -14,6 +14,7 @@ use qbtc_core::verify::CheckedBlock;
 use super::*;
 use crate::api::testing::easy_chain;
 use crate::node::{BlockRefusal, Submitted, Unfollowed};
+use crate::store::tests::disk::{Disk, Fault as DiskFault};
 use crate::store::{Indexes, StoreOptions};
 
 fn open(folder: &Path) -> (Node, DriverThread) {
@@ -232,6 +233,53 @@ async fn each_block_of_a_run_has_its_outcome() {
     assert!(taker.import_checked(Vec::new(), Vec::new()).await.unwrap().finish().await.unwrap().is_empty());
     stop(&giver, giving);
     stop(&taker, taking);
+}
+
+/// A node on a disk that can fail, from which it reads anew each time.
+fn open_on(disk: &Disk) -> (Node, DriverThread) {
+    let options = StoreOptions { cache_bytes: 0, ..StoreOptions::default() };
+    let store = Store::with_backend(disk.clone(), Arc::new(easy_chain()), &options).unwrap();
+    start(store, Arc::new(Metrics::new("dev")), DriverOptions::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_stops_the_node_and_everybody_is_told() {
+    for (fault, words) in [
+        (DiskFault::Full, "the disk is full"),
+        (DiskFault::Write, "an injected fault"),
+        (DiskFault::Sync, "an injected fault"),
+    ] {
+        let disk = Disk::default();
+        let (node, thread) = open_on(&disk);
+        let kept = mine_and_submit(&node, 1).await;
+        disk.fail(fault, 0);
+        let said = node.submit_checked(mine(&node, 1)).await.unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+        node.stopping().cancelled().await;
+        thread.join();
+        assert_eq!(node.fault().unwrap().to_string(), said, "the first cause");
+        assert_eq!(node.save_mempool().await.unwrap_err().to_string(), said);
+        assert_eq!(node.chain().state().tip(), kept, "what is not on the disk is not shown");
+        drop(node);
+        disk.crash(7);
+        let (node, thread) = open_on(&disk);
+        assert!(node.chain().block_id(Height(1)).unwrap() == Some(kept));
+        stop(&node, thread);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_be_read_stops_the_node_whoever_reads() {
+    let disk = Disk::default();
+    let (node, thread) = open_on(&disk);
+    let id = mine_and_submit(&node, 1).await;
+    assert!(node.chain().block_bytes(&id).unwrap().is_some());
+    disk.fail(DiskFault::Read, 0);
+    let said = node.chain().block_bytes(&id).unwrap_err().to_string();
+    assert!(said.contains("reading or writing the database") && said.contains("an injected fault"), "{said}");
+    node.stopping().cancelled().await;
+    thread.join();
+    assert_eq!(node.fault().unwrap().to_string(), said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

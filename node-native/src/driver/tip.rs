@@ -120,7 +120,8 @@ impl Driver {
                     }
                     self.batch.push(change).map_err(|error| {
                         let id = *path.connect.last().unwrap_or(&path.fork);
-                        Fault::Inconsistent(qbtc_core::chain::Inconsistency::Coins { id, error })
+                        let found = qbtc_core::chain::Inconsistency::Coins { id, error };
+                        Fault::from(self.store.inconsistent(found.to_string()))
                     })?;
                     self.node.metrics().blocks_applied(path.connect.len(), started.elapsed());
                     self.flush_if_large()?;
@@ -135,7 +136,7 @@ impl Driver {
                     invalid.push((id, error));
                 }
                 Err(ReorgError::Store(error)) => return Err(error.into()),
-                Err(ReorgError::Inconsistent(error)) => return Err(Fault::Inconsistent(error)),
+                Err(ReorgError::Inconsistent(error)) => return Err(self.store.inconsistent(error.to_string()).into()),
             }
         }
         Ok(invalid)

@@ -229,6 +229,17 @@ impl Node {
     }
 }
 
+impl Shared {
+    /// Stops the node for a fault of its own. Only the first one counts.
+    pub(crate) fn fail(&self, fault: Fault) {
+        let said = fault.to_string();
+        if self.fault.set(fault).is_ok() {
+            tracing::error!("{said}");
+        }
+        self.stopping.cancel();
+    }
+}
+
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("chain", &self.0.spec.name()).field("tip", &*self.0.tip.borrow()).finish()

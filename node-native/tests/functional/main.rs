@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod discovery;
 mod documents;
+mod faults;
 mod http;
 mod light;
 mod longpoll;
