@@ -14,7 +14,7 @@ enum Word {
     Basic,
     /// Leaf 7, EBX.
     Structured,
-    /// Leaf 0x8000_0001, ECX.
+    /// Leaf `0x8000_0001`, ECX.
     Extended,
     /// 1 if the operating system keeps the registers of AVX, else 0.
     System,
