@@ -161,6 +161,9 @@ pub struct NodeConfig {
     /// Memory for pages of the database, in MiB [default: 128].
     #[arg(long, env = "QBTC_DB_CACHE", value_name = "MIB")]
     pub db_cache: Option<Mebibytes>,
+    /// Reads all of the database first and holds it against its checksums: after a disk has failed, for example.
+    #[arg(long, env = "QBTC_CHECK_DATABASE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub check_database: Option<bool>,
     /// Memory for the mempool, in MiB [default: 256].
     #[arg(long, env = "QBTC_MEMPOOL", value_name = "MIB")]
     pub mempool: Option<Mebibytes>,
@@ -255,6 +258,7 @@ impl NodeConfig {
             http_rate: self.http_rate.or(other.http_rate),
             ws_clients: self.ws_clients.or(other.ws_clients),
             db_cache: self.db_cache.or(other.db_cache),
+            check_database: self.check_database.or(other.check_database),
             mempool: self.mempool.or(other.mempool),
             load_blocks: longer(self.load_blocks, other.load_blocks),
             log: self.log.or(other.log),

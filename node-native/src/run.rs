@@ -417,7 +417,8 @@ fn rpc_settings(node: &Node) -> rpc::Settings {
 fn store_options(config: &NodeConfig) -> StoreOptions {
     let indexes = Indexes { txids: config.txindex.unwrap_or(false), addresses: config.addressindex.unwrap_or(false) };
     let default = StoreOptions::default().cache_bytes;
-    StoreOptions { indexes, cache_bytes: config.db_cache.map_or(default, |cache| mebibytes(cache.get())) }
+    let cache_bytes = config.db_cache.map_or(default, |cache| mebibytes(cache.get()));
+    StoreOptions { indexes, cache_bytes, is_checked: config.check_database == Some(true) }
 }
 
 fn driver_options(config: &NodeConfig) -> DriverOptions {

@@ -167,6 +167,7 @@ fn checks(node: &Node, reading: &Reading) -> Vec<Check> {
     let chain = node.chain();
     let state = chain.state();
     let stored = chain.block_id(state.height());
+    let unfollowed = node.unfollowed();
     let spec = node.spec();
     let tip_age_max = Duration::from_secs(u64::from(spec.consensus().spacing_s) * u64::from(OLD_TIP_SPACINGS));
     // Where the difficulty does not follow the hash rate, blocks come when somebody wants one.
@@ -185,6 +186,12 @@ fn checks(node: &Node, reading: &Reading) -> Vec<Check> {
                 Ok(None) => "no block at the height of the tip".to_owned(),
                 Err(_) => "the database cannot be read; the log says why".to_owned(),
             },
+        },
+        Check {
+            name: "chain",
+            passes: unfollowed.is_none(),
+            found: unfollowed
+                .map_or_else(|| "the chain with most work".to_owned(), |unfollowed| unfollowed.to_string()),
         },
         Check {
             name: "synced",

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rayon::prelude::*;
 
+use serde_json::Value;
+
 use super::chain::{BenchNode, Owner};
 use super::figure::{Bound, Figure};
 use super::{BenchOptions, folder, runtime};
+use crate::client::{Client, cookie_login, running_node};
 use crate::miner::median;
 use crate::paths::{chain_dir, node_file};
 
@@ -38,6 +41,12 @@ pub(super) fn run(options: &BenchOptions, tell: &dyn Fn(&str)) -> anyhow::Result
     Ok(vec![
         Figure::bounded(format!("start with {coins} coins"), median(|run| run.start), "s", Bound::AtMost(1.0)),
         Figure::bounded("memory then", median(|run| run.memory), "MB", Bound::AtMost(400.0)),
+        Figure::bounded(
+            "memory after one in a hundred was read",
+            median(|run| run.memory_read),
+            "MB",
+            Bound::AtMost(400.0),
+        ),
         Figure::bounded("clean stop", median(|run| run.stop), "s", Bound::AtMost(2.0)),
     ])
 }
@@ -59,14 +68,17 @@ async fn make_coins(home: &Path, owner: &Owner, tell: &dyn Fn(&str)) -> anyhow::
 struct Run {
     start: f64,
     memory: f64,
+    memory_read: f64,
     stop: f64,
 }
 
 fn start_and_stop(spec: &Path, data_dir: &Path, chain: &str) -> anyhow::Result<Run> {
-    let announced = node_file(&chain_dir(data_dir, chain));
+    let home = chain_dir(data_dir, chain);
+    let announced = node_file(&home);
     let started = Instant::now();
     let mut node = Command::new(std::env::current_exe()?)
-        .args(["node", "--rpc", "127.0.0.1:0", "--http", "off", "--p2p", "off", "--log", "error", "--chain"])
+        .args(["node", "--rpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--p2p", "127.0.0.1:0", "--discover=false"])
+        .args(["--log", "error", "--chain"])
         .arg(spec)
         .arg("--data-dir")
         .arg(data_dir)
@@ -75,12 +87,33 @@ fn start_and_stop(spec: &Path, data_dir: &Path, chain: &str) -> anyhow::Result<R
     wait_until(&mut node, || announced.exists()).context("the node does not start")?;
     let start = started.elapsed().as_secs_f64();
     let memory = resident_megabytes(node.id())?;
+    read_coins(&home)?;
+    let memory_read = resident_megabytes(node.id())?;
     let stopping = Instant::now();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(node.id())?);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)?;
     let status = node.wait()?;
     anyhow::ensure!(status.success(), "the node ended with {status}");
-    Ok(Run { start, memory, stop: stopping.elapsed().as_secs_f64() })
+    Ok(Run { start, memory, memory_read, stop: stopping.elapsed().as_secs_f64() })
+}
+
+/// Asks for one coin in a hundred, so that about each page of coins is read.
+fn read_coins(home: &Path) -> anyhow::Result<()> {
+    let addresses = running_node(home).context("the node does not say where it listens")?;
+    let rpc = addresses.rpc.context("the node has no JSON-RPC")?;
+    let client = Client::new(&rpc, &cookie_login(home), Some(PATIENCE))?;
+    let tip: u32 = client.call("getblockcount", [(); 0])?;
+    for height in 1..=tip {
+        let id: String = client.call("getblockhash", [height])?;
+        let block: Value = client.call("getblock", [&id])?;
+        // The coinbase comes first.
+        for txid in block["tx"].as_array().into_iter().flatten().skip(1) {
+            for place in (0..COINS_EACH).step_by(100) {
+                client.call::<Value>("gettxout", (txid, place))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn wait_until(node: &mut Child, mut is_done: impl FnMut() -> bool) -> anyhow::Result<()> {

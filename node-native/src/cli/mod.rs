@@ -102,4 +102,43 @@ mod tests {
     fn the_commands_are_sound() {
         Cli::command().debug_assert();
     }
+
+    /// The flags of `qbtc node`, those of all commands among them.
+    fn flags_of_node() -> Vec<clap::Arg> {
+        let mut program = Cli::command();
+        program.build();
+        let node = program.find_subcommand("node").unwrap();
+        let own = |arg: &&clap::Arg| arg.get_long().is_some_and(|name| !["help", "version", "json"].contains(&name));
+        node.get_arguments().filter(own).cloned().collect()
+    }
+
+    #[test]
+    fn each_variable_is_named_after_its_flag() {
+        let flags = flags_of_node();
+        for flag in &flags {
+            let name = flag.get_long().unwrap();
+            let variable = format!("QBTC_{}", name.to_uppercase().replace('-', "_"));
+            assert_eq!(flag.get_env(), Some(variable.as_ref()), "--{name}");
+        }
+        assert!(flags.iter().any(|flag| flag.get_long() == Some("config-file")));
+    }
+
+    #[test]
+    fn the_table_of_settings_has_each_flag_of_a_node_and_no_other() {
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");
+        let document = std::fs::read_to_string(document).unwrap();
+        let (_, settings) = document.split_once("\n## Settings\n").unwrap();
+        let (settings, _) = settings.split_once("\n## ").unwrap();
+        let first_cells = settings.lines().filter(|line| line.starts_with("| `--"));
+        let first_cells = first_cells.filter_map(|line| line.split('|').nth(1));
+        let mut told: Vec<String> = first_cells
+            .flat_map(|cell| cell.split('`').filter_map(|part| part.strip_prefix("--")))
+            .map(|flag| flag.split(' ').next().unwrap().to_owned())
+            .collect();
+        let mut flags: Vec<String> =
+            flags_of_node().iter().filter_map(|flag| Some(flag.get_long()?.to_owned())).collect();
+        told.sort();
+        flags.sort();
+        assert_eq!(told, flags);
+    }
 }

@@ -32,7 +32,7 @@ pub(super) struct NodeCommand {
     #[command(flatten)]
     config: NodeConfig,
     /// The file of settings [default: node.toml in the chain's data folder, if it is there].
-    #[arg(long, env = "QBTC_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "QBTC_CONFIG_FILE", value_name = "FILE", hide_env_values = true)]
     config_file: Option<PathBuf>,
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use qbtc_core::hash::Txid;
 use qbtc_core::mempool::{AdmitError, PriorityError, Removal};
 use qbtc_core::units::BlockTime;
 use qbtc_core::verify::{CheckedTx, ResolveError};
 
-use super::Driver;
+use super::{Driver, SAVE_DELAY, SAVE_SHARE};
 use crate::node::{Admission, Event, Fault, now};
 use crate::parallel::verify_in_parallel;
 use crate::store::MempoolChange;
@@ -43,6 +44,7 @@ impl Driver {
             };
             let answer = match outcome {
                 Ok(removed) => {
+                    self.mempool_changed();
                     self.tell_removed(removed);
                     // An error would mean that nobody listens.
                     let _ = self.node.shared().events.send(Event::Added(Arc::clone(&tx)));
@@ -71,7 +73,13 @@ impl Driver {
     }
 
     pub(super) fn prioritise(&mut self, txid: Txid, fee_delta: i64) -> Result<(), PriorityError> {
+        self.mempool_changed();
         self.node.shared().live.write().pool.prioritise(txid, fee_delta)
+    }
+
+    /// Has the mempool written before long.
+    pub(super) fn mempool_changed(&mut self) {
+        self.save_due.get_or_insert_with(|| Instant::now() + self.save_delay);
     }
 
     pub(super) fn expire(&mut self) {
@@ -90,6 +98,8 @@ impl Driver {
     /// Writes what has changed in the mempool since the last time, and returns how many transactions it has. Before the transactions of
     /// the last run have been taken back, it leaves what is stored as it is.
     pub(super) fn save_mempool(&mut self) -> Result<usize, Fault> {
+        let started = Instant::now();
+        self.save_due = None;
         let (now, priorities) = {
             let live = self.node.live();
             let entries = live.pool.entries();
@@ -116,6 +126,7 @@ impl Driver {
         }
         let count = places.len();
         self.saved_mempool = SavedMempool::Saved { places, priorities };
+        self.save_delay = SAVE_DELAY.max(started.elapsed().saturating_mul(SAVE_SHARE));
         Ok(count)
     }
 }

@@ -21,7 +21,7 @@ mod writer;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qbtc_core::hash::BlockHash;
 use qbtc_core::mempool::{Mempool, Policy};
@@ -86,7 +86,11 @@ const GATHERED_MAX: usize = 256;
 const GATHER_TIME: Duration = Duration::from_millis(1);
 /// How long blocks that may be written later wait for more of them.
 const WRITE_DELAY: Duration = Duration::from_millis(100);
-/// How often old transactions are looked for, and the mempool is written.
+/// How long transactions that came wait for more of them before they are written, so that a kill loses few.
+const SAVE_DELAY: Duration = Duration::from_secs(1);
+/// Of how much time one part at most is spent on writing the mempool.
+const SAVE_SHARE: u32 = 20;
+/// How often old transactions are looked for, and the mempool is written whatever has changed.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The driver's thread. It ends when the node stops.
@@ -121,6 +125,10 @@ pub(crate) struct Driver {
     incoming: HashMap<BlockHash, Arc<CheckedBlock>>,
     cache: VerifiedCache,
     saved_mempool: SavedMempool,
+    /// When the mempool is to be written, if transactions came since it was.
+    save_due: Option<Instant>,
+    /// How long such transactions wait.
+    save_delay: Duration,
     /// Whether the last command was a transaction: then others are likely to follow.
     took_transaction: bool,
     /// A command that was found behind transactions.
@@ -159,7 +167,13 @@ pub(crate) fn start_knowing(
     let (sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (unverified, queue) = mpsc::channel(verifiers::WAITING_MAX);
     let node = Node::new(metrics, live, loaded.tree, sender.clone(), unverified.clone());
-    let verifiers = verifiers::start(&node, queue, &sender).map_err(StoreError::Io)?;
+    let stopping = Arc::downgrade(node.shared());
+    store.tell_of_failures(move |error| {
+        if let Some(shared) = stopping.upgrade() {
+            shared.fail(error.clone().into());
+        }
+    });
+    let verifiers = verifiers::start(&node, queue, &sender).map_err(StoreError::from)?;
     let driver = Driver {
         node: node.clone(),
         batch: Batch::new(view.state().clone()),
@@ -170,13 +184,15 @@ pub(crate) fn start_knowing(
         incoming: HashMap::new(),
         cache,
         saved_mempool,
+        save_due: None,
+        save_delay: SAVE_DELAY,
         took_transaction: false,
         held: None,
         runtime: tokio::runtime::Handle::current(),
     };
     let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(commands));
     tokio::spawn(tick(node.clone(), sender, unverified));
-    Ok((node, DriverThread { driver: thread.map_err(StoreError::Io)?, verifiers }))
+    Ok((node, DriverThread { driver: thread.map_err(StoreError::from)?, verifiers }))
 }
 
 /// Wakes the driver from time to time, and when the node stops.
@@ -203,9 +219,7 @@ impl Driver {
     fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let _guard = StopOnPanic::new(&self.node, "chain driver");
         if let Err(fault) = self.work(&mut commands) {
-            tracing::error!("{fault}");
-            // Only the first fault counts, and this is where faults end up.
-            let _ = self.node.shared().fault.set(fault);
+            self.node.shared().fail(fault);
         }
         self.node.stop();
         // Whoever still waits for an answer is told by the drop of what it waits for.
@@ -237,10 +251,13 @@ impl Driver {
         Ok(())
     }
 
-    /// The next command. What waits to be written is written once no command has come for a moment.
+    /// The next command. What waits to be written is written once no command has come for a moment, the mempool also when its time has come.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Option<Command>, Fault> {
         if let Some(command) = self.held.take() {
             return Ok(Some(command));
+        }
+        if self.save_due.is_some_and(|due| due <= Instant::now()) {
+            self.save_mempool()?;
         }
         if std::mem::take(&mut self.took_transaction) {
             std::thread::sleep(GATHER_TIME);
@@ -254,6 +271,13 @@ impl Driver {
                 return Ok(command);
             }
             self.flush()?;
+        }
+        if let Some(due) = self.save_due {
+            let patient = async { tokio::time::timeout_at(due.into(), commands.recv()).await };
+            if let Ok(command) = self.runtime.block_on(patient) {
+                return Ok(command);
+            }
+            self.save_mempool()?;
         }
         Ok(commands.blocking_recv())
     }
@@ -313,7 +337,10 @@ impl Driver {
             Command::SaveMempool { reply } => {
                 let _ = reply.send(Ok(self.save_mempool()?));
             }
-            Command::MempoolRestored => self.saved_mempool = SavedMempool::Never,
+            Command::MempoolRestored => {
+                self.saved_mempool = SavedMempool::Never;
+                self.mempool_changed();
+            }
             Command::Expire => {
                 self.expire();
                 self.save_mempool()?;

@@ -13,7 +13,8 @@ use qbtc_core::verify::CheckedBlock;
 
 use super::*;
 use crate::api::testing::easy_chain;
-use crate::node::{BlockRefusal, Submitted};
+use crate::node::{BlockRefusal, Submitted, Unfollowed};
+use crate::store::tests::disk::{Disk, Fault as DiskFault};
 use crate::store::{Indexes, StoreOptions};
 
 fn open(folder: &Path) -> (Node, DriverThread) {
@@ -163,6 +164,54 @@ async fn pruning_keeps_up_with_blocks_that_come_one_after_the_other() {
     stop(&taker, taking);
 }
 
+/// So many blocks of a chain of its own.
+async fn mined(miner: u8, blocks: u32) -> Vec<Arc<CheckedBlock>> {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, thread) = open(folder.path());
+    let mut mined = Vec::new();
+    for _ in 0..blocks {
+        let id = mine_and_submit(&node, miner).await;
+        mined.push(Arc::new(node.chain().block(&id).unwrap()));
+    }
+    stop(&node, thread);
+    mined
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_better_chain_that_leaves_below_what_is_kept_is_not_followed_and_told_of() {
+    const BLOCKS: u32 = Prune::DEPTH_MIN + 5;
+    let (own, other) = (mined(1, BLOCKS).await, mined(2, BLOCKS + 2).await);
+    let folder = tempfile::tempdir().unwrap();
+    let (node, thread) = open(folder.path());
+    node.import_at_once(own.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
+    assert_eq!(node.prune(Height(u32::MAX)).await.unwrap(), Height(5));
+    assert_eq!(node.unfollowed(), None);
+    node.import_at_once(other.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
+    let unfollowed = Unfollowed { fork: Height(0), first: other[0].id(), below: Height(5) };
+    assert_eq!(node.unfollowed(), Some(unfollowed));
+    assert!(node.warnings()[0].contains("blocks below height 5 are pruned"), "{:?}", node.warnings());
+    assert_eq!(node.chain().state().tip(), own.last().unwrap().id());
+    for _ in 0..2 {
+        mine_and_submit(&node, 1).await;
+    }
+    // It says so again, and goes on, after a restart and when it is told to think again.
+    stop(&node, thread);
+    let (node, thread) = open(folder.path());
+    mine_and_submit(&node, 1).await;
+    assert_eq!(node.unfollowed(), None, "as long as the other one has not more work");
+    for _ in 0..2 {
+        node.invalidate(node.chain().state().tip()).await.unwrap();
+    }
+    assert_eq!(node.unfollowed(), Some(unfollowed));
+    node.reconsider(other[0].id()).await.unwrap();
+    assert_eq!(node.chain().state().height(), Height(BLOCKS + 1));
+    // A branch that leaves at the lowest block that is whole is followed.
+    let from = own[4].id();
+    node.invalidate(own[5].id()).await.unwrap();
+    assert_eq!(node.chain().state().tip(), from);
+    stop(&node, thread);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_block_of_a_run_has_its_outcome() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -184,6 +233,53 @@ async fn each_block_of_a_run_has_its_outcome() {
     assert!(taker.import_checked(Vec::new(), Vec::new()).await.unwrap().finish().await.unwrap().is_empty());
     stop(&giver, giving);
     stop(&taker, taking);
+}
+
+/// A node on a disk that can fail, from which it reads anew each time.
+fn open_on(disk: &Disk) -> (Node, DriverThread) {
+    let options = StoreOptions { cache_bytes: 0, ..StoreOptions::default() };
+    let store = Store::with_backend(disk.clone(), Arc::new(easy_chain()), &options).unwrap();
+    start(store, Arc::new(Metrics::new("dev")), DriverOptions::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_stops_the_node_and_everybody_is_told() {
+    for (fault, words) in [
+        (DiskFault::Full, "the disk is full"),
+        (DiskFault::Write, "an injected fault"),
+        (DiskFault::Sync, "an injected fault"),
+    ] {
+        let disk = Disk::default();
+        let (node, thread) = open_on(&disk);
+        let kept = mine_and_submit(&node, 1).await;
+        disk.fail(fault, 0);
+        let said = node.submit_checked(mine(&node, 1)).await.unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+        node.stopping().cancelled().await;
+        thread.join();
+        assert_eq!(node.fault().unwrap().to_string(), said, "the first cause");
+        assert_eq!(node.save_mempool().await.unwrap_err().to_string(), said);
+        assert_eq!(node.chain().state().tip(), kept, "what is not on the disk is not shown");
+        drop(node);
+        disk.crash(7);
+        let (node, thread) = open_on(&disk);
+        assert!(node.chain().block_id(Height(1)).unwrap() == Some(kept));
+        stop(&node, thread);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_be_read_stops_the_node_whoever_reads() {
+    let disk = Disk::default();
+    let (node, thread) = open_on(&disk);
+    let id = mine_and_submit(&node, 1).await;
+    assert!(node.chain().block_bytes(&id).unwrap().is_some());
+    disk.fail(DiskFault::Read, 0);
+    let said = node.chain().block_bytes(&id).unwrap_err().to_string();
+    assert!(said.contains("reading or writing the database") && said.contains("an injected fault"), "{said}");
+    node.stopping().cancelled().await;
+    thread.join();
+    assert_eq!(node.fault().unwrap().to_string(), said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

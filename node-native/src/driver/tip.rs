@@ -11,7 +11,7 @@ use qbtc_core::verify::{BlockError, CheckedBlock};
 
 use super::stack::Stack;
 use super::{Driver, Prune};
-use crate::node::{BlockRefusal, Fault, InvalidateError, Pruned, Submitted, now};
+use crate::node::{BlockRefusal, Fault, InvalidateError, Pruned, Submitted, Unfollowed, now};
 use crate::parallel::verify_in_parallel;
 
 /// The most blocks of one move. A longer way is gone in several moves, each to a valid chain.
@@ -98,10 +98,14 @@ impl Driver {
         Ok(self.view.block_id(height)? == Some(*id))
     }
 
-    /// Moves the tip to the best complete block, and returns which blocks were found invalid on the way. A long way is written in parts.
+    /// Moves the tip to the best complete block that is within reach, and returns which blocks were found invalid on the way. A long way is
+    /// written in parts.
     pub(super) fn advance(&mut self) -> Result<Vec<(BlockHash, BlockError)>, Fault> {
         let mut invalid = Vec::new();
         while let Some(path) = self.next_path() {
+            if self.is_out_of_reach(&path) {
+                continue;
+            }
             let started = Instant::now();
             let stack =
                 Stack { incoming: &self.incoming, batches: [Some(&self.batch), self.writer.batch()], view: &self.view };
@@ -116,7 +120,8 @@ impl Driver {
                     }
                     self.batch.push(change).map_err(|error| {
                         let id = *path.connect.last().unwrap_or(&path.fork);
-                        Fault::Inconsistent(qbtc_core::chain::Inconsistency::Coins { id, error })
+                        let found = qbtc_core::chain::Inconsistency::Coins { id, error };
+                        Fault::from(self.store.inconsistent(found.to_string()))
                     })?;
                     self.node.metrics().blocks_applied(path.connect.len(), started.elapsed());
                     self.flush_if_large()?;
@@ -131,7 +136,7 @@ impl Driver {
                     invalid.push((id, error));
                 }
                 Err(ReorgError::Store(error)) => return Err(error.into()),
-                Err(ReorgError::Inconsistent(error)) => return Err(Fault::Inconsistent(error)),
+                Err(ReorgError::Inconsistent(error)) => return Err(self.store.inconsistent(error.to_string()).into()),
             }
         }
         Ok(invalid)
@@ -147,6 +152,25 @@ impl Driver {
             return None;
         }
         headers.path(&tip, &best.id(), MOVE_BLOCKS_MAX)
+    }
+
+    /// Whether the way to the best block takes back blocks that are pruned. Then its branch is set aside, as if it were invalid, until the node
+    /// is started again or told to reconsider: what is gone cannot be undone, and a chain with less work is better than none.
+    fn is_out_of_reach(&self, path: &qbtc_core::chain::Path) -> bool {
+        let below = self.view.pruned_below();
+        // The way may be cut off above the fork.
+        let Some(lowest) = path.disconnect.last().filter(|_| below > Height::GENESIS) else { return false };
+        let mut headers = self.node.shared().headers.write();
+        let best = headers.best_complete().id();
+        let fork = headers.fork(lowest, &best).map_or(Height::GENESIS, HeaderNode::height);
+        let first = fork.next().filter(|first| *first < below).and_then(|first| headers.ancestor(&best, first));
+        let Some(first) = first.map(HeaderNode::id) else { return false };
+        headers.mark_invalid(&first).expect("above the fork, so in the tree and not its root");
+        drop(headers);
+        let unfollowed = Unfollowed { fork, first, below };
+        tracing::error!("{unfollowed}");
+        *self.node.shared().unfollowed.lock() = Some(unfollowed);
+        true
     }
 
     pub(super) fn invalidate(&mut self, id: BlockHash) -> Result<Result<(), InvalidateError>, Fault> {

@@ -66,14 +66,14 @@ impl Driver {
             // The driver waits for this, unless it has failed itself.
             let _ = sender.send(outcome);
         };
-        std::thread::Builder::new().name("writer".into()).spawn(write).map_err(StoreError::Io)?;
+        std::thread::Builder::new().name("writer".into()).spawn(write).map_err(StoreError::from)?;
         self.writer.0 = Some(Writing { batch, done });
         Ok(())
     }
 
     fn finish_writing(&mut self) -> Result<(), Fault> {
         let Some(writing) = &self.writer.0 else { return Ok(()) };
-        let died = || StoreError::Io(std::io::Error::other("the writing thread died"));
+        let died = || StoreError::from(std::io::Error::other("the writing thread died"));
         writing.done.recv().map_err(|_| died())??;
         let Writing { batch, .. } = self.writer.0.take().expect("looked at just now");
         self.publish(&batch)?;

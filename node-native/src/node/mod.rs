@@ -12,6 +12,7 @@ mod panic;
 mod refusal;
 mod submit;
 mod template;
+mod unfollowed;
 
 pub(crate) use command::{Admission, Command, Commit, Pruned, Unverified};
 pub use event::{BlockSummary, Event, Tip, TipMoved};
@@ -21,6 +22,7 @@ pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal
 pub(crate) use submit::{Importing, Verified};
 pub use submit::{InvalidateError, Submitted, Tested};
 pub use template::TemplateRevision;
+pub use unfollowed::Unfollowed;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) stopping: CancellationToken,
     pub(crate) fault: OnceLock<Fault>,
+    /// The last chain with more work that cannot be followed.
+    pub(crate) unfollowed: Mutex<Option<Unfollowed>>,
     /// Whether the peers have been caught up with.
     is_synced: AtomicBool,
     /// Whether files of blocks are being taken in.
@@ -105,6 +109,7 @@ impl Node {
             tip: watch::Sender::new(tip),
             stopping: CancellationToken::new(),
             fault: OnceLock::new(),
+            unfollowed: Mutex::default(),
             is_synced: AtomicBool::new(true),
             is_loading: AtomicBool::new(false),
             commands,
@@ -194,6 +199,18 @@ impl Node {
         self.0.fault.get()
     }
 
+    /// The chain with more work that this node cannot follow, if there was one since it was started.
+    #[must_use]
+    pub fn unfollowed(&self) -> Option<Unfollowed> {
+        *self.0.unfollowed.lock()
+    }
+
+    /// What the operator should know, in sentences.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.unfollowed().iter().map(ToString::to_string).collect()
+    }
+
     /// Notes whether the node has caught up with its peers.
     pub(crate) fn set_synced(&self, is_synced: bool) {
         self.0.is_synced.store(is_synced, Ordering::Relaxed);
@@ -209,6 +226,17 @@ impl Node {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.0.is_synced.load(Ordering::Relaxed) && !self.0.is_loading.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// Stops the node for a fault of its own. Only the first one counts.
+    pub(crate) fn fail(&self, fault: Fault) {
+        let said = fault.to_string();
+        if self.fault.set(fault).is_ok() {
+            tracing::error!("{said}");
+        }
+        self.stopping.cancel();
     }
 }
 

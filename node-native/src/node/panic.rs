@@ -17,9 +17,7 @@ impl StopOnPanic {
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Only the first fault counts.
-            let _ = self.node.shared().fault.set(Fault::Panicked { part: self.part });
-            self.node.stop();
+            self.node.shared().fail(Fault::Panicked { part: self.part });
         }
     }
 }

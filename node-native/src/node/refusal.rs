@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qbtc_core::chain::{Inconsistency, InsertError};
+use qbtc_core::chain::InsertError;
 use qbtc_core::hash::BlockHash;
 use qbtc_core::mempool::{AdmitError, PriorityError};
 use qbtc_core::verify::{BlockError, TxError};
@@ -15,9 +15,6 @@ pub enum Fault {
     /// The store failed; the node stops.
     #[error(transparent)]
     Store(Arc<StoreError>),
-    /// What is stored does not fit together; the node stops.
-    #[error("{0}; move the database away, then start the node again to rebuild it")]
-    Inconsistent(Inconsistency),
     /// A part of the node panicked: a fault of the program; the node stops.
     #[error(
         "the node's {part} panicked, and cannot go on: a fault of the program; start the node again, and report what it logged"

@@ -21,10 +21,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Inconsistent`] too, if the batch does not fit what is stored.
     pub fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let transaction = self.begin_write()?;
-        self.write(&transaction, batch)?;
-        transaction.commit()?;
-        Ok(())
+        self.gate.pass(|| {
+            let transaction = self.begin_write()?;
+            self.write(&transaction, batch)?;
+            transaction.commit()?;
+            Ok(())
+        })
     }
 
     pub(super) fn write(&self, transaction: &WriteTransaction, batch: &Batch) -> Result<(), StoreError> {

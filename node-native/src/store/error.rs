@@ -1,19 +1,25 @@
 //! Why the store failed: never the fault of a peer or a user of the API.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use qbtc_core::hash::ChainId;
 
 /// Why the store could not be opened, read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full. Nothing of the write that failed is visible.
     #[error("the disk is full: free some space, then start the node again; nothing is lost")]
     DiskFull,
     /// The disk failed. Nothing of a write that failed is visible.
-    #[error("reading or writing the database failed: {0}")]
-    Io(io::Error),
+    #[error("reading or writing the database {} failed: {error}", path.display())]
+    Io {
+        /// The database's file.
+        path: PathBuf,
+        /// Why.
+        error: Arc<io::Error>,
+    },
     /// Another process has the database open.
     #[error("the database {} is in use by another process: stop it, or choose another --data-dir", path.display())]
     InUse {
@@ -32,8 +38,13 @@ pub enum StoreError {
         detail: String,
     },
     /// What is stored contradicts itself.
-    #[error("the database contradicts itself: {detail}; move it away, then start the node again to rebuild it")]
+    #[error(
+        "the database {} contradicts itself: {detail}; move it away, then start the node again to rebuild it",
+        path.display()
+    )]
     Inconsistent {
+        /// The database's file.
+        path: PathBuf,
         /// What does not fit.
         detail: String,
     },
@@ -63,21 +74,35 @@ pub enum StoreError {
         /// The lowest height of which the block is whole.
         below: u32,
     },
-    /// The block was pruned.
-    #[error("block {height} is pruned: ask a node that keeps it")]
-    Pruned {
-        /// The block's height.
-        height: u32,
-    },
     /// redb said something else.
     #[error("database: {0}")]
-    Database(Box<redb::Error>),
+    Database(Arc<redb::Error>),
 }
 
 impl StoreError {
     /// Something stored that cannot be.
     pub(crate) fn inconsistent(detail: impl Into<String>) -> Self {
-        Self::Inconsistent { detail: detail.into() }
+        Self::Inconsistent { path: PathBuf::new(), detail: detail.into() }
+    }
+
+    /// Something that redb cannot make sense of.
+    pub(crate) fn damaged(detail: impl Into<String>) -> Self {
+        Self::Damaged { path: PathBuf::new(), detail: detail.into() }
+    }
+
+    /// The error, of the database in this file.
+    pub(super) fn of(mut self, file: &Path) -> Self {
+        if let Self::Io { path, .. } | Self::Damaged { path, .. } | Self::Inconsistent { path, .. } = &mut self
+            && path.as_os_str().is_empty()
+        {
+            *path = file.into();
+        }
+        self
+    }
+
+    /// Whether the disk or redb failed, so that nothing can be read or written any more.
+    pub(super) const fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::Io { .. } | Self::Damaged { .. } | Self::Database(_))
     }
 }
 
@@ -85,7 +110,10 @@ impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
-            _ => Self::Io(error),
+            // redb finds what is not its own, or less than there should be.
+            io::ErrorKind::InvalidData => Self::damaged(error.to_string()),
+            io::ErrorKind::UnexpectedEof => Self::damaged("it ends early"),
+            _ => Self::Io { path: PathBuf::new(), error: Arc::new(error) },
         }
     }
 }
@@ -94,8 +122,15 @@ impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) => error.into(),
-            redb::Error::Corrupted(detail) => Self::Inconsistent { detail },
-            other => Self::Database(Box::new(other)),
+            redb::Error::Corrupted(detail) => Self::damaged(detail),
+            // The tables are not those that this program made.
+            error @ (redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TableDoesNotExist(_)
+            | redb::Error::LockPoisoned(_)) => Self::damaged(error.to_string()),
+            other => Self::Database(Arc::new(other)),
         }
     }
 }

@@ -30,8 +30,10 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn stripped_block_bytes(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(body) = self.stored_body(id)? else { return Ok(None) };
-        Ok(Some(StoredBody::parse(&body)?.strip()))
+        self.gate.pass(|| {
+            let Some(body) = self.stored_body(id)? else { return Ok(None) };
+            Ok(Some(StoredBody::parse(&body)?.strip()))
+        })
     }
 
     /// A transaction and the proof that its block holds it; `None` for a coinbase, or if the block's body is pruned.
@@ -39,17 +41,19 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn proven_transaction(&self, place: &TxPlace) -> Result<Option<ProvenTransaction>, StoreError> {
-        let damaged = |what: String| StoreError::inconsistent(format!("block {}: {what}", place.block));
-        let Some(index) = place.place.checked_sub(1) else { return Ok(None) };
-        let Some(body) = self.stored_body(&place.block)? else { return Ok(None) };
-        let body = StoredBody::parse(&body)?;
-        let header = body.envelope.first_chunk().map(Header::from_bytes);
-        let header = header.ok_or_else(|| damaged("a stored block's beginning is damaged".to_owned()))?;
-        let Some(bytes) = body.bodies.get(index as usize) else { return Ok(None) };
-        let transaction = codec::decode(bytes, bytes.len()).map_err(|error| damaged(error.to_string()))?;
-        // The coinbase and the commitments stand before the transactions.
-        let proof = MerkleProof::new(leaves(&body)?, index + 2).map_err(|error| damaged(error.to_string()))?;
-        Ok(Some(ProvenTransaction { header, body: transaction, proof }))
+        self.gate.pass(|| {
+            let damaged = |what: String| StoreError::inconsistent(format!("block {}: {what}", place.block));
+            let Some(index) = place.place.checked_sub(1) else { return Ok(None) };
+            let Some(body) = self.stored_body(&place.block)? else { return Ok(None) };
+            let body = StoredBody::parse(&body)?;
+            let header = body.envelope.first_chunk().map(Header::from_bytes);
+            let header = header.ok_or_else(|| damaged("a stored block's beginning is damaged".to_owned()))?;
+            let Some(bytes) = body.bodies.get(index as usize) else { return Ok(None) };
+            let transaction = codec::decode(bytes, bytes.len()).map_err(|error| damaged(error.to_string()))?;
+            // The coinbase and the commitments stand before the transactions.
+            let proof = MerkleProof::new(leaves(&body)?, index + 2).map_err(|error| damaged(error.to_string()))?;
+            Ok(Some(ProvenTransaction { header, body: transaction, proof }))
+        })
     }
 
     /// What the block at a height of the chain commits to; `None` if there is none, or as for [`ChainView::commitments_proof`].

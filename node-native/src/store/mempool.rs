@@ -39,13 +39,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn has_mempool(&self) -> Result<bool, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let has_priorities = match transaction.open_table(PRIORITIES) {
-            Ok(table) => !table.is_empty()?,
-            Err(TableError::TableDoesNotExist(_)) => false,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(has_priorities || !transaction.open_table(MEMPOOL)?.is_empty()?)
+        self.gate.pass(|| {
+            let transaction = self.database.begin_read()?;
+            let has_priorities = match transaction.open_table(PRIORITIES) {
+                Ok(table) => !table.is_empty()?,
+                Err(TableError::TableDoesNotExist(_)) => false,
+                Err(error) => return Err(error.into()),
+            };
+            Ok(has_priorities || !transaction.open_table(MEMPOOL)?.is_empty()?)
+        })
     }
 
     /// The mempool of the last run.
@@ -53,27 +55,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn load_mempool(&self) -> Result<StoredMempool, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let table = transaction.open_table(MEMPOOL)?;
-        let mut stored = StoredMempool::default();
-        for row in table.iter()? {
-            let (_, value) = row?;
-            let (time, bytes) = value.value();
-            let transaction = codec::decode(bytes, bytes.len());
-            let damaged = |error| StoreError::inconsistent(format!("transaction of the mempool: {error}"));
-            stored.transactions.push((BlockTime(time), transaction.map_err(damaged)?));
-        }
-        match transaction.open_table(PRIORITIES) {
-            Ok(table) => {
-                for row in table.iter()? {
-                    let (txid, fee_delta) = row?;
-                    stored.priorities.insert(Txid::from_bytes(*txid.value()), fee_delta.value());
-                }
+        self.gate.pass(|| {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(MEMPOOL)?;
+            let mut stored = StoredMempool::default();
+            for row in table.iter()? {
+                let (_, value) = row?;
+                let (time, bytes) = value.value();
+                let transaction = codec::decode(bytes, bytes.len());
+                let damaged = |error| StoreError::inconsistent(format!("transaction of the mempool: {error}"));
+                stored.transactions.push((BlockTime(time), transaction.map_err(damaged)?));
             }
-            Err(TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(stored)
+            match transaction.open_table(PRIORITIES) {
+                Ok(table) => {
+                    for row in table.iter()? {
+                        let (txid, fee_delta) = row?;
+                        stored.priorities.insert(Txid::from_bytes(*txid.value()), fee_delta.value());
+                    }
+                }
+                Err(TableError::TableDoesNotExist(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(stored)
+        })
     }
 
     /// Writes what has changed in the mempool.
@@ -81,27 +85,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then what was stored before is still there.
     pub fn save_mempool(&self, change: &MempoolChange<'_>) -> Result<(), StoreError> {
-        let transaction = self.begin_write()?;
-        {
-            let mut table = transaction.open_table(MEMPOOL)?;
-            if change.is_first {
+        self.gate.pass(|| {
+            let transaction = self.begin_write()?;
+            {
+                let mut table = transaction.open_table(MEMPOOL)?;
+                if change.is_first {
+                    table.retain(|_, _| false)?;
+                }
+                for place in &change.left {
+                    table.remove(place)?;
+                }
+                for (place, time, tx) in &change.came {
+                    table.insert(place, (time.0, &codec::encode(*tx)[..]))?;
+                }
+            }
+            if let Some(priorities) = change.priorities {
+                let mut table = transaction.open_table(PRIORITIES)?;
                 table.retain(|_, _| false)?;
+                for (txid, fee_delta) in priorities {
+                    table.insert(txid.as_bytes(), fee_delta)?;
+                }
             }
-            for place in &change.left {
-                table.remove(place)?;
-            }
-            for (place, time, tx) in &change.came {
-                table.insert(place, (time.0, &codec::encode(*tx)[..]))?;
-            }
-        }
-        if let Some(priorities) = change.priorities {
-            let mut table = transaction.open_table(PRIORITIES)?;
-            table.retain(|_, _| false)?;
-            for (txid, fee_delta) in priorities {
-                table.insert(txid.as_bytes(), fee_delta)?;
-            }
-        }
-        transaction.commit()?;
-        Ok(())
+            transaction.commit()?;
+            Ok(())
+        })
     }
 }

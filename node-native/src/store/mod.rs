@@ -18,6 +18,7 @@ mod blob;
 mod body;
 mod commit;
 mod error;
+mod gate;
 mod indexes;
 mod light;
 mod load;
@@ -42,4 +43,4 @@ pub use tables::SCHEMA_VERSION;
 pub use view::{AddressCursor, AddressEvent, ChainView, TxPlace};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

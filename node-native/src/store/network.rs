@@ -35,42 +35,44 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn load_network(&self) -> Result<StoredNetwork, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let key = {
-            let meta = transaction.open_table(META)?;
-            meta.get(META_NODES_KEY)?.and_then(|bytes| bytes.value().try_into().ok())
-        };
-        let mut stored = StoredNetwork { key, ..StoredNetwork::default() };
-        match transaction.open_table(NODES) {
-            Ok(table) => {
-                for row in table.iter()?.take(AddressBook::ADDRESSES_MAX) {
-                    stored.entries.extend(codec::decode(row?.1.value(), ENTRY_BYTES_MAX).ok());
+        self.gate.pass(|| {
+            let transaction = self.database.begin_read()?;
+            let key = {
+                let meta = transaction.open_table(META)?;
+                meta.get(META_NODES_KEY)?.and_then(|bytes| bytes.value().try_into().ok())
+            };
+            let mut stored = StoredNetwork { key, ..StoredNetwork::default() };
+            match transaction.open_table(NODES) {
+                Ok(table) => {
+                    for row in table.iter()?.take(AddressBook::ADDRESSES_MAX) {
+                        stored.entries.extend(codec::decode(row?.1.value(), ENTRY_BYTES_MAX).ok());
+                    }
                 }
+                Err(TableError::TableDoesNotExist(_)) => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match transaction.open_table(BANS) {
-            Ok(table) => {
-                for row in table.iter()? {
-                    let (subnet, ban) = row?;
-                    let ban = codec::decode(ban.value(), Ban::BYTES_MAX).ok();
-                    stored.bans.extend(subnet.value().parse().ok().zip(ban));
+            match transaction.open_table(BANS) {
+                Ok(table) => {
+                    for row in table.iter()? {
+                        let (subnet, ban) = row?;
+                        let ban = codec::decode(ban.value(), Ban::BYTES_MAX).ok();
+                        stored.bans.extend(subnet.value().parse().ok().zip(ban));
+                    }
                 }
+                Err(TableError::TableDoesNotExist(_)) => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match transaction.open_table(ANCHORS) {
-            Ok(table) => {
-                for row in table.iter()?.take(ANCHORS_MAX) {
-                    stored.anchors.extend(row?.1.value().parse().ok());
+            match transaction.open_table(ANCHORS) {
+                Ok(table) => {
+                    for row in table.iter()?.take(ANCHORS_MAX) {
+                        stored.anchors.extend(row?.1.value().parse().ok());
+                    }
                 }
+                Err(TableError::TableDoesNotExist(_)) => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(stored)
+            Ok(stored)
+        })
     }
 
     /// Keeps all this in place of what was kept before.
@@ -78,21 +80,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then what was kept before is still there.
     pub fn save_network(&self, network: &StoredNetwork) -> Result<(), StoreError> {
-        let transaction = self.begin_write()?;
-        if let Some(key) = &network.key {
-            transaction.open_table(META)?.insert(META_NODES_KEY, &key[..])?;
-        }
-        rewrite(&transaction, NODES, network.entries.iter().map(|entry| (entry.address.to_string(), entry)))?;
-        rewrite(&transaction, BANS, network.bans.iter().map(|(subnet, ban)| (subnet.to_string(), ban)))?;
-        {
-            let mut table = transaction.open_table(ANCHORS)?;
-            table.retain(|_, _| false)?;
-            for (number, address) in (0..).zip(&network.anchors) {
-                table.insert(number, address.as_str())?;
+        self.gate.pass(|| {
+            let transaction = self.begin_write()?;
+            if let Some(key) = &network.key {
+                transaction.open_table(META)?.insert(META_NODES_KEY, &key[..])?;
             }
-        }
-        transaction.commit()?;
-        Ok(())
+            rewrite(&transaction, NODES, network.entries.iter().map(|entry| (entry.address.to_string(), entry)))?;
+            rewrite(&transaction, BANS, network.bans.iter().map(|(subnet, ban)| (subnet.to_string(), ban)))?;
+            {
+                let mut table = transaction.open_table(ANCHORS)?;
+                table.retain(|_, _| false)?;
+                for (number, address) in (0..).zip(&network.anchors) {
+                    table.insert(number, address.as_str())?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening the store, and what it is asked to keep.
 
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qbtc_core::chain::ChangeSet;
@@ -9,6 +10,7 @@ use qbtc_core::spec::ChainSpec;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
 
 use super::batch::Batch;
+use super::gate::{Gate, caught};
 use super::tables::{
     COINS, INDEX_ADDRESSES, INDEX_TXIDS, INVALID, MEMPOOL, META, META_CHAIN, META_COINS, META_INDEXES, META_PRUNED,
     META_SCHEMA, SCHEMA_VERSION, SCHEMA_WITHOUT_COMMITMENTS,
@@ -18,9 +20,31 @@ use super::{ChainView, StoreError, indexes, upgrade};
 /// The chain on disk. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) database: Arc<Database>,
+    pub(super) database: Arc<Opened>,
     pub(super) spec: Arc<ChainSpec>,
     pub(super) indexes: Indexes,
+    pub(super) gate: Arc<Gate>,
+}
+
+/// redb's database, which may fail to be closed: then the next start repairs it.
+#[derive(Debug)]
+pub(super) struct Opened(Option<Database>);
+
+impl Deref for Opened {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("taken only by the drop")
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if let Err(said) = caught(move || drop(database)) {
+            tracing::error!("the database was not closed well: {said}");
+        }
+    }
 }
 
 /// Which optional indexes are kept.
@@ -39,11 +63,13 @@ pub struct StoreOptions {
     pub indexes: Indexes,
     /// The memory that redb may take for pages, in bytes.
     pub cache_bytes: usize,
+    /// Whether every page is read and held against its checksum first.
+    pub is_checked: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { indexes: Indexes::default(), cache_bytes: 128 << 20 }
+        Self { indexes: Indexes::default(), cache_bytes: 128 << 20, is_checked: false }
     }
 }
 
@@ -63,6 +89,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`], which says what to do. Nothing that was stored is lost by it.
     pub fn open(path: &Path, spec: Arc<ChainSpec>, options: &StoreOptions) -> Result<Self, StoreError> {
+        let gate = Gate::new(path.into());
+        let opened = gate.pass(|| Self::open_file(path, options));
+        Self::begin(opened?, gate, spec, options)
+    }
+
+    fn open_file(path: &Path, options: &StoreOptions) -> Result<Database, StoreError> {
         let opened = Database::builder()
             .set_cache_size(options.cache_bytes)
             .set_repair_callback(|repair| {
@@ -70,21 +102,14 @@ impl Store {
                 tracing::warn!(done, "repairing the database after a crash");
             })
             .create(path);
-        let database = opened.map_err(|error| match error {
+        opened.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.into() },
-            DatabaseError::Storage(redb::StorageError::Io(error)) if is_foreign(&error) => {
-                StoreError::Damaged { path: path.into(), detail: error.to_string() }
-            }
-            DatabaseError::Storage(redb::StorageError::Corrupted(detail)) => {
-                StoreError::Damaged { path: path.into(), detail }
-            }
             DatabaseError::UpgradeRequired(version) => StoreError::Damaged {
                 path: path.into(),
                 detail: format!("file format {version}, which this program cannot read"),
             },
             other => redb::Error::from(other).into(),
-        })?;
-        Self::begin(database, spec, options)
+        })
     }
 
     /// Opens the database on something that behaves like a file: for tests with faults.
@@ -96,28 +121,54 @@ impl Store {
         spec: Arc<ChainSpec>,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let mut builder = Database::builder();
-        let database = builder.set_cache_size(options.cache_bytes).create_with_backend(backend);
-        Self::begin(database.map_err(redb::Error::from)?, spec, options)
+        let gate = Gate::new(PathBuf::from("of a backend"));
+        let database = gate.pass(|| {
+            let mut builder = Database::builder();
+            let database = builder.set_cache_size(options.cache_bytes).create_with_backend(backend);
+            Ok(database.map_err(redb::Error::from)?)
+        });
+        Self::begin(database?, gate, spec, options)
     }
 
-    fn begin(database: Database, spec: Arc<ChainSpec>, options: &StoreOptions) -> Result<Self, StoreError> {
-        let store = Self { database: Arc::new(database), spec, indexes: options.indexes };
-        match store.stored_schema()? {
-            None => store.create()?,
+    fn begin(database: Database, gate: Gate, spec: Arc<ChainSpec>, options: &StoreOptions) -> Result<Self, StoreError> {
+        let (mut database, gate) = (Opened(Some(database)), Arc::new(gate));
+        gate.pass(|| {
+            if options.is_checked {
+                check(database.0.as_mut().expect("opened just now"))?;
+            }
+            let store = Self { database: Arc::new(database), spec, indexes: options.indexes, gate: Arc::clone(&gate) };
+            store.prepare()?;
+            Ok(store)
+        })
+    }
+
+    /// Brings what was opened to what is asked for.
+    fn prepare(&self) -> Result<(), StoreError> {
+        match self.stored_schema()? {
+            None => self.create()?,
             Some(found @ (SCHEMA_WITHOUT_COMMITMENTS | SCHEMA_VERSION)) => {
-                store.check_chain()?;
+                self.check_chain()?;
                 if found < SCHEMA_VERSION {
-                    store.upgrade()?;
+                    self.upgrade()?;
                 }
-                store.adapt_indexes()?;
+                self.adapt_indexes()?;
             }
             Some(found) if found > SCHEMA_VERSION => {
                 return Err(StoreError::Newer { found, known: SCHEMA_VERSION });
             }
             Some(found) => return Err(StoreError::inconsistent(format!("schema version {found} was never in use"))),
         }
-        Ok(store)
+        Ok(())
+    }
+
+    /// Has somebody told of each failure of the disk or the database from now on, whoever meets it.
+    pub(crate) fn tell_of_failures(&self, alarm: impl Fn(&StoreError) + Send + Sync + 'static) {
+        self.gate.tell(alarm);
+    }
+
+    /// Something stored that cannot be.
+    pub(crate) fn inconsistent(&self, detail: impl Into<String>) -> StoreError {
+        self.gate.inconsistent(detail)
     }
 
     /// The chain's rules.
@@ -137,7 +188,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn view(&self) -> Result<ChainView, StoreError> {
-        ChainView::new(&self.database.begin_read()?, Arc::clone(&self.spec), self.indexes)
+        self.gate.pass(|| self.view_with(self.indexes))
+    }
+
+    fn view_with(&self, indexes: Indexes) -> Result<ChainView, StoreError> {
+        ChainView::new(&self.database.begin_read()?, Arc::clone(&self.spec), indexes, Arc::clone(&self.gate))
     }
 
     /// A transaction that is on the disk once it is committed, and after which a crash needs no repair.
@@ -204,7 +259,7 @@ impl Store {
         if stored == self.indexes {
             return Ok(());
         }
-        let view = ChainView::new(&self.database.begin_read()?, Arc::clone(&self.spec), stored)?;
+        let view = self.view_with(stored)?;
         let transaction = self.begin_write()?;
         indexes::adapt(&transaction, &view, stored, self.indexes)?;
         transaction.open_table(META)?.insert(META_INDEXES, &[self.indexes.to_byte()][..])?;
@@ -213,9 +268,15 @@ impl Store {
     }
 }
 
-/// Whether opening failed since the file is not redb's.
-fn is_foreign(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::InvalidData
+/// Reads every page and holds it against its checksum.
+fn check(database: &mut Database) -> Result<(), StoreError> {
+    tracing::info!("checking the database, all of it");
+    match database.check_integrity() {
+        Ok(true) => tracing::info!("the database is whole"),
+        Ok(false) => tracing::warn!("the database was repaired: it stands where it was last whole"),
+        Err(error) => return Err(redb::Error::from(error).into()),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

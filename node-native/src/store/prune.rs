@@ -16,32 +16,35 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn prune(&self, witnesses_below: Height, bodies_below: Height, blocks_max: u32) -> Result<bool, StoreError> {
-        let view = self.view()?;
-        let bodies_below = bodies_below.min(witnesses_below);
-        let witnesses = next_step(view.pruned_below(), witnesses_below, blocks_max);
-        let bodies = next_step(view.bodies_pruned_below(), bodies_below, blocks_max);
-        if witnesses.is_empty() && bodies.is_empty() {
-            return Ok(false);
-        }
-        let transaction = self.begin_write()?;
-        {
-            let heights = transaction.open_table(HEIGHTS)?;
-            let numbers = transaction.open_table(NUMBERS)?;
-            for (range, table) in [(&witnesses, WITNESSES), (&bodies, BODIES)] {
-                let mut table = transaction.open_table(table)?;
-                // The genesis block stays: it is part of the program anyway.
-                for height in range.clone().filter(|height| *height > 0) {
-                    let missing = || StoreError::inconsistent(format!("no block at height {height}"));
-                    let id = heights.get(height)?.ok_or_else(missing)?;
-                    let number = number_of(&numbers, &BlockHash::from_bytes(*id.value()))?;
-                    blob::remove(&mut table, number)?;
-                }
+        self.gate.pass(|| {
+            let view = self.view()?;
+            let bodies_below = bodies_below.min(witnesses_below);
+            let witnesses = next_step(view.pruned_below(), witnesses_below, blocks_max);
+            let bodies = next_step(view.bodies_pruned_below(), bodies_below, blocks_max);
+            if witnesses.is_empty() && bodies.is_empty() {
+                return Ok(false);
             }
-            let pruned = [bodies.end.max(bodies.start).to_le_bytes(), witnesses.end.max(witnesses.start).to_le_bytes()];
-            transaction.open_table(META)?.insert(META_PRUNED, pruned.as_flattened())?;
-        }
-        transaction.commit()?;
-        Ok(witnesses.end < witnesses_below.0 || bodies.end < bodies_below.0)
+            let transaction = self.begin_write()?;
+            {
+                let heights = transaction.open_table(HEIGHTS)?;
+                let numbers = transaction.open_table(NUMBERS)?;
+                for (range, table) in [(&witnesses, WITNESSES), (&bodies, BODIES)] {
+                    let mut table = transaction.open_table(table)?;
+                    // The genesis block stays: it is part of the program anyway.
+                    for height in range.clone().filter(|height| *height > 0) {
+                        let missing = || StoreError::inconsistent(format!("no block at height {height}"));
+                        let id = heights.get(height)?.ok_or_else(missing)?;
+                        let number = number_of(&numbers, &BlockHash::from_bytes(*id.value()))?;
+                        blob::remove(&mut table, number)?;
+                    }
+                }
+                let pruned =
+                    [bodies.end.max(bodies.start).to_le_bytes(), witnesses.end.max(witnesses.start).to_le_bytes()];
+                transaction.open_table(META)?.insert(META_PRUNED, pruned.as_flattened())?;
+            }
+            transaction.commit()?;
+            Ok(witnesses.end < witnesses_below.0 || bodies.end < bodies_below.0)
+        })
     }
 }
 

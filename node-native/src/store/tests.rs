@@ -1,6 +1,7 @@
 //! The store against disks that fail, files that are not its own, and a model.
 
-mod disk;
+mod damage;
+pub(crate) mod disk;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use qbtc_core::verify::{CheckedBlock, VerifiedCache, genesis_block};
 use redb::ReadableDatabase;
 
 use super::*;
-use disk::Disk;
+use disk::{Disk, Fault};
 
 fn spec() -> Arc<ChainSpec> {
     let text = ChainSpec::dev().to_toml().replace(&0x1f00_ffff_u32.to_string(), &0x207f_ffff_u32.to_string());
@@ -138,11 +139,12 @@ fn open(disk: &Disk, spec: &Arc<ChainSpec>) -> Result<Store, StoreError> {
     Store::with_backend(disk.clone(), Arc::clone(spec), &StoreOptions::default())
 }
 
-/// A disk that fails after so many writes, then loses a random part of what it had not been told to keep.
+/// A disk that fails after so many writes or syncs, then loses a random part of what it had not been told to keep.
 #[test]
 fn a_disk_that_fails_loses_nothing_that_was_committed() {
     let spec = spec();
-    for seed in 0..60 {
+    let faults = [Fault::Full, Fault::Sync, Fault::Full, Fault::Write];
+    for (seed, fault) in (0..120).zip(faults.into_iter().cycle()) {
         let disk = Disk::default();
         let mut chain = Growing::new(&spec);
         drop(open(&disk, &spec).unwrap());
@@ -154,14 +156,15 @@ fn a_disk_that_fails_loses_nothing_that_was_committed() {
             assert!(height == committed || height == committed + 1, "{height}, committed {committed}");
             chain.truncate(height);
             committed = height;
-            disk.fail_after((seed * 7 + round * 13) % 90);
+            disk.fail(fault, (seed * 7 + round * 13) % if fault == Fault::Sync { 9 } else { 90 });
             loop {
                 let Ok(view) = store.view() else { break };
                 let batch = chain.next_batch(&view);
                 chain.follow(&batch);
                 match store.commit(&batch) {
                     Ok(()) => committed += 1,
-                    Err(StoreError::DiskFull) => break,
+                    Err(StoreError::DiskFull) if fault == Fault::Full => break,
+                    Err(StoreError::Io { .. }) if fault != Fault::Full => break,
                     Err(error) => panic!("{error}"),
                 }
             }

@@ -17,6 +17,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::body::{BlockExtent, StoredBody};
 use super::commit::coin_count;
+use super::gate::Gate;
 use super::indexes::{decode_coin, decode_undo};
 use super::tables::{
     ADDRESS_COINS, ADDRESS_EVENTS, BODIES, COINS, COMMITMENTS, FILTERS, HEIGHTS, HISTORY, META, META_COINS,
@@ -36,6 +37,7 @@ pub struct ChainView {
     bodies_pruned: Height,
     witnesses_pruned: Height,
     tables: Tables,
+    pub(super) gate: Arc<Gate>,
 }
 
 type EventReader = ReadOnlyTable<&'static [u8; 40], (&'static [u8; 32], u64, u64)>;
@@ -95,6 +97,7 @@ impl ChainView {
         transaction: &ReadTransaction,
         spec: Arc<ChainSpec>,
         indexes: Indexes,
+        gate: Arc<Gate>,
     ) -> Result<Self, StoreError> {
         let meta = transaction.open_table(META)?;
         let value = |name| {
@@ -115,6 +118,7 @@ impl ChainView {
             coin_count: coin_count(&value(META_COINS)?)?,
             bodies_pruned: Height(u32::from_le_bytes(*bodies)),
             witnesses_pruned: Height(u32::from_le_bytes(*witnesses)),
+            gate,
             tables: Tables {
                 numbers: transaction.open_table(NUMBERS)?,
                 bodies: transaction.open_table(BODIES)?,
@@ -173,7 +177,7 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn block_id(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
-        Ok(self.tables.heights.get(height.0)?.map(|id| BlockHash::from_bytes(*id.value())))
+        self.gate.pass(|| Ok(self.tables.heights.get(height.0)?.map(|id| BlockHash::from_bytes(*id.value()))))
     }
 
     /// Whether the block is stored, perhaps without witnesses, in the chain or beside it.
@@ -181,10 +185,10 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn has_block(&self, id: &BlockHash) -> Result<bool, StoreError> {
-        match self.number(id)? {
+        self.gate.pass(|| match self.number(id)? {
             Some(number) => blob::has(&self.tables.bodies, number),
             None => Ok(false),
-        }
+        })
     }
 
     /// A block's bytes, as miners and peers exchange them; `None` if it is unknown or its witnesses are pruned.
@@ -192,8 +196,10 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn block_bytes(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((body, witnesses)) = self.stored_block(id)? else { return Ok(None) };
-        StoredBody::parse(&body)?.join(&witnesses).map(Some)
+        self.gate.pass(|| {
+            let Some((body, witnesses)) = self.stored_block(id)? else { return Ok(None) };
+            StoredBody::parse(&body)?.join(&witnesses).map(Some)
+        })
     }
 
     /// How large a block is, without reading it whole; `None` if it is unknown or its witnesses are pruned.
@@ -201,12 +207,14 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn block_extent(&self, id: &BlockHash) -> Result<Option<BlockExtent>, StoreError> {
-        let Some(number) = self.number(id)? else { return Ok(None) };
-        let body = blob::peek(&self.tables.bodies, number)?;
-        let Some(((start, body), (_, witnesses))) = body.zip(blob::peek(&self.tables.witnesses, number)?) else {
-            return Ok(None);
-        };
-        StoredBody::extent(&start, body, witnesses).map(Some)
+        self.gate.pass(|| {
+            let Some(number) = self.number(id)? else { return Ok(None) };
+            let body = blob::peek(&self.tables.bodies, number)?;
+            let Some(((start, body), (_, witnesses))) = body.zip(blob::peek(&self.tables.witnesses, number)?) else {
+                return Ok(None);
+            };
+            StoredBody::extent(&start, body, witnesses).map(Some)
+        })
     }
 
     /// A block as plain data; `None` if it is unknown or its witnesses are pruned.
@@ -214,9 +222,11 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn plain_block(&self, id: &BlockHash) -> Result<Option<Block>, StoreError> {
-        let Some(bytes) = self.block_bytes(id)? else { return Ok(None) };
-        let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
-        Block::from_bytes(&bytes, bytes.len()).map(Some).map_err(damaged)
+        self.gate.pass(|| {
+            let Some(bytes) = self.block_bytes(id)? else { return Ok(None) };
+            let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
+            Block::from_bytes(&bytes, bytes.len()).map(Some).map_err(damaged)
+        })
     }
 
     /// The bytes of one transaction of a block, counted from 1 as in [`TxPlace::place`]; `None` if there is none, the block is
@@ -225,9 +235,11 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn transaction_bytes(&self, block: &BlockHash, place: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(place) = place.checked_sub(1) else { return Ok(None) };
-        let Some((body, witnesses)) = self.stored_block(block)? else { return Ok(None) };
-        StoredBody::parse(&body)?.transaction(place as usize, &witnesses)
+        self.gate.pass(|| {
+            let Some(place) = place.checked_sub(1) else { return Ok(None) };
+            let Some((body, witnesses)) = self.stored_block(block)? else { return Ok(None) };
+            StoredBody::parse(&body)?.transaction(place as usize, &witnesses)
+        })
     }
 
     /// A proof of what a block commits to; `None` if the block was never in the chain, or its body was pruned before nodes kept such proofs.
@@ -235,10 +247,12 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn commitments_proof(&self, id: &BlockHash) -> Result<Option<CommitmentsProof>, StoreError> {
-        let Some(number) = self.number(id)? else { return Ok(None) };
-        let Some(bytes) = self.tables.commitments.get(number)? else { return Ok(None) };
-        let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
-        CommitmentsProof::from_bytes(bytes.value()).map(Some).map_err(damaged)
+        self.gate.pass(|| {
+            let Some(number) = self.number(id)? else { return Ok(None) };
+            let Some(bytes) = self.tables.commitments.get(number)? else { return Ok(None) };
+            let damaged = |error| StoreError::inconsistent(format!("block {id}: {error}"));
+            CommitmentsProof::from_bytes(bytes.value()).map(Some).map_err(damaged)
+        })
     }
 
     /// The bytes of a block's compact filter; `None` if the block was never in the chain.
@@ -246,10 +260,10 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn filter_bytes(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.number(id)? {
+        self.gate.pass(|| match self.number(id)? {
             Some(number) => blob::read(&self.tables.filters, number),
             None => Ok(None),
-        }
+        })
     }
 
     /// The node at a place of the history's append-only list.
@@ -257,8 +271,10 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`], also beyond the end.
     pub fn history_node(&self, position: u64) -> Result<Node, StoreError> {
-        let missing = || StoreError::inconsistent(format!("no node at place {position} of the history"));
-        Ok(Node::from_bytes(self.tables.history.get(position)?.ok_or_else(missing)?.value()))
+        self.gate.pass(|| {
+            let missing = || StoreError::inconsistent(format!("no node at place {position} of the history"));
+            Ok(Node::from_bytes(self.tables.history.get(position)?.ok_or_else(missing)?.value()))
+        })
     }
 
     /// Where in the chain a transaction is. Only with [`Indexes::txids`].
@@ -266,12 +282,14 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`].
     pub fn transaction_place(&self, txid: &Txid) -> Result<Option<TxPlace>, StoreError> {
-        let Some(table) = &self.tables.txids else { return Ok(None) };
-        let Some(row) = table.get(txid.as_bytes())? else { return Ok(None) };
-        let (height, place) = row.value();
-        let missing = || StoreError::inconsistent(format!("transaction {txid} at height {height}, above the tip"));
-        let height = Height(height);
-        Ok(Some(TxPlace { block: self.block_id(height)?.ok_or_else(missing)?, height, place }))
+        self.gate.pass(|| {
+            let Some(table) = &self.tables.txids else { return Ok(None) };
+            let Some(row) = table.get(txid.as_bytes())? else { return Ok(None) };
+            let (height, place) = row.value();
+            let missing = || StoreError::inconsistent(format!("transaction {txid} at height {height}, above the tip"));
+            let height = Height(height);
+            Ok(Some(TxPlace { block: self.block_id(height)?.ok_or_else(missing)?, height, place }))
+        })
     }
 
     /// What happened to an address, newest first, before `before`. Only with [`Indexes::addresses`].
@@ -284,18 +302,21 @@ impl ChainView {
         before: Option<AddressCursor>,
         limit: usize,
     ) -> Result<Vec<AddressEvent>, StoreError> {
-        let Some(table) = &self.tables.address_events else { return Ok(Vec::new()) };
-        let first = event_key(address, 0, 0);
-        let end = before.map_or(event_key(address, u32::MAX, u32::MAX), |at| event_key(address, at.height.0, at.place));
-        let mut events = Vec::new();
-        for row in table.range::<&[u8; 40]>(&first..&end)?.rev().take(limit) {
-            let (key, value) = row?;
-            let (height, place) = event_of_key(key.value());
-            let (txid, received, spent) = value.value();
-            let at = AddressCursor { height: Height(height), place };
-            events.push(AddressEvent { at, txid: Txid::from_bytes(*txid), received, spent });
-        }
-        Ok(events)
+        self.gate.pass(|| {
+            let Some(table) = &self.tables.address_events else { return Ok(Vec::new()) };
+            let first = event_key(address, 0, 0);
+            let end =
+                before.map_or(event_key(address, u32::MAX, u32::MAX), |at| event_key(address, at.height.0, at.place));
+            let mut events = Vec::new();
+            for row in table.range::<&[u8; 40]>(&first..&end)?.rev().take(limit) {
+                let (key, value) = row?;
+                let (height, place) = event_of_key(key.value());
+                let (txid, received, spent) = value.value();
+                let at = AddressCursor { height: Height(height), place };
+                events.push(AddressEvent { at, txid: Txid::from_bytes(*txid), received, spent });
+            }
+            Ok(events)
+        })
     }
 
     /// The coins of an address in the order of their outpoints, after `after`. Only with [`Indexes::addresses`].
@@ -308,20 +329,22 @@ impl ChainView {
         after: Option<OutPoint>,
         limit: usize,
     ) -> Result<Vec<(OutPoint, Coin)>, StoreError> {
-        use std::ops::Bound::{Excluded, Included};
-        let Some(table) = &self.tables.address_coins else { return Ok(Vec::new()) };
-        let lowest = OutPoint { txid: Txid::ZERO, index: 0 };
-        let highest = OutPoint { txid: Txid::from_bytes([0xff; 32]), index: u32::MAX };
-        let first = address_coin_key(address, &after.unwrap_or(lowest));
-        let last = address_coin_key(address, &highest);
-        let start = if after.is_some() { Excluded(&first) } else { Included(&first) };
-        let mut coins = Vec::new();
-        for row in table.range::<&[u8; 68]>((start, Included(&last)))?.take(limit) {
-            let outpoint = outpoint_of_address_coin(row?.0.value());
-            let missing = || StoreError::inconsistent("the index of addresses names a coin that is not there");
-            coins.push((outpoint, self.coin(&outpoint)?.ok_or_else(missing)?));
-        }
-        Ok(coins)
+        self.gate.pass(|| {
+            use std::ops::Bound::{Excluded, Included};
+            let Some(table) = &self.tables.address_coins else { return Ok(Vec::new()) };
+            let lowest = OutPoint { txid: Txid::ZERO, index: 0 };
+            let highest = OutPoint { txid: Txid::from_bytes([0xff; 32]), index: u32::MAX };
+            let first = address_coin_key(address, &after.unwrap_or(lowest));
+            let last = address_coin_key(address, &highest);
+            let start = if after.is_some() { Excluded(&first) } else { Included(&first) };
+            let mut coins = Vec::new();
+            for row in table.range::<&[u8; 68]>((start, Included(&last)))?.take(limit) {
+                let outpoint = outpoint_of_address_coin(row?.0.value());
+                let missing = || StoreError::inconsistent("the index of addresses names a coin that is not there");
+                coins.push((outpoint, self.coin(&outpoint)?.ok_or_else(missing)?));
+            }
+            Ok(coins)
+        })
     }
 
     /// All coins, in the order of their outpoints.
@@ -329,11 +352,13 @@ impl ChainView {
     /// # Errors
     /// [`StoreError`], also for each coin.
     pub fn coins(&self) -> Result<impl Iterator<Item = Result<(OutPoint, Coin), StoreError>>, StoreError> {
-        let rows = self.tables.coins.range::<&[u8; 36]>(..)?;
-        Ok(rows.map(|row| {
+        let mut rows = self.gate.pass(|| Ok(self.tables.coins.range::<&[u8; 36]>(..)?))?;
+        let mut next = move || {
+            let Some(row) = rows.next() else { return Ok(None) };
             let (outpoint, coin) = row?;
-            Ok((outpoint_of_key(outpoint.value()), decode_coin(coin.value())?))
-        }))
+            Ok(Some((outpoint_of_key(outpoint.value()), decode_coin(coin.value())?)))
+        };
+        Ok(std::iter::from_fn(move || self.gate.pass(&mut next).transpose()))
     }
 
     fn number(&self, id: &BlockHash) -> Result<Option<u64>, StoreError> {
@@ -342,10 +367,10 @@ impl ChainView {
 
     /// What is stored of a block beside its witnesses.
     pub(super) fn stored_body(&self, id: &BlockHash) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.number(id)? {
+        self.gate.pass(|| match self.number(id)? {
             Some(number) => blob::read(&self.tables.bodies, number),
             None => Ok(None),
-        }
+        })
     }
 
     /// The body and the witnesses.
@@ -361,25 +386,31 @@ impl CoinView for ChainView {
     type Error = StoreError;
 
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
-        let found = self.tables.coins.get(&outpoint_key(outpoint))?;
-        found.map(|coin| decode_coin(coin.value())).transpose()
+        self.gate.pass(|| {
+            let found = self.tables.coins.get(&outpoint_key(outpoint))?;
+            found.map(|coin| decode_coin(coin.value())).transpose()
+        })
     }
 }
 
 impl ChainStore for ChainView {
     fn block(&self, id: &BlockHash) -> Result<CheckedBlock, StoreError> {
-        let missing = || StoreError::inconsistent(format!("block {id} is not stored, or pruned"));
-        let block = self.plain_block(id)?.ok_or_else(missing)?;
-        if *id == self.spec.genesis().id() {
-            return Ok(qbtc_core::verify::genesis_block(&self.spec).block().clone());
-        }
-        check_block(block, &self.spec).map_err(|error| StoreError::inconsistent(format!("block {id}: {error}")))
+        self.gate.pass(|| {
+            let missing = || StoreError::inconsistent(format!("block {id} is not stored, or pruned"));
+            let block = self.plain_block(id)?.ok_or_else(missing)?;
+            if *id == self.spec.genesis().id() {
+                return Ok(qbtc_core::verify::genesis_block(&self.spec).block().clone());
+            }
+            check_block(block, &self.spec).map_err(|error| StoreError::inconsistent(format!("block {id}: {error}")))
+        })
     }
 
     fn undo(&self, id: &BlockHash) -> Result<Undo, StoreError> {
-        let missing = || StoreError::inconsistent(format!("no undo data of block {id}"));
-        let number = self.number(id)?.ok_or_else(missing)?;
-        decode_undo(&blob::read(&self.tables.undo, number)?.ok_or_else(missing)?)
+        self.gate.pass(|| {
+            let missing = || StoreError::inconsistent(format!("no undo data of block {id}"));
+            let number = self.number(id)?.ok_or_else(missing)?;
+            decode_undo(&blob::read(&self.tables.undo, number)?.ok_or_else(missing)?)
+        })
     }
 
     fn history(&self, blocks: u32) -> Result<Peaks, StoreError> {

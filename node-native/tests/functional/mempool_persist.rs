@@ -1,5 +1,7 @@
 //! The mempool outlives its node: after a clean stop, and after a kill as far as it was written.
 
+use std::time::Duration;
+
 use qbtc_core::verify::genesis_block;
 use serde_json::{Value, json};
 
@@ -37,6 +39,19 @@ fn transactions_wait_over_a_restart_and_over_a_kill() {
     let priorities: Value = node.call("getprioritisedtransactions", [(); 0]);
     assert_eq!(priorities, json!({&other: {"fee_delta": -7, "in_mempool": false}}));
     assert!(node.stop().success());
+}
+
+#[test]
+fn a_kill_loses_only_what_came_just_before() {
+    let place = Place::new();
+    let node = place.start(&[]);
+    let coin = node.coins(1, Owner(1))[0];
+    let txid = node.send(&Owner(1).spend(&[coin], Owner(2), 20_000));
+    // Less than the time after which all is written anyway.
+    std::thread::sleep(Duration::from_secs(4));
+    node.kill();
+    let node = place.start(&[]);
+    wait_for(&node, &txid);
 }
 
 fn wait_for(node: &NodeProcess, txid: &str) {

@@ -73,6 +73,23 @@ fn signals_stop_it_and_lose_nothing() {
 }
 
 #[test]
+fn the_built_in_miner_tells_how_fast_it_is() {
+    let place = Place::new();
+    let reward = Owner(1).text(&place.spec);
+    let node = place.start(&["--mine", "--threads", "1", "--reward", &reward, "--log", "info"]);
+    let mut line = String::new();
+    eventually("the hash rate is told", || {
+        let log = node.log();
+        line = log.lines().find(|line| line.contains("mining rate=")).unwrap_or_default().to_owned();
+        !line.is_empty()
+    });
+    let (_, rate) = line.split_once("rate=").unwrap();
+    let number = rate.split_whitespace().next().unwrap();
+    assert!(number.parse::<f64>().unwrap() > 0.0 && rate.contains("H/s") && rate.contains("threads=1"), "{line}");
+    assert!(node.stop().success());
+}
+
+#[test]
 fn details_are_logged_while_they_are_asked_for() {
     let place = Place::new();
     let node = place.start(&["--log", "error"]);

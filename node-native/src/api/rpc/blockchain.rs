@@ -103,7 +103,7 @@ const INFO_RESULT: &str = r#"{
   "coins": n,                     (numeric) How many coins there are
   "pruned": bool,                 (boolean) Whether old blocks are gone
   "pruneheight": n,               (numeric, only if pruned) The height of the lowest block that is whole
-  "warnings": []                  (json array) What the operator should know
+  "warnings": ["str",...]         (json array) What the operator should know
 }"#;
 
 #[derive(Serialize)]
@@ -127,7 +127,7 @@ struct Info<'a> {
     pruned: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pruneheight: Option<u32>,
-    warnings: [String; 0],
+    warnings: Vec<String>,
 }
 
 fn info(rpc: &Rpc<Context>, _: &Args) -> Outcome {
@@ -159,7 +159,7 @@ fn info(rpc: &Rpc<Context>, _: &Args) -> Outcome {
         coins: chain.coin_count(),
         pruned: pruned.is_some(),
         pruneheight: pruned.map(|height| height.0),
-        warnings: [],
+        warnings: node.warnings(),
     })
 }
 

@@ -55,7 +55,7 @@ const INFO_RESULT: &str = r#"{
     "difficulty": n,          (numeric) Its difficulty
     "target": "hex"           (string) Its target
   },
-  "warnings": []              (json array) What the operator should know
+  "warnings": ["str",...]     (json array) What the operator should know
 }"#;
 
 /// What a miner wants to know of the chain.
@@ -68,7 +68,7 @@ struct Info<'a> {
     pooledtx: usize,
     chain: &'a str,
     next: Next,
-    warnings: [String; 0],
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -110,7 +110,7 @@ fn info(rpc: &Rpc<Context>, _: &Args) -> Outcome {
         pooledtx,
         chain: node.spec().name(),
         next: Next { height: known.height().0.saturating_add(1), goal: next_bits.into() },
-        warnings: [],
+        warnings: node.warnings(),
     })
 }
 

@@ -52,7 +52,7 @@ const NETWORK_INFO: &str = "{\n  \"version\": n,               (numeric) The pro
      tells of them\n  \"relayfee\": n,              (numeric) The least fee rate, in QBTC for \
      1,000 bytes\n  \"incrementalfee\": n,        (numeric) What a replacement pays more, in QBTC for 1,000 bytes\n  \
      \"localaddresses\": [{\"address\", \"port\", \"score\"},...],  (json array) Where it listens\n  \"peer_id\": \"str\",             \
-     (string) Who this node is\n  \"identity\": \"str\",            (string, hex) The hash of its ML-DSA key\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens or is reached, and how\n  \"reach\": {...},              (json object) Whether kademlia, autonat, upnp, relay and hole_punching are on, and the relays through which it is to be reached\n   \"warnings\": []              (json array) Always empty\n}";
+     (string) Who this node is\n  \"identity\": \"str\",            (string, hex) The hash of its ML-DSA key\n  \"multiaddrs\": [\"str\",...],  (json array) Where it listens or is reached, and how\n  \"reach\": {...},              (json object) Whether kademlia, autonat, upnp, relay and hole_punching are on, and the relays through which it is to be reached\n  \"warnings\": [\"str\",...]     (json array) What the operator should know\n}";
 
 pub(super) fn methods() -> Vec<Method<Context>> {
     let told = [
@@ -237,7 +237,7 @@ struct NetworkInfo {
     multiaddrs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reach: Option<Reach>,
-    warnings: [(); 0],
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -334,7 +334,7 @@ async fn network_info(rpc: Arc<Rpc<Context>>) -> Outcome {
         identity: p2p.map(|p2p| p2p.identity().to_string()),
         multiaddrs,
         reach: p2p.map(Reach::new),
-        warnings: [],
+        warnings: rpc.context.node.warnings(),
     })
 }
 

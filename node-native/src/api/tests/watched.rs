@@ -12,7 +12,7 @@ async fn a_node_that_does_its_work_is_healthy_and_one_that_stops_is_not() {
     assert_eq!((&health["status"], &health["height"], &health["chain"]), (&"ok".into(), &13.into(), &"dev".into()));
     let names: Vec<_> =
         health["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["running", "store", "synced", "tip"]);
+    assert_eq!(names, ["running", "store", "chain", "synced", "tip"]);
     assert!(health["checks"].as_array().unwrap().iter().all(|check| check["passes"] == true));
     node.node.stop();
     let failing = node.get("/health").await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 /// Bytes in memory. What was written since the last sync may be lost in a crash, piece by piece.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -15,8 +15,30 @@ struct State {
     kept: Vec<u8>,
     /// What was done since.
     pending: Vec<Change>,
-    /// How many changes go well before the disk is full.
-    changes_left: Option<u64>,
+    /// What will go wrong, and before how many times it goes well.
+    fault: Option<(Fault, u64)>,
+}
+
+/// What goes wrong with a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is full: nothing can be written.
+    Full,
+    /// Writing fails.
+    Write,
+    /// Reading fails.
+    Read,
+    /// What was written cannot be brought to the disk.
+    Sync,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::Write | Self::Read | Self::Sync => io::Error::other("an injected fault"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -38,14 +60,42 @@ impl Change {
     }
 }
 
+impl State {
+    /// Does something that may go wrong by one of these faults.
+    fn meet(&mut self, faults: &[Fault]) -> io::Result<()> {
+        if let Some((fault, left)) = &mut self.fault
+            && faults.contains(fault)
+        {
+            *left = left.checked_sub(1).ok_or_else(|| fault.error())?;
+        }
+        Ok(())
+    }
+}
+
 impl Disk {
-    /// Lets the disk be full after so many changes.
-    pub(super) fn fail_after(&self, changes: u64) {
-        self.0.lock().unwrap().changes_left = Some(changes);
+    /// Lets something go wrong once it has gone well so many times, and from then on.
+    pub(crate) fn fail(&self, fault: Fault, after: u64) {
+        self.0.lock().unwrap().fault = Some((fault, after));
+    }
+
+    /// Another disk with the same bytes.
+    pub(crate) fn copy(&self) -> Self {
+        let bytes = self.0.lock().unwrap().bytes.clone();
+        Self(Arc::new(Mutex::new(State { kept: bytes.clone(), bytes, ..State::default() })))
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.lock().unwrap().bytes.len()
+    }
+
+    /// Turns over some bits of a byte.
+    pub(crate) fn damage(&self, at: usize, bits: u8) {
+        self.0.lock().unwrap().bytes[at] ^= bits;
     }
 
     /// Loses a random part of what was not synced, and works again.
-    pub(super) fn crash(&self, seed: u64) {
+    pub(crate) fn crash(&self, seed: u64) {
         let mut state = self.0.lock().unwrap();
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut kept = std::mem::take(&mut state.kept);
@@ -57,14 +107,12 @@ impl Disk {
         }
         state.bytes.clone_from(&kept);
         state.kept = kept;
-        state.changes_left = None;
+        state.fault = None;
     }
 
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
-        if let Some(left) = &mut state.changes_left {
-            *left = left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
-        }
+        state.meet(&[Fault::Full, Fault::Write])?;
         change.apply(&mut state.bytes);
         state.pending.push(change);
         Ok(())
@@ -81,7 +129,8 @@ impl redb::StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap();
+        state.meet(&[Fault::Read])?;
         let at = place(offset);
         let found = state.bytes.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(found);
@@ -94,9 +143,10 @@ impl redb::StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
-        if state.changes_left == Some(0) {
-            return Err(io::ErrorKind::StorageFull.into());
+        if let Some((fault @ Fault::Full, 0)) = state.fault {
+            return Err(fault.error());
         }
+        state.meet(&[Fault::Sync])?;
         let mut kept = std::mem::take(&mut state.kept);
         for change in std::mem::take(&mut state.pending) {
             change.apply(&mut kept);
