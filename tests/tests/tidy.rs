@@ -144,7 +144,7 @@ fn measure_functions(tokens: &[TokenTree], found: &mut impl FnMut(&str, usize, u
 // The order of modules.
 
 /// The packages whose modules are in order.
-const ORDERED: [&str; 2] = ["core", "node-native"];
+const ORDERED: [&str; 4] = ["core", "node-native", "wallet-wasm", "web"];
 
 /// The modules that a lib.rs declares outside tests, lowest first.
 fn declared_modules(lib: &Source) -> Vec<String> {

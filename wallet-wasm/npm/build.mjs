@@ -88,4 +88,5 @@ writeFileSync(join(pack, 'cjs/package.json'), '{ "type": "commonjs" }\n');
 for (const name of programs) writeFileSync(join(pack, 'wasm', `${name}.wasm`), programOf(name).wasm);
 const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 writeFileSync(join(pack, 'package.json'), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
+for (const name of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join(here, '../..', name), join(pack, name));
 if (existsSync(join(here, 'README.md'))) cpSync(join(here, 'README.md'), join(pack, 'README.md'));

@@ -5,23 +5,23 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`failure`] | errors with stable codes |
 //! | [`amount`] | amounts as people type them |
 //! | [`effect`] | what a transaction will do, as a person should see it before signing |
-//! | [`failure`] | errors with stable codes |
-//! | `client` | the light client as a browser drives it, with the feature `light` |
 //! | `transport` | connections with nodes, with the feature `light` |
+//! | `client` | the light client as a browser drives it, with the feature `light` |
 //! | `npm` | the exports for JavaScript, with the feature of that name |
 #![forbid(unsafe_code)]
 #![cfg_attr(all(feature = "npm", not(feature = "std")), no_std)]
 
 extern crate alloc;
 
+pub mod failure;
 pub mod amount;
 pub mod effect;
-pub mod failure;
-#[cfg(feature = "npm")]
-mod npm;
-#[cfg(feature = "light")]
-pub mod client;
 #[cfg(feature = "light")]
 pub mod transport;
+#[cfg(feature = "light")]
+pub mod client;
+#[cfg(feature = "npm")]
+mod npm;

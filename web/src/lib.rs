@@ -11,15 +11,15 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
-pub mod extension;
 pub mod format;
 pub mod level;
-pub mod light;
-pub mod node;
 pub mod proof;
 pub mod search;
-pub mod text;
+pub mod light;
 pub mod wallet;
+pub mod extension;
+pub mod node;
+pub mod text;
 
 #[cfg(target_arch = "wasm32")]
 #[cfg_attr(

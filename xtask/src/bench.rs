@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: the benches of the workspace, natively for a named processor, or on wasm32 under Node.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, ensure};
 
 use crate::figures;
@@ -70,7 +68,7 @@ fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
 fn noble_s(workspace: &Workspace) -> Result<f64> {
     let folder = packages::noble(workspace)?;
     let script = workspace.root.join("xtask/src/noble.mjs");
-    let nanoseconds = output_of(Command::new("node").arg(script).current_dir(folder));
+    let nanoseconds = output_of(tools::node_command(workspace).arg(script).current_dir(folder));
     let nanoseconds: f64 = nanoseconds.context("noble.mjs failed")?.parse().context("noble.mjs prints a number")?;
     Ok(nanoseconds * 1e-9)
 }

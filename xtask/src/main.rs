@@ -7,6 +7,8 @@ mod counts;
 mod debian;
 mod demo;
 mod deny;
+#[cfg(test)]
+mod documents_tests;
 mod extension;
 mod figures;
 mod files;
@@ -51,7 +53,7 @@ enum Cli {
     Test(test::Options),
     /// Measures the criterion benches, natively
     Bench(bench::Options),
-    /// Builds the packages that compile to wasm32 in release and prints their sizes
+    /// Builds core for wasm32 in release and prints its size
     Wasm,
     /// Builds the npm package @qbtc/wallet and prints what it loads
     Npm(npm::Options),

@@ -141,7 +141,7 @@ fn bind(
     run_logged(bind.arg(folder).arg(&built), &workspace.log("wasm-bindgen"))?;
     let bound = folder.join("bound.wasm");
     fs::rename(folder.join("qbtc_bg.wasm"), &bound)?;
-    let mut optimise = Command::new("node");
+    let mut optimise = tools::node_command(workspace);
     optimise.arg(npm.join("node_modules/binaryen/bin/wasm-opt")).arg("-Oz").arg(&bound).arg("-o");
     run_logged(optimise.arg(folder.join("qbtc_bg.wasm")), &workspace.log("wasm-opt"))?;
     fs::write(kept, program_bytes)?;
@@ -164,7 +164,7 @@ pub(crate) fn size(package: &Path, program: &Program) -> Result<Size> {
         const sums = [0, 0, 0], ways = [(b) => b, (b) => z.gzipSync(b, { level: 9 }), (b) => z.brotliCompressSync(b)];
         for (const file of files) ways.forEach((way, at) => (sums[at] += way(readFileSync(file)).length));
         console.log(sums.join(' '))";
-    let line = output_of(Command::new("node").args(["-e", SCRIPT]).arg(package).arg(program.name));
+    let line = output_of(tools::node_command(&Workspace::find()?).args(["-e", SCRIPT]).arg(package).arg(program.name));
     let line = line.with_context(|| format!("cannot weigh {} in {}", program.name, package.display()))?;
     let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
     ensure!(numbers.len() == 3, "expected three numbers, found {line:?}");

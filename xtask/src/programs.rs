@@ -8,7 +8,7 @@ use crate::process::run_logged;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
-/// The packages that are built and tested natively together. Core is tested by itself, and xtask-tools are somebody else's.
+/// The packages that are built and tested natively together. Core is tested by itself; xtask-tools has no tests, and what it builds from is others' code.
 pub(crate) const PACKAGES: [&str; 5] = ["--workspace", "--exclude", "qbtc-core", "--exclude", "xtask-tools"];
 
 /// The folder in which they lie.

@@ -56,17 +56,17 @@ fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(String,
         // The name of the folder of chunks says what they contain, and must be the same as well.
         let files = files_in(&folder, "")?;
         for name in files.iter().filter(|name| name.ends_with(".wasm")) {
-            programs.push((format!("{owner}: {name}"), sha256(&folder.join(name))?));
+            programs.push((format!("{owner}: {name}"), sha256(workspace, &folder.join(name))?));
         }
     }
     ensure!(!programs.is_empty(), "nothing was built");
     Ok(programs)
 }
 
-fn sha256(file: &Path) -> Result<String> {
+fn sha256(workspace: &Workspace, file: &Path) -> Result<String> {
     const SCRIPT: &str = "const bytes = require('node:fs').readFileSync(process.argv[1]);
         console.log(require('node:crypto').createHash('sha256').update(bytes).digest('hex'))";
-    let hash = output_of(Command::new("node").args(["-e", SCRIPT]).arg(file));
+    let hash = output_of(tools::node_command(workspace).args(["-e", SCRIPT]).arg(file));
     hash.with_context(|| format!("cannot hash {}", file.display()))
 }
 

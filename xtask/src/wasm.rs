@@ -1,4 +1,4 @@
-//! `cargo xtask wasm`: the packages that compile to wasm32, as releases are built, and how large they are.
+//! `cargo xtask wasm`: core for wasm32, as releases are built, and how large it is. What browsers load is built by `npm` and `web`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

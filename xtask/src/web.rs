@@ -229,7 +229,7 @@ fn path_with(folders: &[PathBuf]) -> Result<OsString> {
 fn compress(workspace: &Workspace) -> Result<Vec<Size>> {
     let script = workspace.root.join("xtask/src/compress.mjs");
     let dist = workspace.root.join("web/dist");
-    let printed = output_of(Command::new("node").arg(script).arg(&dist));
+    let printed = output_of(tools::node_command(workspace).arg(script).arg(&dist));
     sizes(&printed.context("the files of the web app could not be compressed")?, &dist)
 }
 

@@ -323,8 +323,8 @@ impl Metrics {
     }
 
     /// The built-in miner's rate, as last told.
-    #[must_use]
-    pub fn last_miner_hash_rate(&self) -> f64 {
+    #[cfg(test)]
+    fn last_miner_hash_rate(&self) -> f64 {
         self.miner_hashes_per_second.get()
     }
 

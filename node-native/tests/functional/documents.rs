@@ -21,6 +21,19 @@ const COMMAND_MAX: Duration = Duration::from_secs(120);
 /// Stands for any text in a line; alone in a line, for any lines.
 const ANYTHING: &str = "…";
 
+/// Where documents let miners connect: in a test, on any port that is free.
+const STRATUM: &str = "--stratum 127.0.0.1:3333";
+
+#[test]
+fn what_is_said_of_mining_holds() {
+    follow("docs/stratum.md");
+}
+
+#[test]
+fn what_is_said_of_the_light_client_holds() {
+    follow("docs/light-client.md");
+}
+
 #[test]
 fn the_tutorial_holds() {
     follow("docs/tutorial.md");
@@ -152,7 +165,8 @@ impl Shell {
         if step.is_background {
             let log = self.folder.path().join("background.log");
             // On a port that is free; the node tells the others which.
-            let line = format!("QBTC_RPC=127.0.0.1:0 {} > {} 2>&1 &", step.command, log.display());
+            let command = step.command.replace(STRATUM, "--stratum 127.0.0.1:0");
+            let line = format!("QBTC_RPC=127.0.0.1:0 {command} > {} 2>&1 &", log.display());
             self.backgrounds += 1;
             assert_eq!(self.typed(&line, &step.command), [""; 0]);
             let answers = "until qbtc rpc uptime > /dev/null 2>&1; do sleep 0.1; done";

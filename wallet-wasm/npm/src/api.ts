@@ -1,3 +1,5 @@
+// What `load` of `@qbtc/wallet` gives: the interfaces of keystores, payments, proofs and messages.
+
 import type { Account, Chain, ChainClass, Freeable, Mnemonic, Partial, PartialClass, Sign } from './sign-api.js';
 import type {
   Address, AddressKeys, Branch, Coin, DecodedOutput, DecodedTransaction, Effect, FeeRate, Header, KeystoreCosts, Label, Layout, Output, Place, Proven,

@@ -1,3 +1,5 @@
+// The error of this package: its codes, and what comes with them.
+
 /** Every code of an error of this package. Codes keep their meaning for ever; sentences do not. */
 export type ErrorCode =
   // This package.

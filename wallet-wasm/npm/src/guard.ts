@@ -1,3 +1,5 @@
+// Loads a program into a memory of its own, and keeps a fault of it from the page.
+
 import { QbtcError, type ErrorCode, type ErrorDetails } from './errors.js';
 
 /** What the glue of wasm-bindgen gives: functions and classes by name, and the way in for the instance. */

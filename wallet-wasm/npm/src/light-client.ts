@@ -1,3 +1,5 @@
+// The light client: the program's words made into the interface that people call.
+
 import { QbtcError } from './errors.js';
 import { type Glue, type Source, loadInto } from './guard.js';
 import { Telling } from './light-events.js';

@@ -1,3 +1,5 @@
+// Events of a light client: from one source to every reader, bounded.
+
 import { QbtcError } from './errors.js';
 import type { Balance, FilterProof, LightEvent, LightStatus, LightWarning } from './light-types.js';
 import type { Proven } from './types.js';

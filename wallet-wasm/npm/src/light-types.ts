@@ -1,3 +1,5 @@
+// What people see of the light client: options, events, answers.
+
 import type { ErrorCode } from './errors.js';
 import type { LoadOptions } from './guard.js';
 import type { BlockMark, Coin, DecodedOutput, FeeRate, Proven, Quanta, Txid } from './types.js';

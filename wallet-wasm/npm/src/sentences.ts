@@ -1,3 +1,5 @@
+// What is said of errors whose program has no sentences.
+
 import type { ErrorDetails } from './errors.js';
 
 /**

@@ -1,3 +1,5 @@
+// Puts on the classes of the program what is easier in JavaScript.
+
 import type { Receipt, Wallet } from './api.js';
 import type { Sign } from './sign-api.js';
 import type { Effect, Quanta, Txid } from './types.js';

@@ -6,10 +6,9 @@
  */
 import { QbtcError } from './errors.js';
 import { Telling, addEvent } from './light-events.js';
-import { type LightProgram, type RunningClient, startLight } from './light-client.js';
+import type { RunningClient } from './light-client.js';
 import type {
-  Asking, Balance, FilterProof, FoundTransaction, HistoryEntry, LightEvent, LightNode, LightStatus, Sent, SharedLightClient,
-  LightClientOptions, SharedLightClientOptions, WatchedCoin,
+  Asking, Balance, FilterProof, FoundTransaction, HistoryEntry, LightEvent, LightNode, LightStatus, Sent, SharedLightClient, WatchedCoin,
 } from './light-types.js';
 import { type Call, Calls, asError, errorOf, perform, refusalOf, tooMany } from './shared-calls.js';
 import { type Refusal, type View, type Word, wordOf } from './shared-words.js';
@@ -463,11 +462,7 @@ export class SharingClient extends Telling implements SharedLightClient {
       if (turn.client && this.others.size > 0) this.flush(turn);
       return;
     }
-    if (this.isHeard || isLate || !turn) {
-      this.looks = 0;
-    } else {
-      this.looks += 1;
-    }
+    this.looks = this.isHeard || isLate || !turn ? 0 : this.looks + 1;
     // It may have spoken just before the last look: one in vain says nothing.
     if (this.looks >= LOOKS_MAX) {
       this.isLost = true;
@@ -501,22 +496,4 @@ export class SharingClient extends Telling implements SharedLightClient {
 
 function note(watched: Map<string, number>, addresses: readonly string[], birthday: number): void {
   for (const address of addresses) watched.set(address, Math.min(birthday, watched.get(address) ?? birthday));
-}
-
-/** {@link SharedLightClientClass.connect}, for an entry of the package. */
-export async function shareLight(light: LightProgram, options: SharedLightClientOptions): Promise<SharedLightClient> {
-  const { chain, store = '', name = store, addresses = [], birthday = 0, timeoutMs, signal, wasm } = options;
-  if ((options as LightClientOptions).port) {
-    throw new QbtcError('argument', 'a shared client takes no port: it starts anew in each tab that leads, and a port serves one client');
-  }
-  // A response is read once, and a client starts as often as this tab leads.
-  const program = async () => {
-    const source = await wasm;
-    return source instanceof Response ? source.clone() : source!;
-  };
-  const bytes = typeof chain === 'string' ? chain : String(chain instanceof Uint8Array ? chain : chain.toBytes());
-  // A release that speaks otherwise takes another number.
-  const start: Start = (all, from, stop) => startLight(light, { ...options, ...(wasm && { wasm: program() }), addresses: all, birthday: from, signal: stop });
-  const client = new SharingClient(`qbtc-light-1/${bytes}/${name}`, start, addresses, birthday);
-  return client.ready(() => client.join(timeoutMs, signal), signal);
 }

@@ -1,3 +1,5 @@
+// What `load` of `@qbtc/wallet/sign` gives: the interfaces of words, keys, addresses, partial transactions.
+
 import type {
   Address, AddressKeys, Branch, Coin, Condition, Effect, Layout, Missing, Output, Place, PublicKey, Quanta, Scheme,
   SignedTransaction, Txid,

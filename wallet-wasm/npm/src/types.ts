@@ -1,3 +1,5 @@
+// Plain values that all programs give and take.
+
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
 

@@ -138,12 +138,6 @@ impl LightClient {
         self.scan.marks.last().copied()
     }
 
-    /// Blocks to which the scan can go back without beginning anew, lowest first.
-    #[must_use]
-    pub fn scan_marks(&self) -> &[BlockMark] {
-        &self.scan.marks
-    }
-
     pub(super) fn start_scan(&mut self, start: Height, marks: Vec<BlockMark>, addresses: Vec<Address>) {
         let mut kept: Vec<BlockMark> = Vec::new();
         for mark in marks.into_iter().filter(|mark| mark.height.0.saturating_add(1) >= start.0) {

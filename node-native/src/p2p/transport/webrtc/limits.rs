@@ -80,6 +80,7 @@ impl Budget {
         charge.grow(bytes).then_some(charge)
     }
 
+    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }

@@ -86,12 +86,6 @@ impl WebRtcTransport {
         self.common.tasks.clone()
     }
 
-    /// How many bytes wait to be read or to be taken in.
-    #[must_use]
-    pub fn waiting_bytes(&self) -> usize {
-        self.common.queued.used() + self.common.unread.used()
-    }
-
     fn listening_address(&self, ip: IpAddr, port: u16) -> Multiaddr {
         address(SocketAddr::new(ip, port)).with(self.common.certificate.certhash())
     }
