@@ -14,8 +14,8 @@ const PACKAGES: [(&str, &str); 5] = [
 ];
 
 /// The folders of PACKAGES that these words name.
-fn folders<'a>(words: impl Iterator<Item = &'a str> + Clone) -> BTreeSet<String> {
-    let is_named = |folder: &&str| words.clone().any(|word| word == *folder);
+fn folders(words: &[&str]) -> BTreeSet<String> {
+    let is_named = |folder: &&str| words.contains(folder);
     PACKAGES.iter().map(|(_, folder)| *folder).filter(is_named).map(str::to_owned).collect()
 }
 
@@ -29,7 +29,7 @@ fn listed_packages(page: &str) -> Vec<(String, BTreeSet<String>)> {
             let folder = cells[1].trim_start_matches('[').split(']').next().unwrap_or_default();
             // What its tests have beside stands behind "its tests:".
             let words = cells[4].replace("its tests:", "");
-            (folder.to_owned(), folders(words.split([',', ';', ' '])))
+            (folder.to_owned(), folders(&words.split([',', ';', ' ']).collect::<Vec<_>>()))
         })
         .collect()
 }

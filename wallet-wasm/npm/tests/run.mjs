@@ -194,11 +194,13 @@ async function main() {
   }
 }
 
-/** Every block of JavaScript in the README runs as it stands. */
+/** Every block of JavaScript in the package's README and in the project's runs as it stands. */
 async function examples() {
-  const text = readFileSync(join(here, '../README.md'), 'utf8');
-  const blocks = [...text.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
-  if (blocks.length === 0) throw new Error('the README has no examples');
+  const blocks = ['../README.md', '../../../README.md'].flatMap((name) => {
+    const found = [...readFileSync(join(here, name), 'utf8').matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
+    if (found.length === 0) throw new Error(`${name} has no examples`);
+    return found;
+  });
   const folder = host('examples');
   for (const [place, code] of blocks.entries()) {
     writeFileSync(join(folder, `example-${place}.js`), code);
