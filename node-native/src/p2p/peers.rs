@@ -12,6 +12,7 @@ use qbtc_core::net::seal::Answerer;
 use qbtc_core::net::{Hello, KeyHash};
 use qbtc_core::sync::PeerKey;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, Budget};
 use super::answers::{ANSWERS_PER_PEER_MAX, TOLD};
@@ -38,6 +39,8 @@ pub(super) struct Peer {
     pub(super) asked_identity: Option<Asked>,
     /// A permit for each answer that is on its way to it.
     pub(super) answers: Arc<Semaphore>,
+    /// Cancelled once it is gone: what waits to be answered ends then.
+    pub(super) gone: CancellationToken,
     pub(super) budget: Budget,
     /// What it may send.
     pub(super) allowance: Allowance,
@@ -123,6 +126,7 @@ impl Peers {
             identity: None,
             asked_identity: None,
             answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER_MAX)),
+            gone: CancellationToken::new(),
             budget: Budget::new(TOLD, now),
             allowance: Allowance::new(now),
             last_transaction: None,
@@ -144,6 +148,7 @@ impl Peers {
         if !peer.connections.is_empty() {
             return None;
         }
+        peer.gone.cancel();
         self.ids.remove(&peer.key);
         self.all.remove(id)
     }
@@ -171,7 +176,28 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::core::Endpoint;
+    use libp2p::core::transport::PortUse;
+
     use super::*;
+
+    #[test]
+    fn who_has_no_connection_left_is_gone() {
+        let (mut peers, id) = (Peers::default(), PeerId::random());
+        let address: libp2p::Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        for number in [1, 2] {
+            let point = ConnectedPoint::Dialer {
+                address: address.clone(),
+                role_override: Endpoint::Dialer,
+                port_use: PortUse::New,
+            };
+            let connection = Connection { id: ConnectionId::new_unchecked(number), point, link: None, seal: None };
+            peers.connect(id, connection, Instant::now());
+        }
+        let gone = peers.by_id(&id).unwrap().gone.clone();
+        assert!(peers.disconnect(&id, ConnectionId::new_unchecked(1)).is_none() && !gone.is_cancelled());
+        assert!(peers.disconnect(&id, ConnectionId::new_unchecked(2)).is_some() && gone.is_cancelled());
+    }
 
     #[test]
     fn the_oldest_of_the_departed_are_forgotten() {

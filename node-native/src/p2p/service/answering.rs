@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 use libp2p::request_response::{Event, InboundRequestId, Message, OutboundFailure, ResponseChannel};
@@ -11,7 +12,8 @@ use libp2p::swarm::ConnectionId;
 use qbtc_core::codec;
 use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
 use qbtc_core::sync::{Input, PeerKey, RequestId};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::Service;
 use super::meeting::Refusal;
@@ -101,9 +103,11 @@ impl Service {
         let delay = peer.allowance.delay(Kind::Sync, codec::encoded_len(&question), now);
         let wait = delay.max(peer.budget.wait(now));
         let (node, at_hand, all) = (self.node.clone(), self.at_hand.clone(), self.answers.clone());
+        let gone = peer.gone.clone();
         self.answering.push(Box::pin(async move {
-            tokio::time::sleep(wait).await;
-            let _making = all.acquire_owned().await.expect("it is never closed");
+            let Some(_making) = turn(&gone, wait, all).await else {
+                return Answered { peer: id, id: request, channel, answer: None, slot: own };
+            };
             let made = tokio::task::spawn_blocking(move || {
                 let answer = answer(&node, &at_hand, question)?;
                 let bytes = codec::encoded_len(&answer);
@@ -128,5 +132,45 @@ impl Service {
             Some(Err(error)) => tracing::error!("a peer's question cannot be answered: {error}"),
             None => {}
         }
+    }
+}
+
+/// Waits until what came before is paid for, and there is a place among those that are answered; not once the peer is gone, so that no more wait
+/// than those who are there may ask: [`ANSWERS_PER_PEER_MAX`](crate::p2p::answers::ANSWERS_PER_PEER_MAX) each.
+pub(super) async fn turn(
+    gone: &CancellationToken,
+    wait: Duration,
+    all: Arc<Semaphore>,
+) -> Option<OwnedSemaphorePermit> {
+    let waiting = async {
+        tokio::time::sleep(wait).await;
+        all.acquire_owned().await.expect("it is never closed")
+    };
+    gone.run_until_cancelled(waiting).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_who_is_gone_waits() {
+        let (gone, all) = (CancellationToken::new(), Arc::new(Semaphore::new(1)));
+        let place = turn(&gone, Duration::ZERO, Arc::clone(&all)).await.expect("it is free");
+        let for_a_place = tokio::spawn({
+            let (gone, all) = (gone.clone(), Arc::clone(&all));
+            async move { turn(&gone, Duration::ZERO, all).await }
+        });
+        let for_its_time = tokio::spawn({
+            let (gone, all) = (gone.clone(), Arc::clone(&all));
+            async move { turn(&gone, Duration::from_secs(3_600), all).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!for_a_place.is_finished() && !for_its_time.is_finished());
+        gone.cancel();
+        assert!(for_a_place.await.unwrap().is_none() && for_its_time.await.unwrap().is_none());
+        drop(place);
+        assert!(turn(&gone, Duration::ZERO, Arc::clone(&all)).await.is_none());
+        assert_eq!(all.available_permits(), 1);
     }
 }

@@ -16,6 +16,7 @@ use qbtc_core::tx::Transaction;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
+use super::answering::turn;
 use super::meeting::Refusal;
 use crate::node::{Node, TxRefusal};
 use crate::p2p::allowance::Kind;
@@ -85,19 +86,30 @@ impl Service {
         let now = Instant::now();
         let wait = peer.budget.wait(now);
         peer.budget.spend(cost_bytes(&question), now);
-        let (node, all) = (self.node.clone(), self.answers.clone());
+        let (node, all, gone) = (self.node.clone(), self.answers.clone(), peer.gone.clone());
         self.lighting.push(Box::pin(async move {
-            tokio::time::sleep(wait).await;
             let answer = match question {
                 // Whoever only waits takes no place among those that read the disk.
-                LightQuestion::NextTip { known } => next_tip(&node, known).await,
-                LightQuestion::Submit { transaction } => submit(&node, *transaction).await,
-                question => {
-                    let _slot = all.acquire_owned().await.expect("it is never closed");
-                    read(node, question).await
+                LightQuestion::NextTip { known } => {
+                    let waiting = async {
+                        tokio::time::sleep(wait).await;
+                        next_tip(&node, known).await
+                    };
+                    gone.run_until_cancelled(waiting).await
                 }
+                LightQuestion::Submit { transaction } => {
+                    match gone.run_until_cancelled(tokio::time::sleep(wait)).await {
+                        Some(()) => Some(submit(&node, *transaction).await),
+                        None => None,
+                    }
+                }
+                question => match turn(&gone, wait, all).await {
+                    Some(_slot) => Some(read(node, question).await),
+                    None => None,
+                },
             };
-            let answer = way.answer(answer).await;
+            // Whoever is gone does not hear it.
+            let answer = way.answer(answer.unwrap_or(LightAnswer::Unavailable(Unavailable::Busy))).await;
             Lit { peer: id, id: request, answer, slot }
         }));
     }
