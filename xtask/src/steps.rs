@@ -2,6 +2,7 @@
 //!
 //! To add a check, add a row to [`STEPS`] and its function.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -286,6 +287,11 @@ fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
     match tools::promtool(run.workspace) {
         Ok(program) => drop(cargo.env("QBTC_TEST_PROMTOOL", program)),
         Err(error) => run.skip(format!("metrics as Prometheus reads them: {error:#}")),
+    }
+    for (variable, miner) in [("QBTC_TEST_MINERD", "minerd"), ("QBTC_TEST_CPUMINER", "cpuminer-opt")] {
+        if env::var_os(variable).is_none() {
+            run.skip(format!("{miner} on a node: {variable} would name it"));
+        }
     }
     run.test("tests", &mut cargo, counts)?;
     Ok(())
