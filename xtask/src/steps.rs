@@ -30,6 +30,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Formatting", after: &[], run: fmt },
     Step { name: "programs", about: "The programs that other parts start", after: &[], run: build_programs },
     Step { name: "web", about: "The web app in release, and what its first loads take", after: &[], run: web_app },
+    Step { name: "package", about: "The npm package, and what its programs weigh", after: &[], run: package },
     Step {
         name: "links",
         about: "WebRTC and the light client in Chromium, against real nodes",
@@ -37,16 +38,10 @@ pub(crate) const STEPS: &[Step] = &[
         run: links,
     },
     Step {
-        name: "npm",
-        about: "The npm package in Node, Deno, bundlers, Chromium, an extension",
-        after: &["programs"],
-        run: npm,
-    },
-    Step { name: "clippy", about: "Lints of every package, natively", after: &[], run: clippy },
-    Step {
         name: "browser",
         about: "The npm package, the web app and the extension in browsers, against real nodes",
-        after: &["programs", "web", "npm", "links"],
+        // Two parts with browsers beside each other would be in each other's way.
+        after: &["programs", "web", "package", "links"],
         run: pages,
     },
     Step {
@@ -56,6 +51,13 @@ pub(crate) const STEPS: &[Step] = &[
         after: &["web"],
         run: tests,
     },
+    Step {
+        name: "npm",
+        about: "The npm package in Node, Deno, bundlers, Chromium, an extension",
+        after: &["programs", "package"],
+        run: npm,
+    },
+    Step { name: "clippy", about: "Lints of every package, natively", after: &[], run: clippy },
     Step { name: "core", about: "Core's tests, natively", after: &[], run: core },
     Step { name: "core-wasm", about: "The same tests on wasm32 under Node", after: &["core"], run: core_wasm },
     Step { name: "clippy-wasm", about: "Lints of core, wallet-wasm and web on wasm32", after: &[], run: clippy_wasm },
@@ -297,13 +299,18 @@ fn tests(run: &Run, counts: &mut Counts) -> Result<()> {
     Ok(())
 }
 
-fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
+fn package(run: &Run, counts: &mut Counts) -> Result<()> {
     let package = run.build_package()?;
     for program in npm::PROGRAMS {
         let (found, limit) = (npm::size(&package, program)?.gzip, program.gzip_max);
         ensure!(found <= limit, "{} has {found} bytes after gzip: expected at most {limit}", program.name);
         counts.passed += 1;
     }
+    Ok(())
+}
+
+fn npm(run: &Run, counts: &mut Counts) -> Result<()> {
+    let package = run.build_package()?;
     if let Some(why) = tools::too_old_for_suites(run.workspace)? {
         run.skip(format!("the npm package in its hosts: {why}"));
         return Ok(());
