@@ -73,6 +73,10 @@ impl<'a> Suites<'a> {
         let mut node = script(self.workspace, &self.chromium, suite);
         node.env("CARGO_TARGET_DIR", &self.workspace.target).env("PKG", package(self.workspace));
         node.env("SHOTS", self.workspace.target.join("browser").join(suite));
+        if suite == "extension" {
+            // Chromium has crashed in it: what it says then is to be known.
+            node.env("DEBUG", "pw:browser");
+        }
         if let Some(Released { firefox, extension, deno }) = &self.released {
             node.env("EXTENSION", extension).env("DENO", deno);
             node.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
