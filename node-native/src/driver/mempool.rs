@@ -9,7 +9,7 @@ use qbtc_core::mempool::{AdmitError, PriorityError, Removal};
 use qbtc_core::units::BlockTime;
 use qbtc_core::verify::{CheckedTx, ResolveError};
 
-use super::{Driver, SAVE_DELAY, SAVE_SHARE};
+use super::{Driver, SAVE_DELAY, SAVE_DELAY_MAX, SAVE_SHARE};
 use crate::node::{Admission, Event, Fault, now};
 use crate::parallel::verify_in_parallel;
 use crate::store::MempoolChange;
@@ -126,7 +126,7 @@ impl Driver {
         }
         let count = places.len();
         self.saved_mempool = SavedMempool::Saved { places, priorities };
-        self.save_delay = SAVE_DELAY.max(started.elapsed().saturating_mul(SAVE_SHARE));
+        self.save_delay = started.elapsed().saturating_mul(SAVE_SHARE).clamp(SAVE_DELAY, SAVE_DELAY_MAX);
         Ok(count)
     }
 }

@@ -88,7 +88,9 @@ const GATHER_TIME: Duration = Duration::from_millis(1);
 const WRITE_DELAY: Duration = Duration::from_millis(100);
 /// How long transactions that came wait for more of them before they are written, so that a kill loses few.
 const SAVE_DELAY: Duration = Duration::from_secs(1);
-/// Of how much time one part at most is spent on writing the mempool.
+/// How long they wait at most where writing is slow.
+const SAVE_DELAY_MAX: Duration = Duration::from_secs(3);
+/// Of how much time one part at most is spent on writing the mempool, up to that.
 const SAVE_SHARE: u32 = 20;
 /// How often old transactions are looked for, and the mempool is written whatever has changed.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);

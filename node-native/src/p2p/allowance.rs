@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Stem,
     Block,
     Transaction,
-    /// All that comes as gossip, also what was heard before.
+    /// All messages that come as gossip, also what was heard before.
     Gossip,
 }
 
@@ -91,8 +91,8 @@ impl Kind {
             // Each has cost the work of a block.
             Self::Block => Rate { per_minute: 600, at_once: 2_000 },
             Self::Transaction => Rate { per_minute: 12_000, at_once: 20_000 },
-            // Both of these, and beside them what says who hears what, some times a second.
-            Self::Gossip => Rate { per_minute: 15_000, at_once: 25_000 },
+            // An honest peer passes on what all others send too, each within its own bounds; what comes again costs a hash.
+            Self::Gossip => Rate { per_minute: 100_000, at_once: 160_000 },
         }
     }
 
@@ -107,7 +107,7 @@ impl Kind {
             Self::Stem => Rate { per_minute: 32 * MIB, at_once: 32 * MIB },
             Self::Block => Rate { per_minute: 64 * MIB, at_once: 64 * MIB },
             Self::Transaction => Rate { per_minute: 240 * MIB, at_once: 160 * MIB },
-            Self::Gossip => Rate { per_minute: 304 * MIB, at_once: 224 * MIB },
+            Self::Gossip => Rate { per_minute: 1_024 * MIB, at_once: 1_024 * MIB },
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(allowance.charge(Kind::Gossip, 3, 100, now), 2);
         assert_eq!(allowance.charge(Kind::Gossip, 3, 100, now), 3);
         let later = now + Duration::from_secs(60);
-        assert_eq!(allowance.charge(Kind::Gossip, 3, 1 << 30, later), 0, "it pays what it did not have");
+        assert_eq!(allowance.charge(Kind::Gossip, 3, 1 << 32, later), 0, "it pays what it did not have");
         assert_eq!(allowance.charge(Kind::Gossip, 3, 0, later), 3);
     }
 

@@ -29,7 +29,7 @@ use crate::support::{NodeProcess, Owner, Place, TestKey};
 const KILLS: usize = 12;
 /// How long a node lives at most, in milliseconds.
 const LIFE_MS_MAX: u64 = 600;
-/// How long it takes a file in at most.
+/// How long it takes a file in at most, for the first time; each time that is not enough, it has as much more.
 const LOAD_MS_MAX: u64 = 3_000;
 /// How many blocks the file has: more than are ever pruned.
 const FILE_BLOCKS: u32 = 400;
@@ -44,11 +44,12 @@ fn a_killed_node_has_lost_nothing() {
     let place = Place::new();
     let file = file_of_blocks();
     let mut replay = Replay::new(&place.spec);
-    let mut is_loaded = false;
+    let (mut is_loaded, mut load_ms_max) = (false, 0);
     for kill in 0..kills {
+        load_ms_max += if is_loaded { 0 } else { LOAD_MS_MAX };
         // Until all of the file is there, what is killed is the node that takes it in.
         let life = if is_loaded { Life::any(&mut random) } else { Life::Load };
-        let kept = live(life, &place, &file, &replay, &mut random);
+        let kept = live(life, load_ms_max, &place, &file, &replay, &mut random);
         let options = StoreOptions { indexes: Indexes { txids: true, addresses: true }, ..StoreOptions::default() };
         let store = Store::open(&place.chain_dir().join("chain.redb"), Arc::clone(&place.spec), &options).unwrap();
         replay.follow(&store.view().unwrap());
@@ -105,7 +106,7 @@ struct Kept {
     undone: Option<BlockHash>,
 }
 
-fn live(life: Life, place: &Place, file: &Path, replay: &Replay, random: &mut Random) -> Kept {
+fn live(life: Life, load_ms_max: u64, place: &Place, file: &Path, replay: &Replay, random: &mut Random) -> Kept {
     let mut options = vec!["--txindex", "--addressindex"];
     match life {
         Life::Start | Life::Load => {
@@ -114,7 +115,7 @@ fn live(life: Life, place: &Place, file: &Path, replay: &Replay, random: &mut Ra
             }
             let mut command = command(&place.chain(), place.path(), &options);
             let node = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-            let life_ms_max = if let Life::Load = life { LOAD_MS_MAX } else { LIFE_MS_MAX };
+            let life_ms_max = if let Life::Load = life { load_ms_max } else { LIFE_MS_MAX };
             std::thread::sleep(Duration::from_millis(random.below(life_ms_max)));
             drop(node);
             Kept::default()

@@ -23,6 +23,7 @@ mod miners;
 mod mining;
 mod mining_verdicts;
 mod network;
+#[cfg(target_arch = "x86_64")]
 mod processor;
 mod reference;
 mod rpc_blockchain;

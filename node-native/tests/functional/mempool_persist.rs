@@ -48,7 +48,7 @@ fn a_kill_loses_only_what_came_just_before() {
     let coin = node.coins(1, Owner(1))[0];
     let txid = node.send(&Owner(1).spend(&[coin], Owner(2), 20_000));
     // Less than the time after which all is written anyway.
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(7));
     node.kill();
     let node = place.start(&[]);
     wait_for(&node, &txid);

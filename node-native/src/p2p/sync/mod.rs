@@ -166,6 +166,12 @@ impl Syncing {
 
     /// Holds a fault against a peer. Returns whether anybody is still interested.
     fn hold(&mut self, peer: PeerKey, fault: Fault) -> bool {
+        // A better chain that this node can follow no more looks invalid to it, and is what honest peers have.
+        let may_be_honest = matches!(fault, Fault::InvalidBlock | Fault::Header(InsertError::Invalid { .. }));
+        if may_be_honest && self.node.unfollowed().is_some() {
+            tracing::debug!(peer = peer.0, "of a chain that is not followed: {fault}");
+            return true;
+        }
         let judgement = self.scores.hold(peer, &fault, self.now());
         tracing::debug!(peer = peer.0, ?judgement, points = self.scores.points(peer), "peer at fault: {fault}");
         match judgement {
