@@ -173,6 +173,8 @@ fn work(client: &Client, replay: &Replay, is_dead: &AtomicBool, random: &mut Ran
         match done {
             // There may be nothing to prune, and what is pruned cannot be undone.
             Ok(()) | Err(ClientError::Rpc { .. }) if action < 2 => {}
+            // The very block that was declared invalid, mined again: in the next second it is another.
+            Err(ClientError::Rpc { message, .. }) if message.contains("found invalid before") => {}
             done => done.expect("the node lives"),
         }
     }
