@@ -44,6 +44,7 @@ async function beside (lie, node, browser, words, balance) {
     const page = await restored(node, browser, [...liars, node].map(({ address }) => address), words)
     await until('the true balance', async () => (await page.getByTestId('balance').innerText()) === balance)
     await page.locator('.balance .badge[data-level="filter"]').waitFor()
+    if (lie === 'work') await until('both liars are asked', () => liars.every(({ lies = 0 }) => lies > 0))
     // Whoever names most work is heard first. The others may not have been asked for what they lie about.
     const lies = liars.map(({ lies = 0 }) => lies)
     judge(`two of three nodes lie about ${lie}: the tab proves the truth`, lie !== 'work' || lies.every((count) => count > 0), { lies })

@@ -138,13 +138,15 @@ async function example ([node], sockets, other) {
     globalThis.NODES = ${JSON.stringify(sockets)}
     async function connect (options) {
       console.error('address', options.addresses[0])
-      const client = await Honest.connect(options)
+      const client = await Honest.connect({ ...options, timeoutMs: 60_000 })
       const send = async (bytes) => {
         // What one node alone is given goes its way in the dark for a while.
         while (client.nodes().length < 3) await new Promise((resolve) => setTimeout(resolve, 100))
         const sent = await client.send(bytes)
         console.error('sent', sent.txid)
-        while ((await client.transaction(sent.txid)).state !== 'confirmed') await new Promise((resolve) => setTimeout(resolve, 100))
+        // A node that has not heard of it yet says so.
+        const state = () => client.transaction(sent.txid).then((found) => found.state, (error) => error.code)
+        while (!['confirmed', 'closed'].includes(await state())) await new Promise((resolve) => setTimeout(resolve, 100))
         return sent
       }
       const own = (value) => typeof value === 'function' ? value.bind(client) : value
