@@ -1,7 +1,8 @@
 //! What waited and will not be mined: payments that expired, or that gave way to others. A history without them would forget in silence what it
 //! has shown.
 //!
-//! Invariants: none of them waits or stands in the block that was taken in last; the longest gone stand first, and are forgotten first.
+//! Invariants: none of them waits or stands in the block that was taken in last; the longest gone stand first, and are forgotten first, but of the
+//! account's own payments none before all those of others: strangers can make as many as they like.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -36,7 +37,7 @@ pub struct Departure {
 /// Why a transaction will not be mined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Why {
-    /// Its height has passed, or that of one whose coins it spends.
+    /// Its height has passed, or that of one whose coins it spends; no other of the account's has taken its coins.
     Expired,
     /// Another one of the account's spends the same coins.
     ReplacedBy(Txid),
@@ -78,18 +79,30 @@ impl Departed {
     fn push(&mut self, account: &Account, entry: TxEntry) {
         let why = self.why(account, &entry);
         self.departures.push(Departure { entry, height: account.height(), why });
-        let surplus = self.departures.len().saturating_sub(Self::KEPT_MAX);
-        self.departures.drain(..surplus);
+        if self.departures.len() > Self::KEPT_MAX {
+            let of_others = self.departures.iter().position(|departure| departure.entry.spent.is_empty());
+            self.departures.remove(of_others.unwrap_or(0));
+        }
+    }
+
+    /// Looks anew why those are gone that were to give way to one that nobody wants.
+    pub fn look_anew(&mut self, account: &Account, unwanted: &Txid) {
+        // Parents stand before those that spend their coins.
+        for place in 0..self.departures.len() {
+            if self.departures[place].why == Why::ReplacedBy(*unwanted) {
+                self.departures[place].why = self.why(account, &self.departures[place].entry);
+            }
+        }
     }
 
     fn why(&self, account: &Account, entry: &TxEntry) -> Why {
-        if entry.is_expired_after(account.height()) {
-            return Why::Expired;
-        }
         let inputs: BTreeSet<_> = entry.inputs().collect();
         let replaces = |other: &&TxEntry| other.inputs().any(|input| inputs.contains(&input));
         if let Some(other) = newest(account.ledger()).find(replaces) {
             return Why::ReplacedBy(other.txid);
+        }
+        if entry.is_expired_after(account.height()) {
+            return Why::Expired;
         }
         // One whose parent went goes for the same reason.
         let parent = entry.inputs().find_map(|input| self.get(&input.txid));

@@ -242,6 +242,20 @@ fn money_moves_from_wallet_to_wallet() {
     user.done(&["rpc", "generatetoaddress", "1", &bob]);
     let rich = user.wallet(&["-w", "rich", "history"]);
     assert_eq!((&rich["entries"][0]["txid"], &rich["entries"][0]["kind"]), (&cancelled["txid"], &Value::from("moved")));
+    // What will not be mined changes nothing: what is left adds up to the balance.
+    let entries = rich["entries"].as_array().unwrap();
+    let ended: Vec<_> = entries.iter().filter(|entry| entry["ended"].is_string()).collect();
+    assert!(
+        !ended.is_empty() && ended.iter().all(|entry| entry["change"].is_null() && entry["fee"].is_null()),
+        "{rich}"
+    );
+    let sum: f64 = entries.iter().filter_map(|entry| entry["change"].as_str()?.parse::<f64>().ok()).sum();
+    let total: f64 = text(&user.wallet(&["-w", "rich", "balance"])["total"]).parse().unwrap();
+    assert!((sum - total).abs() < 1e-6, "{sum} {total} {rich}");
+    let csv = user.done(&["wallet", "-w", "rich", "history", "--csv"]);
+    assert!(csv.lines().any(|line| line.starts_with(",,0,sent,,,") && line.ends_with(",replaced")), "{csv}");
+    let info = user.wallet(&["-w", "rich", "info"]);
+    assert_eq!((&info["payments"], &info["ended"]), (&entries.len().into(), &ended.len().into()));
     // All that was known is forgotten and found again.
     let before = user.wallet(&["-w", "rich", "balance"]);
     user.wallet(&["-w", "rich", "rescan"]);

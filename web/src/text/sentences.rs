@@ -146,15 +146,17 @@ pub fn storage_fault(error: &str) -> String {
 
 /// Why a payment will not be mined, and what became of the coins that the account spent in it, if any.
 #[must_use]
-pub fn ended(why: Why, spends: bool) -> String {
+pub const fn ended(why: Why, spends: bool) -> &'static str {
     match (why, spends) {
-        (Why::Expired, true) => "It was never mined, and its coins are yours again.".to_owned(),
-        (Why::Expired, false) => "It was never mined, and cannot be any more. Ask the payer to pay again.".to_owned(),
-        (Why::ReplacedBy(_), _) => "It will not be mined: another payment spends the same coins.".to_owned(),
-        (Why::Gone, true) => "It will not be mined: a coin that it spends is gone, or was spent otherwise.".to_owned(),
+        (Why::Expired, true) => "It was never mined, and its coins are yours again, unless another payment took them.",
+        (Why::Expired, false) => "It was never mined, and cannot be any more. Ask the payer to pay again.",
+        (Why::ReplacedBy(_), true) => "It will not be mined: another payment spends the same coins.",
+        (Why::ReplacedBy(_), false) => {
+            "The node of this page says that another payment spends the same coins. If this one is mined after all, it is shown again."
+        }
+        (Why::Gone, true) => "It will not be mined: a coin that it spends is gone, or was spent otherwise.",
         (Why::Gone, false) => {
-            "No node has it any more: the payer has spent the coins otherwise, or it was pushed out. If it comes again, it is shown again."
-                .to_owned()
+            "The node of this page says that it does not wait any more: its payer has spent the coins otherwise, or it was pushed out. If it is mined after all, it is shown again."
         }
     }
 }
@@ -381,6 +383,8 @@ pub fn milliseconds(count: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use qbtc_core::hash::Txid;
+
     use super::*;
 
     #[test]
@@ -397,7 +401,14 @@ mod tests {
     fn a_payment_that_ended_says_where_its_coins_are() {
         assert!(ended(Why::Expired, true).contains("yours again"));
         assert!(!ended(Why::Expired, false).contains("yours"));
-        assert_ne!(ended(Why::Gone, true), ended(Why::Gone, false));
+        for why in [Why::Gone, Why::ReplacedBy(Txid::ZERO)] {
+            assert!(ended(why, true).starts_with("It will not be mined"));
+            // Of a stranger's payment one node's word is all that there is.
+            assert!(
+                ended(why, false).starts_with("The node of this page says")
+                    && ended(why, false).contains("shown again")
+            );
+        }
     }
 
     #[test]

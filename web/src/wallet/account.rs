@@ -283,6 +283,11 @@ impl AccountState {
         self.outbox.forget(&mut self.account, txid);
     }
 
+    /// Has nothing be called replaced by a payment that was forgotten. See [`Departed::look_anew`].
+    pub fn look_anew(&mut self, unwanted: &Txid) {
+        self.departed.look_anew(&self.account, unwanted);
+    }
+
     /// Notes a transaction that waits at a node, if it shows that it may spend what it spends of the account's, and returns whether it
     /// touches the account.
     ///

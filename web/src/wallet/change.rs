@@ -124,6 +124,7 @@ impl Change {
                     // Whose coins a block has taken meanwhile stays away, and so does whose place is taken.
                     state.sent_again(transaction, Some(key));
                 }
+                state.look_anew(txid);
                 Ok(())
             }
         }
@@ -135,8 +136,9 @@ mod tests {
     use qbtc_core::hash::BlockHash;
     use qbtc_core::lock::Lock;
     use qbtc_core::spec::ChainSpec;
-    use qbtc_core::tx::TxOut;
+    use qbtc_core::tx::{TxBody, TxOut};
     use qbtc_core::units::{Amount, FeeRate, Height};
+    use qbtc_core::wallet::departed::Why;
     use qbtc_core::wallet::layout::AddressLayout;
     use qbtc_core::wallet::ledger::{BlockMark, TxEffects};
     use qbtc_core::wallet::mnemonic::WalletSeed;
@@ -247,6 +249,27 @@ mod tests {
         back.apply(&mut mined, &key()).unwrap();
         assert!(mined.ledger().entry(&first.txid()).unwrap().block.is_some());
         assert!(can_replace(&mined, &second.txid()) && mined.outbox().payments().len() == 1);
+    }
+
+    #[test]
+    fn what_cannot_wait_again_is_not_called_replaced_by_what_was_refused() {
+        let mut state = funded();
+        let first = pay(&state, 1);
+        note(&mut state, &first);
+        let replacement = take_back(&state, &first.txid());
+        let back = Change::taking_back(&state, &replacement);
+        note(&mut state, &replacement);
+        let why = |state: &AccountState| {
+            state.history().find(|(entry, _)| entry.txid == first.txid()).and_then(|(_, why)| why)
+        };
+        assert_eq!(why(&state), Some(Why::ReplacedBy(replacement.txid())));
+        // The same words have paid elsewhere, and a block has that.
+        let outputs =
+            vec![TxOut { lock: Lock::Address(Address::from_bytes([8; 32])), ..first.body.outputs[0].clone() }];
+        let elsewhere = TxBody { outputs, ..first.body.clone() };
+        state.take(mark(21), &[TxEffects::of_transaction(&elsewhere)], Some(&key())).unwrap();
+        back.apply(&mut state, &key()).unwrap();
+        assert_eq!(why(&state), Some(Why::ReplacedBy(elsewhere.txid())));
     }
 
     #[test]

@@ -148,3 +148,50 @@ fn what_others_spend_otherwise_is_gone_and_only_so_many_are_kept() {
     let kept = &owner.departed.departures;
     assert_eq!((kept.len(), kept[kept.len() - 1].entry.txid), (Departed::KEPT_MAX, Txid::from_bytes([u8::MAX; 32])));
 }
+
+#[test]
+fn strangers_cannot_push_out_what_became_of_own_payments() {
+    let mut owner = Owner::new();
+    let (gift, payment) = (owner.gift().txid(), owner.pay(100_000_000));
+    let foreign = owner.account.ledger().entry(&gift).unwrap().clone();
+    owner.mine(payment.body.expiry_height.0, &[]);
+    let fill = |departed: &mut Departed, account: &Account, entry: &TxEntry| {
+        for number in 0..=u8::MAX {
+            departed.push(account, TxEntry { txid: Txid::from_bytes([number; 32]), ..entry.clone() });
+        }
+    };
+    fill(&mut owner.departed, &owner.account, &foreign);
+    assert!(owner.departed.get(&payment.txid()).is_some() && owner.departed.get(&gift).is_none());
+    assert_eq!(owner.departed.departures.len(), Departed::KEPT_MAX);
+    let own = owner.departed.get(&payment.txid()).unwrap().entry.clone();
+    fill(&mut owner.departed, &owner.account, &own);
+    assert_eq!(owner.departed.get(&payment.txid()), None, "among its own the longest gone goes first");
+    assert_eq!(owner.departed.departures.len(), Departed::KEPT_MAX);
+}
+
+#[test]
+fn what_was_spent_otherwise_is_not_called_expired() {
+    let mut owner = Owner::new();
+    let payment = owner.pay(100_000_000);
+    let elsewhere = TxBody { outputs: vec![to(foreign(2), 1)], ..payment.body.clone() };
+    owner.mine(payment.body.expiry_height.0, &[&elsewhere]);
+    let replaced = Some(Why::ReplacedBy(elsewhere.txid()));
+    assert_eq!(owner.departed.get(&payment.txid()).map(|departure| departure.why), replaced);
+}
+
+#[test]
+fn nothing_is_called_replaced_by_what_nobody_wants() {
+    let mut owner = Owner::new();
+    let (payment, child) = (owner.pay(100_000_000), owner.pay(50_000_000));
+    let back = owner.take_back(&payment.txid());
+    owner.outbox.forget(&mut owner.account, &back.txid());
+    owner.departed.look_anew(&owner.account, &back.txid());
+    let whys =
+        |owner: &Owner| [&payment, &child].map(|own| owner.departed.get(&own.txid()).map(|departure| departure.why));
+    assert_eq!(whys(&owner), [Some(Why::Gone); 2]);
+    let back = back.txid();
+    owner.account.apply(mark(payment.body.expiry_height.0), &[], None).unwrap();
+    owner.departed.departures.iter_mut().for_each(|departure| departure.why = Why::ReplacedBy(back));
+    owner.departed.look_anew(&owner.account, &back);
+    assert_eq!(whys(&owner), [Some(Why::Expired); 2]);
+}

@@ -28,7 +28,7 @@ pub(super) fn print_history(lines: &[Line], context: &Context) -> anyhow::Result
             line.height.map(|height| height.to_string()).unwrap_or_default(),
             line.confirmations.to_string(),
             line.kind.to_owned(),
-            line.change.clone(),
+            line.change.clone().unwrap_or_default(),
             line.fee.map(|fee| fee.to_string()).unwrap_or_default(),
             line.txid.to_string(),
             line.block.map(|block| block.to_string()).unwrap_or_default(),

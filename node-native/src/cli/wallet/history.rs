@@ -45,8 +45,9 @@ struct History {
 pub(super) struct Line {
     pub(super) txid: Txid,
     pub(super) kind: &'static str,
-    /// What the wallet gained or, with a minus, lost; the fee included where the wallet paid it.
-    pub(super) change: String,
+    /// What the wallet gained or, with a minus, lost; the fee included where the wallet paid it. None of what will not be mined, nor a fee: the sum of
+    /// all changes is the balance.
+    pub(super) change: Option<String>,
     pub(super) received: Amount,
     pub(super) spent: Amount,
     pub(super) fee: Option<Amount>,
@@ -87,20 +88,16 @@ impl Line {
     /// A transaction of a wallet with this tip, and why it will not be mined if that is so.
     pub(super) fn new(entry: &TxEntry, why: Option<Why>, tip: Option<Height>, label: Option<String>) -> Self {
         let (received, spent) = (entry.received_amount(), entry.spent_amount());
-        let change = match received.checked_sub(spent) {
-            Some(gained) => format!("+{gained}"),
-            None => format!("-{}", spent.saturating_sub(received)),
-        };
         let height = entry.block.map(|block| block.height);
         let confirmations = height.zip(tip).map_or(0, |(height, tip)| tip.above(height).saturating_add(1));
         let is_limited = entry.block.is_none() && why.is_none() && entry.expiry_height > Height::GENESIS;
         Self {
             txid: entry.txid,
             kind: kind(entry),
-            change,
+            change: why.is_none().then(|| change(received, spent)),
             received,
             spent,
-            fee: entry.fee(),
+            fee: entry.fee().filter(|_| why.is_none()),
             height,
             block: entry.block.map(|block| block.id),
             confirmations,
@@ -109,6 +106,13 @@ impl Line {
             replaced_by: why.and_then(|why| if let Why::ReplacedBy(other) = why { Some(other) } else { None }),
             label,
         }
+    }
+}
+
+fn change(received: Amount, spent: Amount) -> String {
+    match received.checked_sub(spent) {
+        Some(gained) => format!("+{gained}"),
+        None => format!("-{}", spent.saturating_sub(received)),
     }
 }
 
@@ -160,7 +164,8 @@ impl fmt::Display for History {
             let fee = line.fee.map_or_else(String::new, |fee| fee.to_string());
             let txid = line.txid.to_string();
             let label = line.label.as_deref().unwrap_or_default();
-            lines.add_row([&height, &confirmations, line.kind, &line.change, &fee, &txid, label]);
+            let change = change(line.received, line.spent);
+            lines.add_row([&height, &confirmations, line.kind, &change, &fee, &txid, label]);
         }
         writeln!(f, "{}", lines.trim_fmt())?;
         if self.entries.iter().any(|line| line.ended.is_some()) {

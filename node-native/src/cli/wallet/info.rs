@@ -40,6 +40,8 @@ struct Info {
     coins: usize,
     payments: usize,
     waiting: usize,
+    /// How many will not be mined.
+    ended: usize,
     labels: usize,
 }
 
@@ -61,6 +63,7 @@ impl InfoCommand {
             let used = fresh.and_then(|(path, _)| usize::try_from(path.index.to_u32()).ok()).unwrap_or(made);
             Addresses { used, made }
         };
+        let history = || state.departed().history(ledger);
         context.show(&Info {
             wallet: wallet.name().to_owned(),
             path: wallet.path().to_owned(),
@@ -77,8 +80,9 @@ impl InfoCommand {
             is_short_of_addresses: !wallet.is_bare() && state.is_short(),
             how_to_get_more: how_to_get_more(&wallet),
             coins: ledger.coins().count(),
-            payments: ledger.history().count(),
-            waiting: ledger.history().filter(|entry| entry.block.is_none()).count(),
+            payments: history().count(),
+            waiting: history().filter(|(entry, why)| entry.block.is_none() && why.is_none()).count(),
+            ended: history().filter(|(_, why)| why.is_some()).count(),
             labels: wallet.labels().iter().len(),
         })
     }
@@ -112,7 +116,8 @@ impl fmt::Display for Info {
             writeln!(f, "{name}  {used} in use, {} kept ready", made.saturating_sub(*used))?;
         }
         writeln!(f, "coins       {}", self.coins)?;
-        writeln!(f, "payments    {}, of which {} wait", self.payments, self.waiting)?;
+        let ended = if self.ended == 0 { String::new() } else { format!(" and {} will not be mined", self.ended) };
+        writeln!(f, "payments    {}, of which {} wait{ended}", self.payments, self.waiting)?;
         write!(f, "labels      {}", self.labels)?;
         if self.is_short_of_addresses { write!(f, "\n{}", self.how_to_get_more) } else { Ok(()) }
     }

@@ -123,7 +123,8 @@ impl fmt::Display for Shown {
         if let Some(fee) = self.line.fee {
             writeln!(f, "fee        {:>20} QBTC", fee.to_string())?;
         }
-        write!(f, "change     {:>20} QBTC  of what the wallet has", self.line.change)
+        let change = self.line.change.as_deref().unwrap_or("none");
+        write!(f, "change     {change:>20} QBTC  of what the wallet has")
     }
 }
 
