@@ -180,31 +180,39 @@ async fn mined(miner: u8, blocks: u32) -> Vec<Arc<CheckedBlock>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_better_chain_that_leaves_below_what_is_kept_is_not_followed_and_told_of() {
     const BLOCKS: u32 = Prune::DEPTH_MIN + 5;
-    let (own, other) = (mined(1, BLOCKS).await, mined(2, BLOCKS + 2).await);
+    let (own, other) = (mined(1, BLOCKS).await, mined(2, BLOCKS + 3).await);
     let folder = tempfile::tempdir().unwrap();
     let (node, thread) = open(folder.path());
     node.import_at_once(own.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
     assert_eq!(node.prune(Height(u32::MAX)).await.unwrap(), Height(5));
     assert_eq!(node.unfollowed(), None);
-    node.import_at_once(other.clone(), Vec::new()).await.unwrap().finish().await.unwrap();
-    let unfollowed = Unfollowed { fork: Height(0), first: other[0].id(), below: Height(5) };
+    let (most, last) = other.split_at(other.len() - 1);
+    node.import_at_once(most.to_vec(), Vec::new()).await.unwrap().finish().await.unwrap();
+    let work = node.headers().node(&most[most.len() - 1].id()).unwrap().work();
+    let unfollowed = Unfollowed { fork: Height(0), first: other[0].id(), below: Height(5), work };
     assert_eq!(node.unfollowed(), Some(unfollowed));
     assert!(node.warnings()[0].contains("blocks below height 5 are pruned"), "{:?}", node.warnings());
     assert_eq!(node.chain().state().tip(), own.last().unwrap().id());
     for _ in 0..2 {
+        assert_eq!(node.unfollowed(), Some(unfollowed));
         mine_and_submit(&node, 1).await;
     }
+    assert_eq!(node.unfollowed(), None, "this one has as much work");
+    node.import_at_once(last.to_vec(), Vec::new()).await.unwrap().finish().await.unwrap();
+    let further = node.unfollowed().unwrap();
+    assert!(further.work > work && Unfollowed { work, ..further } == unfollowed, "the other one has more again");
     // It says so again, and goes on, after a restart and when it is told to think again.
     stop(&node, thread);
     let (node, thread) = open(folder.path());
+    mine_and_submit(&node, 1).await;
     mine_and_submit(&node, 1).await;
     assert_eq!(node.unfollowed(), None, "as long as the other one has not more work");
     for _ in 0..2 {
         node.invalidate(node.chain().state().tip()).await.unwrap();
     }
-    assert_eq!(node.unfollowed(), Some(unfollowed));
+    assert_eq!(node.unfollowed(), Some(further));
     node.reconsider(other[0].id()).await.unwrap();
-    assert_eq!(node.chain().state().height(), Height(BLOCKS + 1));
+    assert_eq!(node.chain().state().height(), Height(BLOCKS + 2));
     // A branch that leaves at the lowest block that is whole is followed.
     let from = own[4].id();
     node.invalidate(own[5].id()).await.unwrap();

@@ -102,7 +102,7 @@ impl Driver {
     /// written in parts.
     pub(super) fn advance(&mut self) -> Result<Vec<(BlockHash, BlockError)>, Fault> {
         let mut invalid = Vec::new();
-        while let Some(path) = self.next_path() {
+        while let Some(path) = self.next_path()? {
             if self.is_out_of_reach(&path) {
                 continue;
             }
@@ -142,8 +142,14 @@ impl Driver {
         Ok(invalid)
     }
 
+    /// The way to a better tip, if there is one, also among those that were out of reach and may be so no more.
+    fn next_path(&self) -> Result<Option<qbtc_core::chain::Path>, Fault> {
+        let path = self.better_path();
+        if path.is_none() && self.forget_unfollowed()? { Ok(self.better_path()) } else { Ok(path) }
+    }
+
     /// The way to a better tip, if there is one. Of two with equal work, the first seen stays, also after a restart.
-    fn next_path(&self) -> Option<qbtc_core::chain::Path> {
+    fn better_path(&self) -> Option<qbtc_core::chain::Path> {
         let headers = self.node.headers();
         let (tip, best) = (self.batch.state().tip(), headers.best_complete());
         let current = headers.node(&tip)?;
@@ -155,22 +161,45 @@ impl Driver {
     }
 
     /// Whether the way to the best block takes back blocks that are pruned. Then its branch is set aside, as if it were invalid, until the node
-    /// is started again or told to reconsider: what is gone cannot be undone, and a chain with less work is better than none.
+    /// is started again, told to reconsider, or has as much work itself: what is gone cannot be undone, and a chain with less work is better than
+    /// none.
     fn is_out_of_reach(&self, path: &qbtc_core::chain::Path) -> bool {
         let below = self.view.pruned_below();
         // The way may be cut off above the fork.
         let Some(lowest) = path.disconnect.last().filter(|_| below > Height::GENESIS) else { return false };
         let mut headers = self.node.shared().headers.write();
-        let best = headers.best_complete().id();
+        let (best, work) = (headers.best_complete().id(), headers.best_complete().work());
         let fork = headers.fork(lowest, &best).map_or(Height::GENESIS, HeaderNode::height);
         let first = fork.next().filter(|first| *first < below).and_then(|first| headers.ancestor(&best, first));
         let Some(first) = first.map(HeaderNode::id) else { return false };
         headers.mark_invalid(&first).expect("above the fork, so in the tree and not its root");
         drop(headers);
-        let unfollowed = Unfollowed { fork, first, below };
+        let unfollowed = Unfollowed { fork, first, below, work };
         tracing::error!("{unfollowed}");
         *self.node.shared().unfollowed.lock() = Some(unfollowed);
         true
+    }
+
+    /// Where this chain has as much work as the one that it cannot follow, that one is a branch like any other: it is told of no more, and what
+    /// builds on it is taken again, so that peers who send it are not at fault. Returns whether it was so.
+    fn forget_unfollowed(&self) -> Result<bool, Fault> {
+        let Some(unfollowed) = self.node.unfollowed() else { return Ok(false) };
+        let mut headers = self.node.shared().headers.write();
+        let tip = headers.node(&self.batch.state().tip());
+        if !tip.is_some_and(|tip| tip.status() != Status::Invalid && tip.work() >= unfollowed.work) {
+            return Ok(false);
+        }
+        // One of which the operator has said so stays invalid.
+        let refused = self.store.invalid_blocks()?;
+        headers.reconsider(&unfollowed.first).expect("it was marked, so it is in the tree");
+        for id in refused {
+            // Those below the tree's root are not in it.
+            let _ = headers.mark_invalid(&id);
+        }
+        drop(headers);
+        *self.node.shared().unfollowed.lock() = None;
+        tracing::info!("this chain has as much work again as the one that leaves it with block {}", unfollowed.first);
+        Ok(true)
     }
 
     pub(super) fn invalidate(&mut self, id: BlockHash) -> Result<Result<(), InvalidateError>, Fault> {

@@ -199,7 +199,7 @@ impl Node {
         self.0.fault.get()
     }
 
-    /// The chain with more work that this node cannot follow, if there was one since it was started.
+    /// The chain with more work that this node cannot follow, if there is one that it knows.
     #[must_use]
     pub fn unfollowed(&self) -> Option<Unfollowed> {
         *self.0.unfollowed.lock()

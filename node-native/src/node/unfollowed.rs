@@ -1,7 +1,7 @@
 //! A chain with more work that this node cannot follow.
 
 use qbtc_core::hash::BlockHash;
-use qbtc_core::units::Height;
+use qbtc_core::units::{Height, Work};
 
 /// Why a chain with more work is not followed: the way there takes back blocks that are pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,4 +17,6 @@ pub struct Unfollowed {
     pub first: BlockHash,
     /// From which height on blocks are whole here.
     pub below: Height,
+    /// The other chain's work, as far as it is known. Once this node's chain has as much, the other one is tried again.
+    pub work: Work,
 }

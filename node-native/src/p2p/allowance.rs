@@ -38,7 +38,7 @@ pub(super) enum Kind {
 }
 
 /// What is left of what one peer may send, of each kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Allowance {
     left: [(Budget, Budget); Kind::ALL.len()],
     dropped: (Budget, u64),

@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
@@ -25,7 +23,7 @@ pub(super) type Inner = gossipsub::Behaviour<Taken, WhitelistSubscriptionFilter>
 /// The behaviour.
 pub(super) struct Gossip {
     pub(super) inner: Inner,
-    counts: Arc<Counts>,
+    topics: HashSet<TopicHash>,
     /// What connected peers have said since it was told last.
     heard: BTreeMap<PeerId, Heard>,
 }
@@ -42,36 +40,26 @@ pub(super) enum GossipEvent {
 /// What a peer has said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
-    /// How many messages of this node's topics, and how often it spoke without any.
+    /// How many messages of this node's topics, subscriptions and notes on messages, and how often it spoke without any. A note lists up to
+    /// thousands of ids, which libp2p does not show.
     pub(super) messages: u64,
-    /// Their bytes.
+    /// The bytes of the messages.
     pub(super) bytes: u64,
     /// How many messages of other topics, which nobody asked for.
     pub(super) foreign: u64,
 }
 
-/// What has gone through [`Taken`].
-#[derive(Debug, Default)]
-struct Counts {
-    messages: AtomicU64,
-    bytes: AtomicU64,
-    foreign: AtomicU64,
-}
+/// What a connection has told.
+type Told = THandlerOutEvent<Inner>;
 
-/// Takes messages of these topics, as they are, and counts all. Gossipsub asks it about each message before it remembers anything of it.
-pub(super) struct Taken {
-    topics: HashSet<TopicHash>,
-    counts: Arc<Counts>,
-}
+/// Takes messages of these topics, as they are. Gossipsub asks it about each message before it remembers anything of it.
+pub(super) struct Taken(HashSet<TopicHash>);
 
 impl DataTransform for Taken {
     fn inbound_transform(&self, raw: RawMessage) -> Result<Message, io::Error> {
-        if !self.topics.contains(&raw.topic) {
-            self.counts.foreign.fetch_add(1, Ordering::Relaxed);
+        if !self.0.contains(&raw.topic) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.counts.messages.fetch_add(1, Ordering::Relaxed);
-        self.counts.bytes.fetch_add(u64::try_from(raw.data.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let RawMessage { source, data, sequence_number, topic, .. } = raw;
         Ok(Message { source, data, sequence_number, topic })
     }
@@ -81,23 +69,29 @@ impl DataTransform for Taken {
     }
 }
 
-impl Counts {
-    /// What was counted since this was asked last.
-    fn take(&self) -> Heard {
-        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
-        Heard { messages: take(&self.messages), bytes: take(&self.bytes), foreign: take(&self.foreign) }
-    }
-}
-
 impl Gossip {
     /// Gossip about these topics.
     pub(super) fn new(config: Config, topics: HashSet<TopicHash>) -> Self {
-        let counts = Arc::<Counts>::default();
-        let taken = Taken { topics: topics.clone(), counts: Arc::clone(&counts) };
-        let filter = WhitelistSubscriptionFilter(topics);
+        let (taken, filter) = (Taken(topics.clone()), WhitelistSubscriptionFilter(topics.clone()));
         let inner =
             Inner::new_with_subscription_filter_and_transform(MessageAuthenticity::Anonymous, config, filter, taken);
-        Self { inner: inner.expect("anonymous both ways"), counts, heard: BTreeMap::new() }
+        Self { inner: inner.expect("anonymous both ways"), topics, heard: BTreeMap::new() }
+    }
+
+    /// Counts what a peer says, also what gossipsub does not look at: of peers that it does not listen to, or malformed.
+    fn count(&mut self, peer: PeerId, told: &Told) {
+        let Told::Message { rpc, invalid_messages } = told else { return };
+        let invalid = invalid_messages.iter().map(|(message, _)| message);
+        let (own, foreign): (Vec<_>, Vec<_>) =
+            rpc.messages.iter().chain(invalid).partition(|message| self.topics.contains(&message.topic));
+        let is_silent = own.is_empty() && foreign.is_empty();
+        // The last note of each stands for what the peer can do besides, whether it said so or not.
+        let notes = rpc.control_msgs.len().saturating_sub(1) + rpc.subscriptions.len();
+        let notes = notes.max(usize::from(is_silent));
+        let heard = self.heard.entry(peer).or_default();
+        heard.messages += (own.len() + notes) as u64;
+        heard.bytes += own.iter().map(|message| message.data.len() as u64).sum::<u64>();
+        heard.foreign += foreign.len() as u64;
     }
 }
 
@@ -136,13 +130,8 @@ impl NetworkBehaviour for Gossip {
     }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
+        self.count(peer, &event);
         self.inner.on_connection_handler_event(peer, connection, event);
-        let Heard { messages, bytes, foreign } = self.counts.take();
-        let heard = self.heard.entry(peer).or_default();
-        // What has no message in it has cost something as well.
-        heard.messages += if foreign == 0 { messages.max(1) } else { messages };
-        heard.bytes += bytes;
-        heard.foreign += foreign;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {

@@ -40,12 +40,21 @@ struct Place {
 
 impl Place {
     fn of(ip: IpAddr) -> Self {
-        let address = match ip.to_canonical() {
-            IpAddr::V6(ip) => IpAddr::from((u128::from(ip) >> 64 << 64).to_be_bytes()),
-            ip => ip,
-        };
-        Self { address, group: Group::of(ip) }
+        Self { address: line(ip), group: Group::of(ip) }
     }
+}
+
+/// The line that an address stands for: itself, or of IPv6 the first 64 bits, of which whoever has one has them all.
+fn line(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::from((u128::from(ip) >> 64 << 64).to_be_bytes()),
+        ip => ip,
+    }
+}
+
+/// The same, unless it is this machine's own.
+pub(super) fn line_of(ip: IpAddr) -> Option<IpAddr> {
+    Some(ip).filter(|ip| !ip.to_canonical().is_loopback()).map(line)
 }
 
 impl Inbound {

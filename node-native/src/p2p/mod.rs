@@ -27,6 +27,7 @@ pub(crate) mod place;
 mod reach;
 pub(crate) mod relay;
 mod service;
+mod spent;
 pub(crate) mod sync;
 mod sync_link;
 pub mod transport;

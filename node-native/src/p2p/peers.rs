@@ -14,9 +14,9 @@ use qbtc_core::sync::PeerKey;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::allowance::{Allowance, Budget};
-use super::answers::{ANSWERS_PER_PEER_MAX, TOLD};
+use super::answers::ANSWERS_PER_PEER_MAX;
 use super::service::Asked;
+use super::spent::Left;
 use super::transport::link::Link;
 
 /// A peer with at least one connection.
@@ -41,9 +41,8 @@ pub(super) struct Peer {
     pub(super) answers: Arc<Semaphore>,
     /// Cancelled once it is gone: what waits to be answered ends then.
     pub(super) gone: CancellationToken,
-    pub(super) budget: Budget,
-    /// What it may send.
-    pub(super) allowance: Allowance,
+    /// What is left of what it may send, and be told.
+    pub(super) left: Left,
     /// When it last gave a transaction, or a block, that was new here.
     pub(super) last_transaction: Option<Instant>,
     pub(super) last_block: Option<Instant>,
@@ -105,8 +104,14 @@ impl Peer {
 }
 
 impl Peers {
-    /// Notes a connection. Whether it is the peer's first.
-    pub(super) fn connect(&mut self, id: PeerId, connection: Connection, now: Instant) -> bool {
+    /// Notes a connection; `left` tells what its peer may still do if it is that one's first. Whether it is.
+    pub(super) fn connect(
+        &mut self,
+        id: PeerId,
+        connection: Connection,
+        now: Instant,
+        left: impl FnOnce() -> Left,
+    ) -> bool {
         if let Some(peer) = self.all.get_mut(&id) {
             peer.connections.push(connection);
             return false;
@@ -127,8 +132,7 @@ impl Peers {
             asked_identity: None,
             answers: Arc::new(Semaphore::new(ANSWERS_PER_PEER_MAX)),
             gone: CancellationToken::new(),
-            budget: Budget::new(TOLD, now),
-            allowance: Allowance::new(now),
+            left: left(),
             last_transaction: None,
             last_block: None,
             slow_since: None,
@@ -192,7 +196,7 @@ mod tests {
                 port_use: PortUse::New,
             };
             let connection = Connection { id: ConnectionId::new_unchecked(number), point, link: None, seal: None };
-            peers.connect(id, connection, Instant::now());
+            peers.connect(id, connection, Instant::now(), || Left::new(Instant::now()));
         }
         let gone = peers.by_id(&id).unwrap().gone.clone();
         assert!(peers.disconnect(&id, ConnectionId::new_unchecked(1)).is_none() && !gone.is_cancelled());

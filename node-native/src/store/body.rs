@@ -11,6 +11,7 @@ use qbtc_core::block::{Coinbase, Commitments, read_compact_size, write_compact_s
 use qbtc_core::codec;
 use qbtc_core::hash::{Txid, sha256d};
 use qbtc_core::header::Header;
+use qbtc_core::units::Amount;
 use qbtc_core::verify::CheckedBlock;
 use serde::Serialize;
 
@@ -63,6 +64,8 @@ pub struct BlockExtent {
     pub size_bytes: usize,
     /// How many transactions there are beside the coinbase.
     pub transactions: usize,
+    /// What the coinbase pays; `None` if so many transactions stand before it that it is not among the first bytes.
+    pub paid: Option<Amount>,
 }
 
 /// A stored body, taken apart.
@@ -87,12 +90,18 @@ impl<'a> StoredBody<'a> {
 
     /// How many transactions a block has and how long it is, from the first bytes of its stored body and the lengths of body and witnesses.
     pub(super) fn extent(start: &[u8], body_bytes: usize, witnesses_bytes: usize) -> Result<BlockExtent, StoreError> {
-        let transactions = Reader(start).length()?;
+        let mut rest = Reader(start);
+        let (transactions, envelope_bytes) = (rest.length()?, rest.length()?);
+        let envelope = rest.lengths(transactions).and_then(|_| rest.take(envelope_bytes));
+        let paid = match envelope {
+            Ok(envelope) => Amount::checked_sum(coinbase_of(envelope)?.0.outputs.iter().map(|output| output.amount)),
+            Err(_) => None,
+        };
         // What is there beside the block's own bytes: see the head of this file.
         let lengths = transactions.saturating_mul(4);
         let own = (body_bytes + witnesses_bytes).checked_sub(8 + lengths.saturating_mul(2));
         let short = || StoreError::inconsistent("a stored block ends early");
-        Ok(BlockExtent { size_bytes: own.ok_or_else(short)?, transactions })
+        Ok(BlockExtent { size_bytes: own.ok_or_else(short)?, transactions, paid })
     }
 
     /// The bytes of the whole block.
@@ -122,10 +131,7 @@ impl<'a> StoredBody<'a> {
 
     /// The block's leaves: the coinbase's id, the commitments, and the ids of the transactions.
     pub(super) fn leaves(&self) -> Result<(Txid, Commitments, impl Iterator<Item = Txid>), StoreError> {
-        let damaged = || StoreError::inconsistent("a stored block's beginning is damaged");
-        let (_, rest) = self.envelope.split_first_chunk::<{ Header::BYTES }>().ok_or_else(damaged)?;
-        let (_, rest) = read_compact_size(rest).ok().flatten().ok_or_else(damaged)?;
-        let (coinbase, rest) = Coinbase::from_prefix(rest).map_err(|_| damaged())?;
+        let (coinbase, rest) = coinbase_of(self.envelope)?;
         let commitments = rest.first_chunk().map(Commitments::from_bytes).ok_or_else(damaged)?;
         let txids = self.bodies.iter().map(|body| Txid::from_bytes(sha256d(body)));
         Ok((coinbase.id(), commitments, txids))
@@ -146,6 +152,17 @@ impl<'a> StoredBody<'a> {
             Ok(witnesses)
         })
     }
+}
+
+/// The coinbase in an envelope, and what follows it.
+fn coinbase_of(envelope: &[u8]) -> Result<(Coinbase, &[u8]), StoreError> {
+    let (_, rest) = envelope.split_first_chunk::<{ Header::BYTES }>().ok_or_else(damaged)?;
+    let (_, rest) = read_compact_size(rest).ok().flatten().ok_or_else(damaged)?;
+    Coinbase::from_prefix(rest).map_err(|_| damaged())
+}
+
+fn damaged() -> StoreError {
+    StoreError::inconsistent("a stored block's beginning is damaged")
 }
 
 struct Reader<'a>(&'a [u8]);

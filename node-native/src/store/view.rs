@@ -202,7 +202,7 @@ impl ChainView {
         })
     }
 
-    /// How large a block is, without reading it whole; `None` if it is unknown or its witnesses are pruned.
+    /// How large a block is and what its coinbase pays, without reading it whole; `None` if it is unknown or its witnesses are pruned.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -100,8 +100,8 @@ impl Service {
         let own = peer.answers.clone().try_acquire_owned().ok().filter(|_| peer.hello.is_some());
         let Some(own) = own else { return self.turn_down(&id, Kind::Sync) };
         let now = Instant::now();
-        let delay = peer.allowance.delay(Kind::Sync, codec::encoded_len(&question), now);
-        let wait = delay.max(peer.budget.wait(now));
+        let delay = peer.left.allowance.delay(Kind::Sync, codec::encoded_len(&question), now);
+        let wait = delay.max(peer.left.told.wait(now));
         let (node, at_hand, all) = (self.node.clone(), self.at_hand.clone(), self.answers.clone());
         let gone = peer.gone.clone();
         self.answering.push(Box::pin(async move {
@@ -123,7 +123,7 @@ impl Service {
         match answer {
             Some(Ok((answer, bytes))) => {
                 if let Some(peer) = self.peers.by_id(&peer) {
-                    peer.budget.spend(bytes, Instant::now());
+                    peer.left.told.spend(bytes, Instant::now());
                 }
                 if self.swarm.behaviour_mut().sync.send_response(channel, answer).is_ok() {
                     self.sending.insert(id, slot);

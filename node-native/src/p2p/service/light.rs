@@ -84,8 +84,8 @@ impl Service {
             return;
         };
         let now = Instant::now();
-        let wait = peer.budget.wait(now);
-        peer.budget.spend(cost_bytes(&question), now);
+        let wait = peer.left.told.wait(now);
+        peer.left.told.spend(cost_bytes(&question), now);
         let (node, all, gone) = (self.node.clone(), self.answers.clone(), peer.gone.clone());
         self.lighting.push(Box::pin(async move {
             let answer = match question {
@@ -117,7 +117,7 @@ impl Service {
     pub(super) fn lit(&mut self, lit: Lit) {
         let Lit { peer, id, answer, slot } = lit;
         if let Some(peer) = self.peers.by_id(&peer) {
-            peer.budget.spend(answer.bytes_len(), Instant::now());
+            peer.left.told.spend(answer.bytes_len(), Instant::now());
         }
         if self.send_light(answer) {
             self.light_sending.insert(id, slot);

@@ -111,7 +111,9 @@ impl Service {
         // Who is there at an address that names nobody is known only now, and may be here already.
         let is_found = is_up && (self.led_to(&id, connection) || is_wanted);
         let is_inbound = point.is_listener();
-        let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, Instant::now());
+        let (now, host) = (Instant::now(), host_of(point.get_remote_address()));
+        let left = || self.spent.take(host, now);
+        let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, now, left);
         if is_again || is_found {
             self.swarm.close_connection(connection);
         } else if is_first {
@@ -131,10 +133,14 @@ impl Service {
         });
         self.node.metrics().peer_disconnected(direction(point), link.map(|link| link.carrier.name()));
         let Some(peer) = self.peers.disconnect(&id, connection) else { return };
+        let host = host_of(point.get_remote_address());
+        if let Some(ip) = host {
+            self.spent.keep(ip, peer.left, Instant::now());
+        }
         let is_wanted = self.wanted.has(&id);
         self.wanted.gone(&id, peer.hello.is_some(), Instant::now());
         if peer.hello.is_some() {
-            if let Some(ip) = host_of(point.get_remote_address()).filter(|_| !is_wanted && !peer.is_punished) {
+            if let Some(ip) = host.filter(|_| !is_wanted && !peer.is_punished) {
                 self.departed.add(peer.key, ip);
             }
             tracing::info!(peer = peer.key.0, id = %id, "peer disconnected");

@@ -52,6 +52,7 @@ use super::node_key::{NodeKey, RequiredIdentity};
 use super::peers::{Departed, Peers};
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
+use super::spent::Spent;
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::entrance::{Callers, entrance};
 use super::transport::link::Links;
@@ -137,6 +138,7 @@ pub struct Service {
     webrtc: Option<Arc<Counters>>,
     peers: Peers,
     departed: Departed,
+    spent: Spent,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
     secret: RandomState,
@@ -225,6 +227,7 @@ pub async fn start(node: &Node, identity: &Identity, mut options: P2pOptions) ->
         webrtc,
         peers: Peers::default(),
         departed: Departed::default(),
+        spent: Spent::default(),
         connections: options.connections,
         secret: RandomState::new(),
         node_key,

@@ -38,7 +38,7 @@ impl Service {
         }
         let now = Instant::now();
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
-        let surplus = peer.allowance.charge(Kind::Gossip, heard.messages, heard.bytes, now);
+        let surplus = peer.left.allowance.charge(Kind::Gossip, heard.messages, heard.bytes, now);
         for _ in 0..surplus {
             self.turn_down(id, Kind::Gossip);
         }

@@ -44,7 +44,7 @@ impl Service {
     /// Whether a peer's message is looked at; whoever sends far too many is parted with.
     pub(super) fn admits(&mut self, id: &PeerId, kind: Kind, bytes: usize) -> bool {
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return false };
-        let is_taken = peer.allowance.admit(kind, bytes, Instant::now());
+        let is_taken = peer.left.allowance.admit(kind, bytes, Instant::now());
         if !is_taken {
             self.turn_down(id, kind);
         }
@@ -54,8 +54,8 @@ impl Service {
     /// A peer's message is not looked at.
     pub(super) fn turn_down(&mut self, id: &PeerId, kind: Kind) {
         let Some(peer) = self.peers.by_id(id).filter(|peer| !peer.is_leaving) else { return };
-        let may_stay = peer.allowance.drop_one(Instant::now());
-        if peer.allowance.dropped() == 1 {
+        let may_stay = peer.left.allowance.drop_one(Instant::now());
+        if peer.left.allowance.dropped() == 1 {
             tracing::debug!(%id, kind = kind.name(), "a peer sends too much, of which some is dropped");
         }
         self.node.metrics().message_dropped(kind.name());

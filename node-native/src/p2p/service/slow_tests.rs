@@ -82,7 +82,7 @@ pub(super) fn spoken(list: &[u8]) -> Vec<u8> {
     [&varint(list.len()), list].concat()
 }
 
-fn part(number: u8, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn part(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2], &varint(bytes.len())[..], bytes].concat()
 }
 

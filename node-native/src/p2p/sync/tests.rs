@@ -12,6 +12,7 @@ use qbtc_core::units::{FeeRate, Height, Work};
 use super::*;
 use crate::bench::chain::{BenchNode, Owner, make_chain};
 use crate::blocks_file::BlocksReader;
+use crate::node::Unfollowed;
 
 const BLOCKS: u32 = 40;
 
@@ -152,4 +153,43 @@ async fn a_wrong_body_costs_a_peer_the_connection_and_not_the_block() {
     scene.up(2).await;
     scene.serve().await;
     scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_chain_that_cannot_be_followed_is_no_liar() {
+    for cannot_follow in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scene = Scene::new(folder.path()).await;
+        let (node, first) = (scene.node.node.clone(), scene.blocks[0].header);
+        node.submit_headers(vec![first]).await.unwrap();
+        let (id, below) = (first.id(), Height(1));
+        node.shared().headers.write().mark_invalid(&id).unwrap();
+        if cannot_follow {
+            let unfollowed = Unfollowed { fork: Height(0), first: id, below, work: Work::from(u64::MAX) };
+            *node.shared().unfollowed.lock() = Some(unfollowed);
+        }
+        let mut parted = Vec::new();
+        for peer in 1..=3 {
+            scene.up(peer).await;
+            loop {
+                match scene.command().await {
+                    SyncCommand::Ask { request, question, .. } => {
+                        scene.answer(request, scene.honest(&question)).await;
+                        if cannot_follow {
+                            break;
+                        }
+                    }
+                    SyncCommand::Disconnect { peer, fault, .. } => {
+                        assert!(matches!(fault, Fault::Header(InsertError::Invalid { .. })), "{fault}");
+                        parted.push(peer);
+                        break;
+                    }
+                    SyncCommand::Verdict { .. } => {}
+                }
+            }
+        }
+        let all = [1, 2, 3].map(PeerKey).to_vec();
+        assert_eq!(parted, if cannot_follow { Vec::new() } else { all });
+        scene.stop().await;
+    }
 }
