@@ -10,11 +10,14 @@ use qbtc_core::net::browser::{Address, PeerId};
 
 /// The most addresses that are known.
 pub(super) const BOOK_MAX: usize = 256;
+/// From so many known addresses on, nodes are not asked for more; and of how many of one node's answer note is taken, so that more than one is heard.
+const ENOUGH: usize = 32;
+const OF_ONE_MAX: usize = ENOUGH / 2;
 /// How long a node is left alone after its first failure; twice as long after each further one, up to the longest.
 const PAUSE_MS: f64 = 2_000.0;
 const PAUSE_MAX_MS: f64 = 300_000.0;
 
-/// Addresses of nodes. Those that the user named are never pushed out.
+/// Addresses of nodes. Those that the user named are never pushed out, and push others out.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     entries: Vec<Entry>,
@@ -33,9 +36,9 @@ struct Entry {
 }
 
 impl Book {
-    /// Notes an address. Of one node there is one.
+    /// Notes an address. Of one node there is one. Whom the user names is tried without a pause, whatever happened before.
     pub(super) fn add(&mut self, address: Address, is_named: bool) {
-        let (peer, is_room) = (address.peer(), self.entries.len() < BOOK_MAX);
+        let peer = address.peer();
         let known = self.entries.iter_mut().find(|entry| entry.peer() == peer);
         match known {
             Some(entry) => {
@@ -47,18 +50,31 @@ impl Book {
                     None if is_direct(&address) => entry.ways.insert(0, address),
                     None => entry.ways.push(address),
                 }
-                entry.is_named |= is_named;
+                if is_named {
+                    (entry.is_named, entry.failures, entry.not_before_ms) = (true, 0, 0.0);
+                }
             }
-            None if is_room => {
+            None => {
                 let ways = vec![address];
-                self.entries.push(Entry { ways, tried: 0, is_named, is_taken: false, failures: 0, not_before_ms: 0.0 });
+                let entry = Entry { ways, tried: 0, is_named, is_taken: false, failures: 0, not_before_ms: 0.0 };
+                let is_spare = |entry: &Entry| is_named && !entry.is_named && !entry.is_taken;
+                if self.entries.len() < BOOK_MAX {
+                    self.entries.push(entry);
+                } else if let Some(spare) = self.entries.iter_mut().rfind(|entry| is_spare(entry)) {
+                    *spare = entry;
+                }
             }
-            None => {}
         }
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.entries.len()
+    /// Notes what a node tells of others.
+    pub(super) fn hear(&mut self, told: impl Iterator<Item = Address>) {
+        told.take(OF_ONE_MAX).for_each(|address| self.add(address, false));
+    }
+
+    /// Whether more addresses are wanted.
+    pub(super) const fn is_short(&self) -> bool {
+        self.entries.len() < ENOUGH
     }
 
     /// Whether a node can be tried in another way than the one that was taken last, should that fail.
@@ -162,7 +178,7 @@ mod tests {
         book.add(socket.clone(), true);
         book.add(direct.clone(), false);
         book.add(direct.clone(), true);
-        assert_eq!(book.len(), 1);
+        assert_eq!(book.entries.len(), 1);
         assert_eq!(book.take(0.0, |_| 0), Some(direct.clone()));
         assert!(book.has_other_way(&peer));
         book.give_back(&peer, true, 0.0, 5.0);
@@ -221,6 +237,46 @@ mod tests {
                 book.add(Address::WebSocket { host, port: 443, is_secure: true, peer }, false);
             }
         }
-        assert!(book.len() <= BOOK_MAX);
+        assert!(book.entries.len() <= BOOK_MAX);
+    }
+
+    #[test]
+    fn in_a_full_book_whom_the_user_names_takes_the_place_of_somebody_who_is_neither_named_nor_connected() {
+        let other = |number: u8| PeerId([[number; 16], [!number; 16]].concat().try_into().unwrap());
+        let stranger = |peer| Address::WebSocket { host: "n.example".to_owned(), port: 443, is_secure: true, peer };
+        let mut book = Book::default();
+        (0..=u8::MAX).for_each(|number| book.add(address(number), number == 255));
+        let last = book.take(0.0, |ready| ready - 2).unwrap();
+        assert_eq!((book.entries.len(), &last), (BOOK_MAX, &address(254)));
+        book.add(stranger(other(1)), false);
+        assert!(book.entries.iter().all(|entry| entry.peer() != other(1)), "nobody named this one");
+        book.add(stranger(other(2)), true);
+        let peers: Vec<_> = book.entries.iter().map(Entry::peer).collect();
+        assert_eq!(peers.len(), BOOK_MAX);
+        assert!([other(2), PeerId([255; 32]), PeerId([254; 32])].iter().all(|peer| peers.contains(peer)));
+        assert!(!peers.contains(&PeerId([253; 32])));
+        (0..=u8::MAX).for_each(|number| book.add(stranger(other(number)), true));
+        assert_eq!(book.entries.len(), BOOK_MAX, "nobody who is named gives way");
+        assert!(book.entries.iter().filter(|entry| !entry.is_taken).all(|entry| entry.is_named));
+    }
+
+    #[test]
+    fn no_node_alone_says_which_others_there_are() {
+        let mut book = book(1);
+        book.hear((1..=u8::MAX).map(address));
+        assert!(book.is_short() && book.entries.len() == 1 + OF_ONE_MAX);
+        book.hear((100..=u8::MAX).map(address));
+        assert!(!book.is_short());
+    }
+
+    #[test]
+    fn who_lied_is_asked_again_once_the_user_names_it_again() {
+        let mut book = book(1);
+        book.take(0.0, |_| 0).unwrap();
+        book.give_back(&PeerId([0; 32]), true, 86_400_000.0, 0.0);
+        book.add(address(0), false);
+        assert_eq!(book.take(1.0, |_| 0), None);
+        book.add(address(0), true);
+        assert_eq!(book.take(1.0, |_| 0), Some(address(0)));
     }
 }

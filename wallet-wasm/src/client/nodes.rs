@@ -27,8 +27,6 @@ const LINKS_WANTED: usize = 4;
 const DIALS_MAX: usize = 2;
 /// How long a node may take that can be reached in another way as well: a network that lets no UDP through says nothing.
 const FIRST_WAY_TIME_MAX_MS: u32 = 4_000;
-/// From so many known addresses on, nodes are not asked for more.
-const ADDRESSES_ENOUGH: usize = 32;
 /// How often a node is pinged, and how long it may take to answer: always, and after a sleep.
 pub(super) const PING_INTERVAL_MS: f64 = 15_000.0;
 pub(super) const PING_TIME_MAX_MS: u32 = 5_000;
@@ -88,13 +86,12 @@ impl Inner {
                 client.gone(peer);
             }
         });
-        if self.book.borrow().len() < ADDRESSES_ENOUGH {
+        if self.book.borrow().is_short() {
             let client = Rc::downgrade(self);
             spawn_local(async move {
                 let found = link.addresses().await.unwrap_or_default();
                 if let Some(client) = client.upgrade() {
-                    let found = found.into_iter().filter(|address| client.dialer.can_dial(address));
-                    found.for_each(|address| client.book.borrow_mut().add(address, false));
+                    client.book.borrow_mut().hear(found.into_iter().filter(|address| client.dialer.can_dial(address)));
                     client.ring();
                 }
             });

@@ -64,6 +64,7 @@ pub struct BlockLine {
     pub difficulty: f64,
     pub size_bytes: Option<u64>,
     pub transactions: Option<u64>,
+    pub fees: Option<Money>,
 }
 
 /// Blocks of the chain, the highest first.

@@ -1,6 +1,7 @@
-//! Charts of the chain: difficulty and work, block times, sizes, transactions, and which fees are paid by those who wait how long.
+//! Charts of the chain: difficulty and work, block times, sizes, fees, transactions, and which fees are paid by those who wait how long.
 
 use leptos::prelude::*;
+use qbtc_core::units::Amount;
 
 use super::chart::{BarChart, LineChart};
 use super::context::Shared;
@@ -52,6 +53,8 @@ fn OfBlocks(lines: Vec<BlockLine>) -> impl IntoView {
     let sizes = lines.iter().rev().map(|block| block.size_bytes.unwrap_or(0) as f64).collect();
     #[expect(clippy::cast_precision_loss, reason = "counts are drawn")]
     let counts = lines.iter().rev().map(|block| block.transactions.unwrap_or(0) as f64 + 1.0).collect();
+    #[expect(clippy::cast_precision_loss, reason = "sums are drawn")]
+    let fees = lines.iter().rev().map(|block| block.fees.as_ref().map_or(0.0, |fees| fees.quanta as f64)).collect();
     let times = intervals(&lines);
     let hashes = hash_rates(&lines);
     let card = |id: &'static str, name: &'static str, chart: AnyView| {
@@ -65,7 +68,8 @@ fn OfBlocks(lines: Vec<BlockLine>) -> impl IntoView {
             {card("difficulty", text::DIFFICULTY, view! { <DifficultyChart lines=lines/> }.into_any())}
             {card("work", text::HASH_RATE, view! { <LineChart name=text::HASH_RATE values=hashes shown=per_second from=f.clone() to=t.clone()/> }.into_any())}
             {card("times", text::BLOCK_TIMES, view! { <BarChart name=text::BLOCK_TIMES values=times shown=seconds from=f.clone() to=t.clone()/> }.into_any())}
-            {card("sizes", text::SIZES, view! { <BarChart name=text::SIZES values=sizes shown=in_bytes from=f to=t/> }.into_any())}
+            {card("sizes", text::SIZES, view! { <BarChart name=text::SIZES values=sizes shown=in_bytes from=f.clone() to=t.clone()/> }.into_any())}
+            {card("paid", text::FEES_PAID, view! { <BarChart name=text::FEES_PAID values=fees shown=in_coins from=f to=t/> }.into_any())}
             {card("counts", text::TRANSACTIONS, view! { <BarChart name=text::TRANSACTIONS values=counts shown=count from=from to=to/> }.into_any())}
         </div>
     }
@@ -111,6 +115,11 @@ fn per_byte(value: f64) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are not below zero")]
 fn in_bytes(value: f64) -> String {
     format::bytes(value as u64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums are not below zero")]
+fn in_coins(value: f64) -> String {
+    format::amount(Amount::from_quanta(value as u64).unwrap_or(Amount::MAX))
 }
 
 fn count(value: f64) -> String {

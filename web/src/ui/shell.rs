@@ -132,6 +132,7 @@ fn Footer() -> impl IntoView {
                 <span class="row"><span class=class aria-hidden="true"></span><span>{words}</span></span>
                 <span data-testid="proven" data-height=proven_height>{move || proven::line(shared)}</span>
                 <a href="/verify">{text::NAV_VERIFY}</a>
+                <a href="/docs/index.html" rel="external">{text::NAV_DOCUMENTS}</a>
                 <a href="/about.html" rel="external">{text::NAV_ABOUT}</a>
                 <a href="/api/docs" rel="external">{text::NAV_API}</a>
             </div>

@@ -56,6 +56,7 @@ async fn lists_of_blocks_come_in_pages_without_gaps() {
             let whole = Block::from_bytes(raw.bytes(), raw.body.len()).unwrap();
             assert_eq!(block["size_bytes"], raw.body.len(), "{block}");
             assert_eq!(block["transactions"], whole.transactions.len(), "{block}");
+            assert_eq!(block["fees"]["quanta"], whole.transactions.len() as u64 * FEE, "{block}");
             heights.push(block["height"].as_u64().unwrap());
         }
         let Some(next) = page["next"].as_u64() else { break };

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use qbtc_core::codec;
 use qbtc_core::commit::mmr::BlockProof;
-use qbtc_core::units::Height;
+use qbtc_core::units::{Amount, Height};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -61,6 +61,9 @@ fn line(snapshot: &Snapshot, height: Height) -> Result<BlockLine, Problem> {
     let id = snapshot.find(BlockRef::Height(height))?;
     let header = snapshot.header(&id)?;
     let extent = snapshot.chain.block_extent(&id)?;
+    // The genesis block pays what was allotted, and takes no fees.
+    let subsidy = snapshot.node.spec().consensus().subsidy(height);
+    let fees = |paid: Amount| if height == Height::GENESIS { Amount::ZERO } else { paid.saturating_sub(subsidy) };
     Ok(BlockLine {
         id: header.id,
         height: header.height,
@@ -68,6 +71,7 @@ fn line(snapshot: &Snapshot, height: Height) -> Result<BlockLine, Problem> {
         difficulty: header.difficulty,
         size_bytes: extent.map(|extent| extent.size_bytes),
         transactions: extent.map(|extent| extent.transactions),
+        fees: extent.and_then(|extent| extent.paid).map(|paid| fees(paid).into()),
     })
 }
 

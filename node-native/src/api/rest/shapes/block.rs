@@ -7,6 +7,7 @@ use qbtc_core::spec::ChainSpec;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Money;
 use super::transaction::Output;
 use crate::json::difficulty;
 
@@ -104,6 +105,9 @@ pub(crate) struct BlockLine {
     pub(crate) size_bytes: Option<usize>,
     /// How many transactions there are beside the coinbase; null if the block is pruned.
     pub(crate) transactions: Option<usize>,
+    /// The fees that its miner took: what the coinbase pays beside the subsidy; null if the block is pruned, or too many transactions stand
+    /// before that.
+    pub(crate) fees: Option<Money>,
 }
 
 /// Blocks of the chain, the highest first.
