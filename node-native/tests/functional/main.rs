@@ -25,6 +25,7 @@ mod mining_verdicts;
 mod network;
 #[cfg(target_arch = "x86_64")]
 mod processor;
+mod prompts;
 mod reference;
 mod rpc_blockchain;
 mod rpc_control;

@@ -29,7 +29,7 @@ fn carry(from: &User, to: &User, file: &str) {
 }
 
 /// A user whose wallet `rich` has what the dev chain allots to everybody, ten blocks deep.
-fn rich() -> (User, crate::support::NodeProcess, String) {
+pub(crate) fn rich() -> (User, crate::support::NodeProcess, String) {
     let user = User::new();
     let node = user.start_node(&[]);
     user.write("words", WORDS);

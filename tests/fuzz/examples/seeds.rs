@@ -12,6 +12,7 @@ use qbtc_core::crypto::{Scheme, SecretKey};
 use qbtc_core::hash::BlockHash;
 use qbtc_core::lock::AddressTree;
 use qbtc_core::net::addresses::{AddressNews, AddressesAnswer, AddressesQuestion, PeerAddress};
+use qbtc_core::net::seal::{ANSWER_ENTROPY_BYTES, Ends, OFFER_ENTROPY_BYTES, Offer, answer_offer};
 use qbtc_core::net::{
     BlockBytes, Claim, CompactBlock, Hello, IdentityAnswer, IdentityQuestion, LightAnswer, LightQuestion, LightTip,
     PROTOCOL_VERSION, ProofBytes, Reason, Services, SyncAnswer, SyncQuestion, UserAgent,
@@ -76,6 +77,9 @@ fn main() {
     for (choice, name, bytes) in decode {
         write("decode", name, &[&[choice][..], &bytes].concat());
     }
+    for (name, bytes) in seals() {
+        write("seal", name, &bytes);
+    }
     for (choice, name, bytes) in messages(&block, &payment, &compact) {
         write("messages", name, &[&[choice][..], &bytes].concat());
     }
@@ -92,6 +96,30 @@ fn main() {
 }
 
 /// A message of each kind.
+/// An offer, its answer, and a conversation of a few steps, each with the byte that chooses before it.
+fn seals() -> Vec<(&'static str, Vec<u8>)> {
+    let ends = Ends { protocol: "/qbtc/00000000/seal/1", asker: &[1; 38], answerer: &[2; 38] };
+    let offer = Offer::new(&[3; OFFER_ENTROPY_BYTES]);
+    let (answer, _) = answer_offer(offer.bytes(), &[4; ANSWER_ENTROPY_BYTES], &ends).expect("the offer is whole");
+    // Three questions; the last first, the first with a changed byte and then as it is, the last again, and a part of the second.
+    let steps = [
+        [0, 1, 5, 0],
+        [0, 2, 6, 0],
+        [0, 3, 7, 0],
+        [3, 2, 0, 0],
+        [1, 0, 9, 1],
+        [3, 0, 0, 1],
+        [3, 2, 0, 0],
+        [2, 1, 8, 0],
+    ];
+    let sealed = |choice: u8, bytes: &[u8]| [&[choice][..], bytes].concat();
+    vec![
+        ("offer", sealed(0, offer.bytes())),
+        ("answer", sealed(1, &answer)),
+        ("conversation", sealed(2, steps.as_flattened())),
+    ]
+}
+
 fn messages(block: &Block, payment: &Transaction, compact: &[u8]) -> Vec<(u8, &'static str, Vec<u8>)> {
     let (id, txid) = (block.id(), payment.txid());
     let address: PeerAddress = "/ip4/192.0.2.1/udp/8333/quic-v1".parse().expect("an address");

@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use libfuzzer_sys::fuzz_target;
-use qbtc_node::p2p::transport::webrtc::Limits;
-use qbtc_node::p2p::transport::webrtc::certificate::crypto;
-use qbtc_node::p2p::transport::webrtc::credentials::{Credentials, request};
 use qbtc_core::net::browser::Address;
+use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
 use qbtc_core::net::browser::multistream::{LINE_BYTES_MAX, Proposal, Selection};
 use qbtc_core::net::browser::noise::read_payload;
 use qbtc_core::net::browser::yamux::{Muxer, UNREAD_BYTES_MAX};
-use qbtc_core::net::browser::frame::{DATA_BYTES_MAX, Decoder, FRAME_BYTES_MAX, Flag, FrameError, encode};
+use qbtc_node::p2p::transport::webrtc::Limits;
+use qbtc_node::p2p::transport::webrtc::certificate::crypto;
+use qbtc_node::p2p::transport::webrtc::credentials::{Credentials, request};
 use qbtc_node::p2p::transport::webrtc::router::{Router, Verdict};
 
 fuzz_target!(|input: &[u8]| {

@@ -31,7 +31,8 @@ impl User {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// A command in the user's folder, on the dev chain.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = qbtc();
         command.args(args).current_dir(self.folder.path());
         command.env("QBTC_DATA_DIR", self.path("data")).env("QBTC_CHAIN", "dev");
