@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 fn run_wasm(workspace: &Workspace, options: &Options) -> Result<()> {
     tools::node(workspace)?;
     let runner = tools::wasm_bindgen(workspace)?.join("wasm-bindgen-test-runner");
-    let mut cargo = workspace.cargo(&tools::wasm_toolchain(workspace)?);
+    let mut cargo = tools::with_node(workspace, workspace.cargo(&tools::wasm_toolchain(workspace)?));
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
     // Without this the runner gives up after 20 seconds, and a bench may take longer to prepare.
     cargo.env("WASM_BINDGEN_TEST_TIMEOUT", "600");

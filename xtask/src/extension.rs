@@ -12,6 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
 use crate::files::files_in;
+use crate::process::Scratch;
 use crate::workspace::Workspace;
 use crate::{setup, web};
 
@@ -46,13 +47,24 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::of(workspace, &setup::FOR_WEB)?;
     println!("building the web app; the first time takes minutes");
-    web::make(workspace, web::How { is_release: !options.dev, is_shown: true })?;
+    web::make(workspace, web::How { is_release: !options.dev, is_shown: true, ..web::How::RELEASED })?;
     let folder = assemble(workspace)?;
     println!("{}: load it in chrome://extensions, with “Developer mode” on, by “Load unpacked”", folder.display());
     let (archive, bytes) = (workspace.target.join("qbtc-extension.zip"), pack(&folder)?);
     fs::write(&archive, &bytes).with_context(|| format!("cannot write {}", archive.display()))?;
     println!("{}: {} bytes", archive.display(), bytes.len());
     Ok(())
+}
+
+/// The archive of the extension, put together from the web app as it was built last.
+///
+/// # Errors
+/// As [`assemble`].
+pub(crate) fn archive(workspace: &Workspace) -> Result<Vec<u8>> {
+    // Not where a browser may have loaded it from.
+    let folder = Scratch::new(workspace.target.join("extension-archive"))?;
+    assemble_in(workspace, folder.path())?;
+    pack(folder.path())
 }
 
 /// Puts the extension together from the web app as it was built last; its folder.
@@ -65,6 +77,11 @@ pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
+    assemble_in(workspace, &folder)?;
+    Ok(folder)
+}
+
+fn assemble_in(workspace: &Workspace, folder: &Path) -> Result<()> {
     let app = workspace.root.join("web/dist");
     for name in OF_APP {
         let from = app.join(name);
@@ -84,8 +101,7 @@ pub(crate) fn assemble(workspace: &Workspace) -> Result<PathBuf> {
         let entry = entry?;
         fs::copy(entry.path(), folder.join(entry.file_name()))?;
     }
-    check(&fs::read_to_string(folder.join("manifest.json"))?, &|name| folder.join(name).is_file())?;
-    Ok(folder)
+    check(&fs::read_to_string(folder.join("manifest.json"))?, &|name| folder.join(name).is_file())
 }
 
 /// The files of a folder as a zip archive whose bytes depend on them alone: names in order, and no times.

@@ -73,7 +73,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 /// Makes pages of the types of the built package; their folder.
-fn document(workspace: &Workspace) -> Result<PathBuf> {
+///
+/// # Errors
+/// If typedoc cannot be had, or warns of something.
+pub(crate) fn document(workspace: &Workspace) -> Result<PathBuf> {
     let out = workspace.target.join("npm/out");
     let docs = out.join("docs");
     let mut typedoc = tools::node_command(workspace);

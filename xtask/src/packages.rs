@@ -122,8 +122,9 @@ fn fetched(
     wanted: &str,
     prepare: impl FnOnce(&Path, &mut Command) -> Result<()>,
 ) -> Result<PathBuf> {
-    tools::node(workspace)?;
-    fetched_as_it_is(workspace, name, wanted, prepare)
+    // What fits one version of Node may not fit another.
+    let node = tools::node(workspace)?;
+    fetched_as_it_is(workspace, name, &format!("{wanted}\nfor Node {node}"), prepare)
 }
 
 /// The same in whichever Node is there.
@@ -144,7 +145,7 @@ fn fetched_as_it_is(
     // Anew: what another version left behind would be found first.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let mut npm = Command::new("npm");
+    let mut npm = tools::npm_command(workspace);
     prepare(&folder, &mut npm)?;
     npm.args(["--no-audit", "--no-fund"]).current_dir(&folder);
     run_logged(&mut npm, &workspace.log(name)).with_context(|| format!("npm could not fetch {name}"))?;

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::files::files_in;
+use crate::files::{files_in, sha256};
 use crate::process::{Scratch, output_of};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
@@ -61,13 +61,6 @@ fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(String,
     }
     ensure!(!programs.is_empty(), "nothing was built");
     Ok(programs)
-}
-
-fn sha256(workspace: &Workspace, file: &Path) -> Result<String> {
-    const SCRIPT: &str = "const bytes = require('node:fs').readFileSync(process.argv[1]);
-        console.log(require('node:crypto').createHash('sha256').update(bytes).digest('hex'))";
-    let hash = output_of(tools::node_command(workspace).args(["-e", SCRIPT]).arg(file));
-    hash.with_context(|| format!("cannot hash {}", file.display()))
 }
 
 /// Copies what git tracks, as it lies in the checkout.

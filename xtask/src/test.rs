@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::counts::Counts;
+use crate::passed::{Inputs, Passed};
 use crate::setup;
 use crate::steps::{Run, STEPS, Step};
 use crate::workspace::Workspace;
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     /// Runs only these parts.
     #[arg(long, value_name = "PART", num_args = 1.., value_parser = part_names())]
     only: Vec<String>,
+    /// Runs every part, also those that have passed and of which nothing has changed since.
+    #[arg(long, conflicts_with = "only")]
+    again: bool,
     /// How many parts run at a time [default: 3, or 1 on a single processor].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
@@ -44,10 +48,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let started = Instant::now();
     let is_chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
     let steps: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
+    let mut lacking = Vec::new();
     if steps.len() > 1 {
         // Once, before steps run beside each other: two must not install the same tool.
         // Where nothing was installed before, this takes minutes, and who looks on sees for what.
-        let lacking = setup::quietly(workspace, |tool| {
+        lacking = setup::quietly(workspace, |tool| {
             // A terminal that cannot be written is told of by what is printed next.
             let _ = show("", &format!("setup: {tool}"));
         });
@@ -55,34 +60,67 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         lacking.iter().for_each(|tool| println!("{:<12}not there: {tool}", ""));
     }
 
-    let run = Run::new(workspace);
-    let queue = Queue::new(steps);
+    // Where git does not know the checkout, nobody can tell what has changed: then everything is done.
+    // Nor is anything found or installed for a single part that does without.
+    let inputs = if steps.len() > 1 { Inputs::now(workspace, &lacking).ok() } else { None };
+    let passed = Passed::new(workspace, inputs);
+    let is_asked_for = options.again || !options.only.is_empty();
+    let before = |step: &&'static Step| if is_asked_for { None } else { passed.before(step) };
+    let (done, steps): (Vec<_>, Vec<_>) =
+        steps.into_iter().map(|step| (step, before(&step))).partition(|(_, before)| before.is_some());
+    let mut sum = Sum::default();
+    for (step, before) in done.iter().filter_map(|(step, before)| Some((step, before.as_ref()?))) {
+        show(&format!("{:<12}before            {} passed {}\n", step.name, before.passed, before.ago()), "")?;
+        sum.counts.passed += before.passed;
+        sum.skipped.extend(before.skipped.iter().cloned());
+    }
+    let run = Run::new(workspace, done.iter().any(|(step, _)| step.name == "web"));
+    let queue = Queue::new(steps.into_iter().map(|(step, _)| step).collect());
     let is_single = || thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let jobs = options.jobs.map_or_else(|| if is_single() { 1 } else { JOBS }, usize::from);
-    let sum = thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(&queue, &run))).collect();
-        threads.into_iter().try_fold(Counts::default(), |mut sum, thread| {
-            sum += thread.join().expect("panics of steps are caught")?;
-            anyhow::Ok(sum)
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(&queue, &run, &passed))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            let Sum { counts, skipped } = thread.join().expect("panics of steps are caught")?;
+            sum.counts += counts;
+            sum.skipped.extend(skipped);
+            anyhow::Ok(())
         })
     })?;
     println!("in {:.0} s", started.elapsed().as_secs_f64());
-    let (told, skipped) = run.into_told_and_skipped();
-    told.iter().for_each(|what| println!("{what}"));
+    run.into_told().iter().for_each(|what| println!("{what}"));
+    if !done.is_empty() {
+        println!("before: nothing that these parts read has changed since; --again runs them all the same");
+    }
+    let Sum { counts: Counts { passed, failed }, skipped } = sum;
     skipped.iter().for_each(|what| println!("skipped: {what}"));
     match skipped.len() {
-        0 => println!("{} passed, {} failed", sum.passed, sum.failed),
-        skipped => println!("{} passed, {} failed, {skipped} skipped", sum.passed, sum.failed),
+        0 => println!("{passed} passed, {failed} failed"),
+        skipped => println!("{passed} passed, {failed} failed, {skipped} skipped"),
     }
-    Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Takes steps until none is left, and returns what they counted.
-fn work(queue: &Queue, run: &Run) -> Result<Counts> {
-    let mut sum = Counts::default();
+/// What came of several steps.
+#[derive(Default)]
+struct Sum {
+    counts: Counts,
+    /// What could not be checked, and why.
+    skipped: Vec<String>,
+}
+
+/// Takes steps until none is left; what came of them.
+fn work(queue: &Queue, run: &Run, passed: &Passed) -> Result<Sum> {
+    let mut sum = Sum::default();
     while let Some(step) = queue.take()? {
         let (counts, report) = ran(step, run);
-        sum += counts;
+        let skipped = run.skipped(step.name);
+        // What cannot be kept is done once more the next time.
+        if counts.failed == 0 && passed.keep(step, counts, &skipped).is_err() {
+            run.tell(format!("cannot keep that {} has passed", step.name));
+        }
+        sum.counts += counts;
+        sum.skipped.extend(skipped);
         queue.end(step, &report)?;
     }
     Ok(sum)
@@ -183,7 +221,7 @@ mod tests {
     use super::*;
 
     const fn step(name: &'static str, after: &'static [&'static str]) -> Step {
-        Step { name, about: "", after, run: |_, _| Ok(()) }
+        Step { name, about: "", after, reads: &[], leaves: "", run: |_, _| Ok(()) }
     }
 
     const TWO: [Step; 2] = [step("first", &[]), step("second", &["first", "left out"])];

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -61,7 +61,14 @@ pub(crate) fn wasm_toolchain(workspace: &Workspace) -> Result<Toolchain> {
 }
 
 fn present_wasm_toolchain(workspace: &Workspace) -> Option<Toolchain> {
-    [Toolchain::Default, Toolchain::DEBIAN].into_iter().find(|toolchain| toolchain.builds_wasm(workspace))
+    // Tried by one at a time, in one folder, and once: that takes seconds, and several parts ask.
+    static FOUND: Mutex<Option<Toolchain>> = Mutex::new(None);
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    if found.is_none() {
+        let all = [Toolchain::Default, Toolchain::DEBIAN];
+        *found = all.into_iter().find(|toolchain| toolchain.builds_wasm(workspace));
+    }
+    found.clone()
 }
 
 /// Whether rustup may download: it is there, and `QBTC_NO_RUSTUP=1` does not say otherwise.
@@ -115,10 +122,23 @@ pub(crate) fn node(workspace: &Workspace) -> Result<String> {
 
 /// Node, with arguments to come: the one in the cache, where there is one, else that on PATH. What it starts finds the same.
 pub(crate) fn node_command(workspace: &Workspace) -> Command {
-    let Some(folder) = packages::node_folder(workspace) else { return Command::new("node") };
-    let mut command = Command::new(folder.join("node"));
+    match packages::node_folder(workspace) {
+        Some(folder) => with_node(workspace, Command::new(folder.join("node"))),
+        None => Command::new("node"),
+    }
+}
+
+/// npm, with arguments to come, run by that Node: of packages made for several systems and versions it takes those that fit the one that runs it.
+pub(crate) fn npm_command(workspace: &Workspace) -> Command {
+    with_node(workspace, Command::new("npm"))
+}
+
+/// A command that finds that Node first, where there is one in the cache: for what starts `node` by itself, as the runner of wasm tests does.
+pub(crate) fn with_node(workspace: &Workspace, mut command: Command) -> Command {
     let path = env::var_os("PATH").unwrap_or_default();
-    if let Ok(path) = env::join_paths(iter::once(folder).chain(env::split_paths(&path))) {
+    if let Some(folder) = packages::node_folder(workspace)
+        && let Ok(path) = env::join_paths(iter::once(folder).chain(env::split_paths(&path)))
+    {
         command.env("PATH", path);
     }
     command
@@ -165,6 +185,8 @@ fn cargo_installed(workspace: &Workspace, name: &str, version: &str) -> Result<P
         let mut install = workspace.cargo(&Toolchain::Default);
         let package = format!("{name}@{version}");
         install.args(["install", "--locked", "--debug", "--no-default-features", &package, "--root"]).arg(&folder);
+        // Nobody debugs it, and that is a good part of what there is to write.
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0");
         run_logged(&mut install, &workspace.log(name)).with_context(|| format!("{name} does not build"))?;
     }
     Ok(program)

@@ -15,8 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::process::{output_of, run_logged, run_shown};
+use crate::site::{self, Downloads};
 use crate::workspace::Workspace;
-use crate::{packages, setup, tools};
+use crate::{npm, packages, passed, setup, tools};
 
 /// What the first page of a visitor may take, of the explorer or of the wallet, compressed with gzip, in bytes: all that is fetched until it is there and
 /// can be used. The suite of the app in Chromium holds back everything else (tests/browser/app/chunks.mjs).
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// Builds quickly, without optimisation, to try things out.
     #[arg(long)]
     dev: bool,
+    /// Also builds the extension and the npm package, for the node to hand out
+    #[arg(long)]
+    downloads: bool,
 }
 
 /// A file of the app and what it takes on the way, in bytes.
@@ -51,7 +55,12 @@ pub(crate) struct Size {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::of(workspace, &setup::FOR_WEB)?;
     println!("building the web app; the first time takes minutes");
-    let built = make(workspace, How { is_release: !options.dev, is_shown: true })?;
+    let downloads = if options.downloads { Downloads::All } else { Downloads::None };
+    if downloads == Downloads::All {
+        setup::of(workspace, &setup::FOR_NPM)?;
+        npm::build(workspace, &tools::wasm_toolchain(workspace)?)?;
+    }
+    let built = make(workspace, How { is_release: !options.dev, is_shown: true, downloads })?;
     println!("{:<56}{:>12}{:>12}{:>12}", "", "raw", "gzip", "brotli");
     for Size { name, raw, gzip, brotli } in &built.sizes {
         println!("{name:<56}{raw:>12}{gzip:>12}{brotli:>12}");
@@ -71,23 +80,28 @@ pub(crate) struct How {
     pub(crate) is_release: bool,
     /// With Trunk's and cargo's progress on the terminal.
     pub(crate) is_shown: bool,
+    /// What is handed out beside it.
+    pub(crate) downloads: Downloads,
 }
 
 impl How {
     /// As it is released, into a log.
-    pub(crate) const RELEASED: Self = Self { is_release: true, is_shown: false };
+    pub(crate) const RELEASED: Self = Self { is_release: true, is_shown: false, downloads: Downloads::None };
 }
 
-/// Builds the app, with the compressed form of each file beside it.
+/// Builds the app and the pages of documents, with the compressed form of each file beside it.
 ///
 /// # Errors
 /// If a tool is missing, or the app does not build.
 pub(crate) fn make(workspace: &Workspace, how: How) -> Result<Built> {
+    // Until it is built and held to its limits once more.
+    passed::forget(workspace, "web")?;
     build(workspace, how)?;
     let folder = chunks_folder(workspace)?;
     if how.is_release {
         optimise(workspace, &folder)?;
     }
+    site::write(workspace, &workspace.root.join("web/dist"), how.downloads)?;
     let list = folder.join("chunks.json");
     let chunks = serde_json::from_slice(&fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?)?;
     Ok(Built { sizes: compress(workspace)?, chunks })

@@ -83,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 /// Builds the web app and the program that has it inside, with cargo's own progress on the terminal.
 fn build(workspace: &Workspace, is_debug: bool) -> Result<PathBuf> {
     println!("building the web app; the first time takes minutes");
-    web::make(workspace, web::How { is_release: !is_debug, is_shown: true })?;
+    web::make(workspace, web::How { is_release: !is_debug, is_shown: true, ..web::How::RELEASED })?;
     println!("building qbtc; the first time takes minutes");
     let mut cargo = workspace.cargo(&Toolchain::Default);
     cargo.args(["build", "--locked", "--package", "qbtc-node", "--bin", "qbtc"]);
