@@ -69,8 +69,21 @@ export async function explorer (node, browser) {
     await browser.check(name)
   }
 
+  await page.goto(`${node.url}/charts`)
+  const fees = await page.getByRole('img', { name: /^Fees paid/ }).getAttribute('aria-label')
+  judge('charts: what miners took in fees is drawn', /0\.00/.test(fees), fees)
+
   await page.goto(`${node.url}/about.html`)
   await browser.check('about')
+  await page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click()
+  await page.getByRole('link', { name: 'Mine, pay, prove, in ten minutes' }).waitFor()
+  await browser.check('documents')
+  await page.getByRole('link', { name: 'Running a node' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Running a node' }).waitFor()
+  await browser.check('document')
+  await page.goto(`${node.url}/docs/downloads.html`)
+  const downloads = await page.locator('main').innerText()
+  judge('downloads: a node without any says how to have them', downloads.includes('cargo xtask web --downloads'), downloads)
   const missing = await fetch(`${node.url}/nothing.js`)
   judge('a file that is not there is 404', missing.status === 404, missing.status)
   await page.goto(`${node.url}/block/99999`)

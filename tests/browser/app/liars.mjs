@@ -2,7 +2,7 @@
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 import { Peer } from '../support/programs.mjs'
-import { PASSPHRASE } from './wallet.mjs'
+import { restore } from './wallet.mjs'
 
 const LIES = ['work', 'filters', 'blocks', 'hidden', 'proof']
 /** From so many blocks on, work is shown by a proof, and not by all headers. */
@@ -28,12 +28,7 @@ async function restored (node, browser, addresses, words) {
     const answer = await route.fetch()
     await route.fulfill({ response: answer, json: { ...await answer.json(), dials: addresses, peer_id: null } })
   })
-  await page.goto(`${node.url}/wallet`)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
-  await page.getByLabel('Words').fill(words.join(' '))
-  await page.getByLabel('Passphrase').fill(PASSPHRASE)
-  await page.getByLabel('The same again').fill(PASSPHRASE)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await restore(page, node.url, words)
   await page.getByTestId('balance').waitFor()
   return page
 }

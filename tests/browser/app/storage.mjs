@@ -1,7 +1,7 @@
 // A browser that keeps nothing, and one whose disk is full: what the wallet says, and that nothing is lost.
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
-import { PASSPHRASE, go } from './wallet.mjs'
+import { PASSPHRASE, go, restore } from './wallet.mjs'
 
 const WAY_ON = 'free some space, or allow it, and try again'
 
@@ -54,12 +54,7 @@ async function full (node, browser) {
 
 async function fullWhilePaying (node, browser, words) {
   const page = await browser.fresh()
-  await page.goto(`${node.url}/wallet`)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
-  await page.getByLabel('Words').fill(words.join(' '))
-  await page.getByLabel('Passphrase').fill(PASSPHRASE)
-  await page.getByLabel('The same again').fill(PASSPHRASE)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await restore(page, node.url, words)
   await page.locator('.balance .badge[data-level="filter"]').waitFor()
   const balance = await page.getByTestId('balance').innerText()
   const other = (await node.get('/api/v1/blocks/0/transactions')).transactions[0].outputs[0].address

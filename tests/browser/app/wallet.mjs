@@ -46,7 +46,7 @@ export async function wallet (node, browser) {
 
   await pay(page, other, browser)
   await node.mine(1, other)
-  await until('the payment is confirmed', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
+  await minedFirst(page)
   judge('wallet: the payment is confirmed', true)
   await page.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
   judge('wallet: the payment is proven by the tab', true)
@@ -60,6 +60,7 @@ export async function wallet (node, browser) {
 
   await takeBack(page, node, other)
   await payMore(page, node, other, browser)
+  await expire(page, node, other, browser)
   await contact(page, browser, node, other)
   await byKeyboard(page, node, other)
   await messages(page, browser)
@@ -74,12 +75,7 @@ export async function wallet (node, browser) {
   const last = await page.getByTestId('balance').innerText()
 
   page = await browser.fresh()
-  await page.goto(`${node.url}/wallet`)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
-  await page.getByLabel('Words').fill(words.slice(1).concat('zooo').join(' '))
-  await page.getByLabel('Passphrase').fill(PASSPHRASE)
-  await page.getByLabel('The same again').fill(PASSPHRASE)
-  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await restore(page, node.url, words.slice(1).concat('zooo'))
   await page.getByText('Word 24, “zooo”').waitFor()
   judge('wallet: a misspelt word is named', true)
   await page.getByLabel('Words').fill(words.join(' '))
@@ -177,6 +173,22 @@ async function pay (page, to, browser) {
   await browser.check('wallet-history')
 }
 
+/** Waits until the newest payment has its first confirmation: others may have had theirs long before. */
+function minedFirst (page) {
+  const newest = page.getByTestId('payment').first().getByTestId('confirmations')
+  return until('the newest payment is mined', async () => await newest.count() === 1 && (await newest.innerText()) === '1 confirmation')
+}
+
+/** A profile that knows nothing gets a wallet from its words. */
+export async function restore (page, url, words) {
+  await page.goto(`${url}/wallet`)
+  await page.getByRole('button', { name: 'Restore from words' }).click()
+  await page.getByLabel('Words').fill(words.join(' '))
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await page.getByLabel('The same again').fill(PASSPHRASE)
+  await page.getByRole('button', { name: 'Restore from words' }).click()
+}
+
 /** A payment that is taken back before it is mined pays nobody, nor do those that were made of its change. */
 async function takeBack (page, node, to) {
   await send(page, to, '2')
@@ -189,7 +201,7 @@ async function takeBack (page, node, to) {
   await until('only the replacement waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
   await page.getByText('To yourself').first().waitFor()
   await node.mine(1, to)
-  await until('the replacement is mined', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
+  await minedFirst(page)
   judge('wallet: a payment is taken back', !(await page.getByTestId('payment').first().innerText()).includes('2.00'))
 }
 
@@ -208,7 +220,34 @@ async function payMore (page, node, to, browser) {
   judge('wallet: what pays more replaces a payment, and the history says which', told.includes('Replaced') && told.includes('another payment spends the same coins') && told.includes('0.75'), told)
   await browser.check('wallet-replaced')
   await node.mine(1, to)
-  await until('it is mined', async () => (await page.getByTestId('confirmations').first().innerText()).includes('1 confirmation'))
+  await minedFirst(page)
+}
+
+/** A payment that no miner takes says how long it can still be mined, then that it has expired; its coins are there again. */
+async function expire (page, node, to, browser) {
+  await go(page, 'Overview')
+  const balance = async () => (await page.getByTestId('balance').innerText()).split(' ')[0]
+  const before = await balance()
+  await send(page, to, '0.35')
+  const [waiting] = await until('it waits', async () => {
+    const { transactions } = await node.get('/api/v1/mempool/transactions')
+    return transactions.length === 1 && transactions
+  })
+  await node.rpc('prioritisetransaction', waiting.txid, 0, -100_000_000)
+  const newest = page.getByTestId('payment').first()
+  const left = async () => Number(/expires in (\d+) block/.exec(await newest.innerText())?.[1])
+  const first = await until('how long it can still be mined is said', left)
+  await node.mine(5, to)
+  await until('that is less with each block', async () => await left() === first - 5)
+  judge('wallet: a payment that waits counts the blocks down that it has left', true, first)
+  for (let rest = first - 5; rest > 0; rest -= 50) await node.mine(Math.min(rest, 50), to)
+  const ended = page.getByTestId('payment').filter({ has: page.getByTestId('ended'), hasText: '0.35' })
+  await ended.getByText('its coins are yours again').waitFor()
+  judge('wallet: a payment that was never mined is said to have expired', (await ended.innerText()).includes('Expired'))
+  await browser.check('wallet-expired')
+  await go(page, 'Overview')
+  await until('the coins are there again', async () => await balance() === before)
+  judge('wallet: and its coins are there again', true)
 }
 
 /** Somebody is in the address book, and is paid from there. */

@@ -40,8 +40,11 @@ const startNode = () => createLibp2p({
   streamMuxers: [],
   connectionGater: { denyDialMultiaddr: () => false },
   connectionMonitor: { enabled: false },
-  // Twenty at once, on a busy machine, take longer than its six seconds.
-  connectionManager: { dialTimeout: 60_000, addressDialTimeout: 60_000 },
+  // Twenty at once, on a busy machine, take longer than its six seconds, and than its ten for a stream.
+  connectionManager: {
+    dialTimeout: 60_000, addressDialTimeout: 60_000,
+    inboundStreamProtocolNegotiationTimeout: 60_000, outboundStreamProtocolNegotiationTimeout: 60_000
+  },
   services: { ping: ping(), identify: identify() }
 })
 
