@@ -21,8 +21,18 @@ pub(super) enum SavedMempool {
     Restoring,
     /// None of this run.
     Never,
-    /// Those in these places, with these priorities.
-    Saved { places: BTreeSet<u64>, priorities: BTreeMap<Txid, i64> },
+    /// These.
+    Saved(Saved),
+}
+
+/// What is on the disk of the mempool.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    /// The places of its transactions.
+    places: BTreeSet<u64>,
+    priorities: BTreeMap<Txid, i64>,
+    /// Which of them were handed in here, and whether others know them.
+    own: BTreeMap<Txid, bool>,
 }
 
 impl Driver {
@@ -90,6 +100,7 @@ impl Driver {
     pub(super) fn tell_removed(&self, removed: Vec<Removal>) {
         for removal in removed {
             self.node.metrics().mempool_removal(&removal.reason);
+            self.node.own().remove(&removal.tx.txid());
             // An error would mean that nobody listens.
             let _ = self.node.shared().events.send(Event::Removed(removal));
         }
@@ -108,24 +119,26 @@ impl Driver {
             let priorities: BTreeMap<Txid, i64> = live.pool.priorities().map(|(txid, delta)| (*txid, delta)).collect();
             (now, priorities)
         };
-        let empty = (BTreeSet::new(), BTreeMap::new());
-        let (is_first, (saved, saved_priorities)) = match &self.saved_mempool {
+        let nothing = Saved::default();
+        let (is_first, saved) = match &self.saved_mempool {
             SavedMempool::Restoring => return Ok(now.len()),
-            SavedMempool::Never => (true, (&empty.0, &empty.1)),
-            SavedMempool::Saved { places, priorities } => (false, (places, priorities)),
+            SavedMempool::Never => (true, &nothing),
+            SavedMempool::Saved(saved) => (false, saved),
         };
-        let places: BTreeSet<u64> = now.keys().copied().collect();
-        if is_first || places != *saved || priorities != *saved_priorities {
-            let came = now.iter().filter(|(place, _)| !saved.contains(place));
+        let (places, own): (BTreeSet<u64>, _) = (now.keys().copied().collect(), self.node.own().all());
+        let (is_valued_anew, is_own_anew) = (priorities != saved.priorities, own != saved.own);
+        if is_first || places != saved.places || is_valued_anew || is_own_anew {
+            let came = now.iter().filter(|(place, _)| !saved.places.contains(place));
             self.store.save_mempool(&MempoolChange {
                 is_first,
-                left: saved.difference(&places).copied().collect(),
+                left: saved.places.difference(&places).copied().collect(),
                 came: came.map(|(place, (time, tx))| (*place, *time, tx.transaction())).collect(),
-                priorities: (is_first || priorities != *saved_priorities).then_some(&priorities),
+                priorities: (is_first || is_valued_anew).then_some(&priorities),
+                own: (is_first || is_own_anew).then_some(&own),
             })?;
         }
         let count = places.len();
-        self.saved_mempool = SavedMempool::Saved { places, priorities };
+        self.saved_mempool = SavedMempool::Saved(Saved { places, priorities, own });
         self.save_delay = started.elapsed().saturating_mul(SAVE_SHARE).clamp(SAVE_DELAY, SAVE_DELAY_MAX);
         Ok(count)
     }

@@ -8,6 +8,7 @@ mod command;
 mod event;
 mod fees;
 mod handed_in;
+mod own;
 mod panic;
 mod refusal;
 mod submit;
@@ -17,6 +18,7 @@ mod unfollowed;
 pub(crate) use command::{Admission, Command, Commit, Pruned, Unverified};
 pub use event::{BlockSummary, Event, Tip, TipMoved};
 pub(crate) use handed_in::HandedIn;
+pub(crate) use own::{OWN_MAX, Own};
 pub(crate) use panic::StopOnPanic;
 pub use refusal::{BlockRefusal, Fault, HeaderRefusal, PrioritiseError, TxRefusal};
 pub(crate) use submit::{Importing, Verified};
@@ -55,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) headers: RwLock<HeaderTree>,
     pub(crate) events: broadcast::Sender<Event>,
     outlet: Outlet,
+    own: Own,
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) stopping: CancellationToken,
     pub(crate) fault: OnceLock<Fault>,
@@ -106,6 +109,7 @@ impl Node {
             headers: RwLock::new(headers),
             events: broadcast::Sender::new(EVENTS_WAITING_MAX),
             outlet: Outlet::default(),
+            own: Own::default(),
             tip: watch::Sender::new(tip),
             stopping: CancellationToken::new(),
             fault: OnceLock::new(),
@@ -174,6 +178,11 @@ impl Node {
     /// What is handed in here from now on, for the one who has others hear of it.
     pub(crate) fn handed_in(&self) -> HandedIn {
         self.0.outlet.open()
+    }
+
+    /// The transactions that were handed in here and wait.
+    pub(crate) fn own(&self) -> &Own {
+        &self.0.own
     }
 
     /// The tip, as it moves.

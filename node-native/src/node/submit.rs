@@ -212,6 +212,12 @@ impl Node {
     pub async fn spread_transaction(&self, transaction: Transaction) -> Result<Txid, TxRefusal> {
         let outcome = self.submit_transaction(transaction.clone()).await;
         if let Ok(_) | Err(TxRefusal::Admit(AdmitError::Known { .. })) = outcome {
+            let txid = transaction.txid();
+            self.own().add(txid);
+            // It may have been mined this moment, and nobody would tell of it again.
+            if self.live().pool.entry(&txid).is_none() {
+                self.own().remove(&txid);
+            }
             self.0.outlet.spread(transaction).await;
         }
         outcome

@@ -53,7 +53,7 @@ async fn load_blocks(node: &Node, path: &Path) -> Result<(), ImportError> {
 /// Gives the mempool the transactions that it had in the last run.
 async fn restore_mempool(node: Node, store: Store) {
     let loaded = tokio::task::spawn_blocking(move || store.load_mempool()).await;
-    let StoredMempool { transactions, priorities } = match loaded {
+    let StoredMempool { transactions, priorities, own } = match loaded {
         Ok(Ok(stored)) => stored,
         Ok(Err(error)) => {
             tracing::warn!("the mempool of the last run is lost: {error}");
@@ -61,6 +61,8 @@ async fn restore_mempool(node: Node, store: Store) {
         }
         Err(_) => return,
     };
+    // Before they are in the mempool, so that others hear of them again.
+    node.own().restore(own);
     // They come first: some transactions are taken for their sake only.
     for (txid, fee_delta) in priorities {
         match node.prioritise(txid, fee_delta).await {
@@ -74,6 +76,10 @@ async fn restore_mempool(node: Node, store: Store) {
     let is_young = |arrived: &BlockTime| node.now().seconds_since(*arrived) <= i64::from(age_max_s);
     let young = transactions.into_iter().filter(|(arrived, _)| is_young(arrived)).map(|(_, transaction)| transaction);
     let Some(taken) = take_back(&node, young.collect()).await else { return };
+    {
+        let live = node.live();
+        node.own().retain(|txid| live.pool.entry(txid).is_some());
+    }
     node.mempool_restored().await;
     if count > 0 {
         tracing::info!(taken, of = count, "mempool of the last run restored");

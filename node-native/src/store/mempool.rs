@@ -6,9 +6,12 @@ use qbtc_core::codec;
 use qbtc_core::hash::Txid;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::BlockTime;
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError};
+use redb::{
+    ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, Value,
+    WriteTransaction,
+};
 
-use super::tables::{MEMPOOL, PRIORITIES};
+use super::tables::{MEMPOOL, OWN, PRIORITIES};
 use super::{Store, StoreError};
 
 /// The mempool of the last run.
@@ -18,6 +21,8 @@ pub struct StoredMempool {
     pub transactions: Vec<(BlockTime, Transaction)>,
     /// Those that its operator valued otherwise, and by how many quanta.
     pub priorities: BTreeMap<Txid, i64>,
+    /// Those that were handed in here, and whether others know them.
+    pub own: BTreeMap<Txid, bool>,
 }
 
 /// What has changed in the mempool since it was written. A transaction's place is its number in the order of arrival.
@@ -31,6 +36,8 @@ pub struct MempoolChange<'a> {
     pub came: Vec<(u64, BlockTime, &'a Transaction)>,
     /// All transactions that are valued otherwise, if that changed.
     pub priorities: Option<&'a BTreeMap<Txid, i64>>,
+    /// All transactions that were handed in here, and whether others know them, if that changed.
+    pub own: Option<&'a BTreeMap<Txid, bool>>,
 }
 
 impl Store {
@@ -66,16 +73,8 @@ impl Store {
                 let damaged = |error| StoreError::inconsistent(format!("transaction of the mempool: {error}"));
                 stored.transactions.push((BlockTime(time), transaction.map_err(damaged)?));
             }
-            match transaction.open_table(PRIORITIES) {
-                Ok(table) => {
-                    for row in table.iter()? {
-                        let (txid, fee_delta) = row?;
-                        stored.priorities.insert(Txid::from_bytes(*txid.value()), fee_delta.value());
-                    }
-                }
-                Err(TableError::TableDoesNotExist(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+            stored.priorities = by_txid(&transaction, PRIORITIES)?;
+            stored.own = by_txid(&transaction, OWN)?;
             Ok(stored)
         })
     }
@@ -99,15 +98,45 @@ impl Store {
                     table.insert(place, (time.0, &codec::encode(*tx)[..]))?;
                 }
             }
-            if let Some(priorities) = change.priorities {
-                let mut table = transaction.open_table(PRIORITIES)?;
-                table.retain(|_, _| false)?;
-                for (txid, fee_delta) in priorities {
-                    table.insert(txid.as_bytes(), fee_delta)?;
-                }
-            }
+            replace(&transaction, PRIORITIES, change.priorities)?;
+            replace(&transaction, OWN, change.own)?;
             transaction.commit()?;
             Ok(())
         })
     }
+}
+
+/// A table by the ids of transactions, which may never have been made.
+type TxidTable<V> = TableDefinition<'static, &'static [u8; 32], V>;
+
+fn by_txid<V>(transaction: &ReadTransaction, table: TxidTable<V>) -> Result<BTreeMap<Txid, V>, StoreError>
+where
+    V: for<'a> Value<SelfType<'a> = V> + 'static,
+{
+    match transaction.open_table(table) {
+        Ok(table) => table
+            .iter()?
+            .map(|row| row.map(|(txid, value)| (Txid::from_bytes(*txid.value()), value.value())))
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::from),
+        Err(TableError::TableDoesNotExist(_)) => Ok(BTreeMap::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn replace<V>(
+    transaction: &WriteTransaction,
+    table: TxidTable<V>,
+    values: Option<&BTreeMap<Txid, V>>,
+) -> Result<(), StoreError>
+where
+    V: for<'a> Value<SelfType<'a> = V> + 'static,
+{
+    let Some(values) = values else { return Ok(()) };
+    let mut table = transaction.open_table(table)?;
+    table.retain(|_, _| false)?;
+    for (txid, value) in values {
+        table.insert(txid.as_bytes(), value)?;
+    }
+    Ok(())
 }

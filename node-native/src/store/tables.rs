@@ -52,6 +52,8 @@ pub(super) const ADDRESS_COINS: TableDefinition<'_, &[u8; 68], ()> = TableDefini
 pub(super) const MEMPOOL: TableDefinition<'_, u64, (u32, &[u8])> = TableDefinition::new("mempool");
 /// Txid → quanta by which the operator values a transaction above what it pays. Made when it is first needed.
 pub(super) const PRIORITIES: TableDefinition<'_, &[u8; 32], i64> = TableDefinition::new("priorities");
+/// Txid → whether others know a transaction of the mempool that was handed in here. Made when it is first needed.
+pub(super) const OWN: TableDefinition<'_, &[u8; 32], bool> = TableDefinition::new("own");
 
 /// Address of a node → `qbtc_core::net::addresses::Entry`. Like the two below, made when it is first needed.
 pub(super) const NODES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("nodes");

@@ -17,6 +17,7 @@ use super::param::{Kind, Param};
 use super::protocol::Outcome;
 use super::{Rpc, json};
 use crate::json::{Coins, SignedCoins};
+use crate::node::Node;
 
 /// The calls of this category.
 pub(super) fn methods() -> Vec<Method<Context>> {
@@ -61,7 +62,7 @@ const INFO_RESULT: &str = r#"{
   "mempoolminfee": n,           (numeric) The least fee rate now, in QBTC for 1,000 bytes
   "minrelaytxfee": n,           (numeric) The least fee rate at any time, in QBTC for 1,000 bytes
   "incrementalrelayfee": n,     (numeric) What a replacement pays more, in QBTC for 1,000 bytes
-  "unbroadcastcount": 0,        (numeric) Always: what comes in goes out at once
+  "unbroadcastcount": n,        (numeric) How many were handed in here and may be known to nobody else yet
   "fullrbf": true               (boolean) Always: any transaction can be replaced by one that pays more
 }"#;
 
@@ -83,7 +84,7 @@ const ENTRY_RESULT: &str = r#"{
   "depends": [ "txid",... ],    (json array) Those that it spends from directly
   "spentby": [ "txid",... ],    (json array) Those that spend from it directly
   "bip125-replaceable": true,   (boolean) Always
-  "unbroadcast": false          (boolean) Always
+  "unbroadcast": bool           (boolean) Whether it was handed in here and may be known to nobody else yet
 }"#;
 
 #[derive(Serialize)]
@@ -97,7 +98,7 @@ struct Info {
     mempoolminfee: Coins,
     minrelaytxfee: Coins,
     incrementalrelayfee: Coins,
-    unbroadcastcount: u32,
+    unbroadcastcount: usize,
     fullrbf: bool,
 }
 
@@ -119,7 +120,7 @@ fn info(rpc: &Rpc<Context>, _: &Args) -> Outcome {
         mempoolminfee: coins_per_1000_bytes(pool.fee_rate_min(now)),
         minrelaytxfee: coins_per_1000_bytes(policy.relay_fee_rate_min),
         incrementalrelayfee: coins_per_1000_bytes(policy.incremental_fee_rate),
-        unbroadcastcount: 0,
+        unbroadcastcount: rpc.context.node.own().unheard(),
         fullrbf: true,
     })
 }
@@ -151,7 +152,7 @@ struct Fees {
 }
 
 impl Entry {
-    fn new(pool: &Mempool, entry: &MempoolEntry) -> Self {
+    fn new(node: &Node, pool: &Mempool, entry: &MempoolEntry) -> Self {
         let (ancestors, descendants) = (entry.ancestors(), entry.descendants());
         Self {
             vsize: entry.size_bytes(),
@@ -171,7 +172,7 @@ impl Entry {
             depends: pool.parents(entry).map(MempoolEntry::txid).collect(),
             spentby: pool.children(entry).map(MempoolEntry::txid).collect(),
             replaceable: true,
-            unbroadcast: false,
+            unbroadcast: node.own().is_unheard(&entry.txid()),
         }
     }
 }
@@ -203,7 +204,8 @@ fn raw(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     // What is shown is taken out first, so that the pool is not kept from moving on while it is written as text.
     let live = rpc.context.node.live();
     if verbose {
-        let entries = live.pool.entries().map(|entry| (entry.txid(), Entry::new(&live.pool, entry))).collect();
+        let entries =
+            live.pool.entries().map(|entry| (entry.txid(), Entry::new(&rpc.context.node, &live.pool, entry))).collect();
         drop(live);
         return json(&Entries(entries));
     }
@@ -216,7 +218,7 @@ fn entry(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let txid: Txid = args.hash("txid")?;
     let live = rpc.context.node.live();
     let missing = || RpcError::new(Code::InvalidAddressOrKey, "Transaction not in mempool");
-    json(&Entry::new(&live.pool, live.pool.entry(&txid).ok_or_else(missing)?))
+    json(&Entry::new(&rpc.context.node, &live.pool, live.pool.entry(&txid).ok_or_else(missing)?))
 }
 
 /// Whether the mempool of the last run is restored. Until then it is not written over.

@@ -3,15 +3,15 @@
 //! ```text
 //! from everybody → verify → mempool → verdict: passed on or not
 //! from the stem  → verify → held here, not in the mempool → next peer of the stem, or mempool and everybody
-//! handed in here → mempool → stem, and again from time to time until it is mined
+//! handed in here → mempool → stem, and again from time to time until it is mined, also after a restart
 //! ```
 //!
 //! Invariants: nothing is passed on that this node's mempool would not take; what is on the stem is shown to nobody who asks; the bytes of
 //! what is held, and the number of verifications under way, have named bounds.
 
 mod link;
-mod own;
 mod stem_pool;
+mod turns;
 
 pub(crate) use link::{MessageKey, RelayCommand, RelayEvent, RelayLink};
 
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use qbtc_core::hash::Wtxid;
+use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::mempool::{AdmitError, MempoolEntry};
 use qbtc_core::net::{CompactBlock, Fault};
 use qbtc_core::relay::{Origin, Route, Stem};
@@ -33,8 +33,8 @@ use qbtc_core::verify::{CheckedBlock, SpendError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::node::{Event, HandedIn, Node, StopOnPanic, TxRefusal};
-use own::Own;
 use stem_pool::StemPool;
+use turns::Turns;
 
 /// The most transactions that are verified at a time. While so many are, no more are taken from the network.
 const VERIFYING_MAX: usize = 64;
@@ -52,7 +52,8 @@ pub(crate) struct Relay {
     started: Instant,
     stem: Stem,
     held: StemPool,
-    own: Own,
+    /// When others hear again of what started here.
+    turns: Turns,
     /// The least fee rates that the peers want to hear of.
     filters: HashMap<PeerKey, FeeRate>,
     verifying: FuturesUnordered<BoxFuture<'static, Verified>>,
@@ -81,7 +82,7 @@ impl Relay {
     pub(crate) fn new(node: &Node, link: RelayLink) -> io::Result<Self> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self {
+        let mut relay = Self {
             node: node.clone(),
             handed_in: node.handed_in(),
             events: node.events(),
@@ -89,11 +90,13 @@ impl Relay {
             started: Instant::now(),
             stem: Stem::new(key, Moment::default()),
             held: StemPool::default(),
-            own: Own::default(),
+            turns: Turns::default(),
             filters: HashMap::new(),
             verifying: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
-        })
+        };
+        relay.look_after_all();
+        Ok(relay)
     }
 
     /// Goes on until the node stops.
@@ -101,7 +104,7 @@ impl Relay {
         let _guard = StopOnPanic::new(&self.node, "relay of transactions");
         let stopping = self.node.stopping().clone();
         loop {
-            let deadline = self.stem.deadline().into_iter().chain(self.own.deadline()).min();
+            let deadline = self.stem.deadline().into_iter().chain(self.turns.deadline()).min();
             let wait = deadline.map_or(LONG, |at| Duration::from_millis(at.since(self.now())));
             let is_open = tokio::select! {
                 () = stopping.cancelled() => return,
@@ -119,7 +122,10 @@ impl Relay {
                         Some(())
                     }
                     // What has left meanwhile is forgotten when its time comes.
-                    Err(RecvError::Lagged(_)) => Some(()),
+                    Err(RecvError::Lagged(_)) => {
+                        self.look_after_all();
+                        Some(())
+                    }
                     Err(RecvError::Closed) => None,
                 },
                 event = self.link.events.recv(), if self.verifying.len() < VERIFYING_MAX => match event {
@@ -141,7 +147,7 @@ impl Relay {
     /// Has others hear of a transaction that was handed in here.
     async fn spread(&mut self, transaction: &Transaction) -> Option<()> {
         let txid = transaction.txid();
-        self.own.add(txid, self.now());
+        self.turns.add(txid, self.now());
         let rate = self.node.live().pool.entry(&txid).map(MempoolEntry::fee_rate);
         self.send_on(transaction.clone(), Origin::Here, rate).await
     }
@@ -157,9 +163,39 @@ impl Relay {
     /// What happens in this node.
     fn happened(&mut self, event: &Event) {
         match event {
-            Event::Removed(removal) => self.own.remove(&removal.tx.txid()),
+            Event::Removed(removal) => self.turns.remove(&removal.tx.txid()),
+            // One of the last run has come back.
+            Event::Added(tx) if self.node.own().has(&tx.txid()) => self.look_after(tx.txid()),
             Event::Tip(_) | Event::Added(_) => {}
         }
+    }
+
+    /// Has others hear in time of what was handed in here, now or before a restart.
+    fn look_after(&mut self, txid: Txid) {
+        if !self.turns.has(&txid) {
+            self.turns.add(txid, self.now());
+            if self.node.own().is_unheard(&txid) {
+                self.turns.set_unheard(&txid);
+            }
+        }
+    }
+
+    fn look_after_all(&mut self) {
+        let is_waiting = |txid: &Txid| self.node.live().pool.entry(txid).is_some();
+        let own: Vec<Txid> = self.node.own().all().into_keys().filter(is_waiting).collect();
+        own.into_iter().for_each(|txid| self.look_after(txid));
+    }
+
+    /// Sends what nobody may know on its way, now that there is a peer to go to.
+    async fn spread_unheard(&mut self) -> Option<()> {
+        for txid in self.turns.take_unheard() {
+            let found =
+                self.node.live().pool.entry(&txid).map(|entry| (entry.tx().transaction().clone(), entry.fee_rate()));
+            if let Some((transaction, rate)) = found {
+                self.send_on(transaction, Origin::Here, Some(rate)).await?;
+            }
+        }
+        Some(())
     }
 
     /// What happens on the network.
@@ -168,7 +204,8 @@ impl Relay {
             RelayEvent::Up { peer, is_for_stem, fee_rate_min } => {
                 self.filters.insert(peer, fee_rate_min);
                 self.stem.peer_up(peer, is_for_stem);
-                Some(())
+                // Whoever came to this node may be there only to see what starts here.
+                if is_for_stem { self.spread_unheard().await } else { Some(()) }
             }
             RelayEvent::Told { peer, fee_rate_min } => {
                 self.filters.insert(peer, fee_rate_min);
@@ -183,6 +220,7 @@ impl Relay {
                 let wtxid = transaction.wtxid();
                 self.stem.seen(&wtxid);
                 self.held.remove(&wtxid);
+                self.heard_of(&transaction.txid());
                 if self.is_waiting(&wtxid) {
                     // It came another way before, and others may not have it yet.
                     return self.tell(RelayCommand::Verdict { message, verdict: Verdict::Accept }).await;
@@ -192,7 +230,7 @@ impl Relay {
             }
             RelayEvent::Stemmed { peer, transaction } => {
                 // Everybody knows it.
-                if !self.is_waiting(&transaction.wtxid()) || self.own.has(&transaction.txid()) {
+                if !self.is_waiting(&transaction.wtxid()) || self.turns.has(&transaction.txid()) {
                     self.verify(Source::Stem(peer), transaction);
                 }
                 Some(())
@@ -237,7 +275,7 @@ impl Relay {
             Source::Stem(peer) => match refusal {
                 None => self.send_on(transaction, Origin::Peer(peer), rate).await,
                 // A stem that leads back to where it began has gone in a circle.
-                Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.own.has(&transaction.txid()) => {
+                Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.turns.has(&transaction.txid()) => {
                     self.send_on(transaction, Origin::Peer(peer), rate).await
                 }
                 Some(_) => Some(()),
@@ -280,6 +318,12 @@ impl Relay {
             return Some(());
         }
         tracing::debug!(%wtxid, "to everybody");
+        let txid = transaction.txid();
+        if self.filters.is_empty() {
+            self.turns.set_unheard(&txid);
+        } else {
+            self.heard_of(&txid);
+        }
         self.tell(RelayCommand::Publish(transaction)).await
     }
 
@@ -291,14 +335,23 @@ impl Relay {
                 self.give_to_all(transaction).await?;
             }
         }
-        for txid in self.own.due(now) {
+        for txid in self.turns.due(now) {
             let waiting = self.node.live().pool.entry(&txid).map(|entry| entry.tx().transaction().clone());
             match waiting {
                 Some(transaction) => self.give_to_all(transaction).await?,
-                None => self.own.remove(&txid),
+                None => {
+                    self.turns.remove(&txid);
+                    self.node.own().remove(&txid);
+                }
             }
         }
         Some(())
+    }
+
+    /// Notes that others know a transaction.
+    fn heard_of(&mut self, txid: &Txid) {
+        self.node.own().set_known(txid);
+        self.turns.set_heard(txid);
     }
 
     fn is_waiting(&self, wtxid: &Wtxid) -> bool {

@@ -122,7 +122,7 @@ async fn what_everybody_hears_is_verified_first() {
     // What spends unknown coins may be early.
     let mut early = scene.payment(2);
     early.body.outputs[0].amount = Amount::from_coins(1);
-    early.body.inputs[0].txid = qbtc_core::hash::Txid::from_bytes([9; 32]);
+    early.body.inputs[0].txid = Txid::from_bytes([9; 32]);
     scene.gossip(4, &early).await;
     assert_eq!(scene.verdict().await, (4, Verdict::Ignore));
     assert!(!scene.has(&bad) && !scene.has(&early));
@@ -208,4 +208,135 @@ async fn nothing_that_is_handed_in_is_lost_however_much_else_happens() {
     }
     scene.stop().await;
     late.await.unwrap();
+}
+
+/// A relay that does only what it is told to, of a node that runs.
+struct Still {
+    _folder: tempfile::TempDir,
+    owner: Owner,
+    bench: BenchNode,
+    relay: Relay,
+    commands: mpsc::Receiver<RelayCommand>,
+}
+
+impl Still {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::new(4);
+        let bench = BenchNode::start(folder.path(), &owner.spec).unwrap();
+        // Nobody sends events but by `hear`.
+        let (_, events) = mpsc::channel(1);
+        let (sender, commands) = mpsc::channel(64);
+        let relay = Relay::new(&bench.node, RelayLink { events, commands: sender }).unwrap();
+        Self { _folder: folder, owner, bench, relay, commands }
+    }
+
+    fn payment(&self) -> Transaction {
+        self.owner.pay(&self.owner.allotments()[..1], 1)
+    }
+
+    async fn up(&mut self, peer: PeerKey, is_for_stem: bool) {
+        self.relay.hear(RelayEvent::Up { peer, is_for_stem, fee_rate_min: ANY }).await.unwrap();
+    }
+
+    /// What is done so much later.
+    async fn later(&mut self, seconds: u64) -> Vec<RelayCommand> {
+        self.relay.started = self.relay.started.checked_sub(Duration::from_secs(seconds)).unwrap();
+        self.relay.due().await.unwrap();
+        self.told()
+    }
+
+    /// What it has told the network, but for what it delays.
+    fn told(&mut self) -> Vec<RelayCommand> {
+        std::iter::from_fn(|| self.commands.try_recv().ok()).collect()
+    }
+
+    /// To whom the transaction goes along the stem.
+    async fn stemmed(&mut self) -> (PeerKey, Transaction) {
+        self.relay.leaving.next().await.expect("something is on its way")
+    }
+
+    /// What has happened since the last time.
+    fn happen(&mut self) {
+        while let Ok(event) = self.relay.events.try_recv() {
+            self.relay.happened(&event);
+        }
+    }
+
+    fn unheard(&self) -> usize {
+        self.bench.node.own().unheard()
+    }
+}
+
+fn published(commands: &[RelayCommand], payment: &Transaction) -> usize {
+    assert!(
+        commands.iter().all(|command| matches!(command, RelayCommand::Publish(tx) if tx == payment)),
+        "{commands:?}"
+    );
+    commands.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_here_is_given_to_everybody_again_until_it_is_mined() {
+    let mut still = Still::new();
+    let payment = still.payment();
+    still.up(DIALLED, true).await;
+    still.bench.node.spread_transaction(payment.clone()).await.unwrap();
+    let handed_in = still.relay.handed_in.transactions.recv().await.unwrap();
+    still.relay.spread(&handed_in).await.unwrap();
+    still.happen();
+    assert_eq!(still.stemmed().await, (DIALLED, payment.clone()));
+    assert_eq!((still.unheard(), still.told().len()), (1, 0), "the next one of the stem may keep it to itself");
+    assert!(published(&still.later(300).await, &payment) > 0);
+    assert_eq!(still.unheard(), 0);
+    for _ in 0..2 {
+        assert_eq!(published(&still.later(2 * 60 * 60).await, &payment), 1);
+        assert_eq!(published(&still.later(1).await, &payment), 0);
+    }
+    let block = still.bench.mine(still.owner.address).unwrap();
+    still.bench.node.submit_checked(block).await.unwrap();
+    assert!(!still.bench.node.own().has(&payment.txid()));
+    still.happen();
+    assert_eq!((still.later(24 * 60 * 60).await.len(), still.relay.turns.deadline()), (0, None));
+    still.bench.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_hear_waits_for_a_peer_that_was_dialled() {
+    let mut still = Still::new();
+    let payment = still.payment();
+    still.bench.node.spread_transaction(payment.clone()).await.unwrap();
+    let handed_in = still.relay.handed_in.transactions.recv().await.unwrap();
+    still.relay.spread(&handed_in).await.unwrap();
+    assert_eq!((published(&still.told(), &payment), still.unheard()), (1, 1), "there was nobody");
+    still.up(OTHER, false).await;
+    assert!(still.relay.leaving.is_empty() && still.told().is_empty(), "who came by itself may only look who pays");
+    still.up(DIALLED, true).await;
+    assert_eq!(still.stemmed().await, (DIALLED, payment.clone()));
+    // It comes back from others.
+    let gossip = RelayEvent::Gossiped { peer: OTHER, message: MessageKey(1), transaction: payment };
+    still.relay.hear(gossip).await.unwrap();
+    assert_eq!(still.unheard(), 0);
+    still.up(PeerKey(3), true).await;
+    assert!(still.relay.leaving.is_empty(), "it is on its way");
+    still.bench.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_started_here_before_a_restart_goes_on_its_way() {
+    let mut still = Still::new();
+    let payment = still.payment();
+    // As the start of a node does.
+    still.bench.node.own().restore([(payment.txid(), false)].into());
+    still.bench.node.submit_transaction(payment.clone()).await.unwrap();
+    still.happen();
+    still.up(DIALLED, true).await;
+    assert_eq!(still.stemmed().await, (DIALLED, payment.clone()));
+    // A relay that is made later, or that missed what happened, finds it too.
+    let (_, events) = mpsc::channel(1);
+    let (commands, _kept) = mpsc::channel(64);
+    let late = Relay::new(&still.bench.node, RelayLink { events, commands }).unwrap();
+    assert!(late.turns.has(&payment.txid()) && late.turns.deadline().is_some());
+    drop(late);
+    still.bench.stop().await.unwrap();
 }

@@ -88,7 +88,13 @@ fn a_damaged_page_is_an_error_that_says_what_to_do() {
         }
         let unchecked = open(&damaged, &spec).and_then(|store| {
             read_all(&store, &chain)?;
-            store.save_mempool(&MempoolChange { is_first: true, left: vec![], came: vec![], priorities: None })
+            store.save_mempool(&MempoolChange {
+                is_first: true,
+                left: vec![],
+                came: vec![],
+                priorities: None,
+                own: None,
+            })
         });
         if let Err(error) = unchecked {
             told += 1;

@@ -1,22 +1,25 @@
-//! This node's own transactions, which are given to everybody again from time to time until they are mined.
+//! When this node's own transactions are given to everybody again: from time to time until they are mined.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use qbtc_core::hash::Txid;
 use qbtc_core::sync::Moment;
 
-/// The most that are looked after; beyond, they are spread once.
-const OWN_MAX: usize = 10_000;
+use crate::node::OWN_MAX;
+
 /// How long to wait before the first time, which is longer than a transaction may be on the stem; each time twice as long, up to the greatest.
 const FIRST_MS: u64 = 240_000;
 const LONGEST_MS: u64 = 2 * 60 * 60 * 1_000;
 
 /// Own transactions, and when each is due.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(super) struct Turns {
     waiting: BTreeMap<Txid, Turn>,
     /// The same, by the time at which they are due.
     by_time: BTreeSet<(Moment, Txid)>,
+    /// Those of them that wait for somebody who could hear of them.
+    unheard: BTreeSet<Txid>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ struct Turn {
     wait_ms: u64,
 }
 
-impl Own {
+impl Turns {
     pub(super) fn add(&mut self, txid: Txid, now: Moment) {
         self.remove(&txid);
         if self.waiting.len() < OWN_MAX {
@@ -40,7 +43,25 @@ impl Own {
     pub(super) fn remove(&mut self, txid: &Txid) {
         if let Some(turn) = self.waiting.remove(txid) {
             self.by_time.remove(&(turn.at, *txid));
+            self.unheard.remove(txid);
         }
+    }
+
+    /// Has one of them wait for a peer.
+    pub(super) fn set_unheard(&mut self, txid: &Txid) {
+        if self.waiting.contains_key(txid) {
+            self.unheard.insert(*txid);
+        }
+    }
+
+    /// It waits for no peer any more.
+    pub(super) fn set_heard(&mut self, txid: &Txid) {
+        self.unheard.remove(txid);
+    }
+
+    /// Those that wait for a peer. There is one now.
+    pub(super) fn take_unheard(&mut self) -> BTreeSet<Txid> {
+        mem::take(&mut self.unheard)
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
@@ -72,20 +93,33 @@ mod tests {
 
     #[test]
     fn they_come_again_ever_more_rarely() {
-        let (txid, mut own) = (Txid::from_bytes([1; 32]), Own::default());
-        own.add(txid, Moment(0));
-        assert_eq!(own.due(Moment(FIRST_MS - 1)), []);
+        let (txid, mut turns) = (Txid::from_bytes([1; 32]), Turns::default());
+        turns.add(txid, Moment(0));
+        assert_eq!(turns.due(Moment(FIRST_MS - 1)), []);
         let mut times = Vec::new();
         for _ in 0..9 {
-            let at = own.deadline().unwrap();
-            assert_eq!(own.due(at), [txid]);
+            let at = turns.deadline().unwrap();
+            assert_eq!(turns.due(at), [txid]);
             times.push(at.0);
         }
         let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!(gaps[..3], [2 * FIRST_MS, 4 * FIRST_MS, 8 * FIRST_MS]);
         assert_eq!(gaps[7], LONGEST_MS);
-        own.remove(&txid);
-        assert_eq!(own.deadline(), None);
+        turns.remove(&txid);
+        assert_eq!(turns.deadline(), None);
+    }
+
+    #[test]
+    fn who_waits_for_a_peer_is_told_once() {
+        let (txid, other, mut turns) = (Txid::from_bytes([1; 32]), Txid::from_bytes([2; 32]), Turns::default());
+        turns.add(txid, Moment(0));
+        turns.set_unheard(&txid);
+        turns.set_unheard(&other);
+        assert_eq!(turns.take_unheard(), BTreeSet::from([txid]), "the other is not looked after");
+        assert!(turns.take_unheard().is_empty());
+        turns.set_unheard(&txid);
+        turns.remove(&txid);
+        assert!(turns.take_unheard().is_empty());
     }
 
     #[test]
@@ -95,22 +129,22 @@ mod tests {
             bytes[..8].copy_from_slice(&number.to_le_bytes());
             Txid::from_bytes(bytes)
         };
-        let (mut own, count) = (Own::default(), OWN_MAX as u64);
+        let (mut turns, count) = (Turns::default(), OWN_MAX as u64);
         for number in 0..=count {
-            own.add(txid(number), Moment(count - number));
+            turns.add(txid(number), Moment(count - number));
         }
-        assert!(own.has(&txid(count - 1)) && !own.has(&txid(count)), "there is no room for more");
+        assert!(turns.has(&txid(count - 1)) && !turns.has(&txid(count)), "there is no room for more");
         // One that is spread anew begins anew.
-        own.add(txid(0), Moment(0));
-        assert_eq!((own.waiting.len(), own.by_time.len()), (OWN_MAX, OWN_MAX));
-        assert_eq!(own.due(Moment(FIRST_MS)), [txid(0)]);
+        turns.add(txid(0), Moment(0));
+        assert_eq!((turns.waiting.len(), turns.by_time.len()), (OWN_MAX, OWN_MAX));
+        assert_eq!(turns.due(Moment(FIRST_MS)), [txid(0)]);
         for number in (1..count).rev() {
-            let at = own.deadline().unwrap();
-            assert_eq!((at, own.due(at)), (Moment(FIRST_MS + count - number), vec![txid(number)]));
+            let at = turns.deadline().unwrap();
+            assert_eq!((at, turns.due(at)), (Moment(FIRST_MS + count - number), vec![txid(number)]));
         }
         for number in 0..count {
-            own.remove(&txid(number));
+            turns.remove(&txid(number));
         }
-        assert_eq!((own.deadline(), own.waiting.len()), (None, 0));
+        assert_eq!((turns.deadline(), turns.waiting.len()), (None, 0));
     }
 }
