@@ -87,6 +87,29 @@ impl Fault {
         }
     }
 
+    /// One word, for what is counted.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::OtherAnswer => "other_answer",
+            Self::Timeout => "timeout",
+            Self::Stalled => "stalled",
+            Self::Withheld => "withheld",
+            Self::Unlinked => "unlinked",
+            Self::NoWork => "no_work",
+            Self::Header(_) => "header",
+            Self::ClaimNotShown => "claim_not_shown",
+            Self::HeadersChanged => "headers_changed",
+            Self::OtherBlock => "other_block",
+            Self::Body => "body",
+            Self::InvalidBlock => "invalid_block",
+            Self::Transaction => "transaction",
+            Self::FalseProof => "false_proof",
+            Self::CompactBlock(_) => "compact_block",
+        }
+    }
+
     const fn header_points(error: &InsertError) -> u32 {
         match error {
             // One of the two clocks is wrong, and it may be ours.

@@ -1,4 +1,4 @@
-//! Counters of how nodes are found and reached, and of WebRTC.
+//! Counters of how nodes are found and reached, of what peers do, and of WebRTC.
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::labels::ReasonLabels;
+use super::labels::{FaultLabels, FoundLabels, ReasonLabels, TransportLabels};
 use super::{Count, count, counter, family};
 
 /// What happened so that this node is reached, or reaches others.
@@ -102,6 +102,13 @@ pub struct WebRtcReading {
 pub struct NetworkCounters {
     reached: Family<ReachedLabels, Counter>,
     found: Counter,
+    seeds: Family<FoundLabels, Counter>,
+    feelers: Family<FoundLabels, Counter>,
+    faults: Family<FaultLabels, Counter>,
+    bans: Counter,
+    banned: Count,
+    received_bytes: Family<TransportLabels, Counter>,
+    sent_bytes: Family<TransportLabels, Counter>,
     webrtc_open: Count,
     webrtc_opened: Counter,
     webrtc_failed: Family<ReasonLabels, Counter>,
@@ -114,6 +121,13 @@ impl NetworkCounters {
         Self {
             reached: family(to, "reachability_events", "What happened so that this node is reached or reaches others"),
             found: counter(to, "kademlia_addresses", "Addresses that Kademlia found and that were taken"),
+            seeds: family(to, "dns_seeds_asked", "DNS seeds that were asked, by whether they named nodes"),
+            feelers: family(to, "feelers", "Nodes that were only looked at, by whether they were there"),
+            faults: family(to, "peer_faults", "Faults of peers, by what they were"),
+            bans: counter(to, "bans", "Bans that peers earned"),
+            banned: count(to, "banned_subnets", "Addresses and subnets that are banned"),
+            received_bytes: family(to, "peer_received_bytes", "Bytes that came from peers, by transport"),
+            sent_bytes: family(to, "peer_sent_bytes", "Bytes that went to peers, by transport"),
             webrtc_open: count(
                 to,
                 "webrtc_connections",
@@ -141,7 +155,6 @@ impl NetworkCounters {
 
     /// WebRTC has seen so much by now.
     pub fn webrtc(&self, reading: &WebRtcReading) {
-        let set = |counter: &Counter, value: u64| counter.inner().store(value, Ordering::Relaxed);
         self.webrtc_open.set(reading.open);
         set(&self.webrtc_opened, reading.opened);
         for (reason, count) in reading.failed {
@@ -151,8 +164,50 @@ impl NetworkCounters {
         set(&self.webrtc_sent_bytes, reading.sent_bytes);
     }
 
+    /// A DNS seed was asked, which named nodes, none, or did not answer.
+    pub fn seed_asked(&self, has_nodes: bool, is_silent: bool) {
+        let outcome = match (has_nodes, is_silent) {
+            (true, _) => "found",
+            (false, false) => "empty",
+            (false, true) => "silent",
+        };
+        self.seeds.get_or_create(&FoundLabels { outcome }).inc();
+    }
+
+    /// A node of the address book was dialled only to see whether it is there.
+    pub fn felt(&self, is_there: bool) {
+        self.feelers.get_or_create(&FoundLabels { outcome: if is_there { "found" } else { "failed" } }).inc();
+    }
+
+    /// A peer was at fault; which fault is one word of the program.
+    pub fn peer_at_fault(&self, fault: &'static str) {
+        self.faults.get_or_create(&FaultLabels { fault }).inc();
+    }
+
+    /// A peer earned a ban.
+    pub fn banned(&self) {
+        self.bans.inc();
+    }
+
+    /// So many addresses and subnets are banned now.
+    pub fn set_banned(&self, count: usize) {
+        self.banned.set(count as u64);
+    }
+
+    /// So many bytes came and went by a transport so far.
+    pub fn set_peer_bytes(&self, transport: &'static str, received: u64, sent: u64) {
+        let labels = TransportLabels { transport };
+        set(&self.received_bytes.get_or_create(&labels), received);
+        set(&self.sent_bytes.get_or_create(&labels), sent);
+    }
+
     /// Kademlia has found so many addresses that may be true.
     pub fn found_by_kademlia(&self, count: u64) {
         self.found.inc_by(count);
     }
+}
+
+/// Has a counter show what somebody else counts.
+fn set(counter: &Counter, value: u64) {
+    counter.inner().store(value, Ordering::Relaxed);
 }

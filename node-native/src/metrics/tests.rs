@@ -47,6 +47,14 @@ fn used() -> Metrics {
     metrics.miner_hash_rate(2.5e6);
     metrics.network().reached(Reached::CircuitIn);
     metrics.network().found_by_kademlia(2);
+    metrics.network().seed_asked(true, false);
+    metrics.network().seed_asked(false, true);
+    metrics.network().felt(true);
+    metrics.network().felt(false);
+    metrics.network().peer_at_fault("no_work");
+    metrics.network().banned();
+    metrics.network().set_banned(3);
+    metrics.network().set_peer_bytes("quic", 7_000, 5_000);
     metrics.network().webrtc(&webrtc(1));
     // What is read anew takes the place of what was read before.
     metrics.network().webrtc(&webrtc(2));
@@ -64,6 +72,15 @@ fn everything_is_counted_under_its_name() {
         "qbtc_connected_peers_total 3",
         "qbtc_reachability_events_total{event=\"circuit_in\"} 1",
         "qbtc_kademlia_addresses_total 2",
+        "qbtc_dns_seeds_asked_total{outcome=\"found\"} 1",
+        "qbtc_dns_seeds_asked_total{outcome=\"silent\"} 1",
+        "qbtc_feelers_total{outcome=\"found\"} 1",
+        "qbtc_feelers_total{outcome=\"failed\"} 1",
+        "qbtc_peer_faults_total{fault=\"no_work\"} 1",
+        "qbtc_bans_total 1",
+        "qbtc_banned_subnets 3",
+        "qbtc_peer_received_bytes_total{transport=\"quic\"} 7000",
+        "qbtc_peer_sent_bytes_total{transport=\"quic\"} 5000",
         "qbtc_webrtc_connections 2",
         "qbtc_webrtc_opened_total 7",
         "qbtc_webrtc_failed_total{reason=\"credentials\"} 3",

@@ -22,6 +22,8 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 use super::allowance::{Budget, Rate};
+use super::place::host_of;
+use super::spent::Spent;
 
 /// The most addresses of one node.
 pub(super) const ADDRESSES_MAX: usize = 4;
@@ -54,6 +56,7 @@ pub(super) struct Kademlia {
     inner: kad::Behaviour<MemoryStore>,
     waiting: VecDeque<KademliaEvent>,
     budgets: HashMap<PeerId, Budget>,
+    spent: Spent<Budget>,
 }
 
 impl Kademlia {
@@ -75,7 +78,7 @@ impl Kademlia {
         let mut inner = kad::Behaviour::with_config(own, MemoryStore::with_config(own, none), config);
         // Whoever dials only is asked too: it knows others.
         inner.set_mode(Some(Mode::Server));
-        Self { inner, waiting: VecDeque::new(), budgets: HashMap::new() }
+        Self { inner, waiting: VecDeque::new(), budgets: HashMap::new(), spent: Spent::default() }
     }
 
     /// A connected peer can be reached there.
@@ -147,10 +150,15 @@ impl NetworkBehaviour for Kademlia {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(made) if made.other_established == 0 => {
-                self.budgets.insert(made.peer_id, Budget::new(MESSAGES, Instant::now()));
+                let now = Instant::now();
+                let left = self.spent.take(host_of(made.endpoint.get_remote_address()), now);
+                self.budgets.insert(made.peer_id, left.unwrap_or_else(|| Budget::new(MESSAGES, now)));
             }
             FromSwarm::ConnectionClosed(closed) if closed.remaining_established == 0 => {
-                self.budgets.remove(&closed.peer_id);
+                let left = self.budgets.remove(&closed.peer_id);
+                if let Some((ip, left)) = host_of(closed.endpoint.get_remote_address()).zip(left) {
+                    self.spent.keep(ip, left, Instant::now());
+                }
             }
             _ => {}
         }
@@ -187,6 +195,9 @@ impl NetworkBehaviour for Kademlia {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::core::ConnectedPoint;
+    use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
+
     use super::*;
 
     fn kademlia() -> Kademlia {
@@ -222,6 +233,41 @@ mod tests {
         }
         let at = format!("/ip4/192.0.2.1/tcp/1/p2p/{peer}").parse().unwrap();
         assert_eq!(events, [KademliaEvent::Found(peer, vec![at]), KademliaEvent::Looked]);
+    }
+
+    #[test]
+    fn whoever_comes_again_goes_on_with_what_was_left() {
+        let (mut kademlia, connection) = (kademlia(), ConnectionId::new_unchecked(1));
+        let point = |host: &str| ConnectedPoint::Listener {
+            local_addr: "/ip4/198.51.100.1/tcp/1".parse().unwrap(),
+            send_back_addr: format!("/ip4/{host}/tcp/1").parse().unwrap(),
+        };
+        let mut come = |host: &str, spends: usize| {
+            let (peer_id, endpoint) = (PeerId::random(), &point(host));
+            kademlia.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id,
+                connection_id: connection,
+                endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+            let now = Instant::now();
+            let budget = kademlia.budgets.get_mut(&peer_id).unwrap();
+            let had = budget.has(now);
+            budget.spend(spends, now);
+            kademlia.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id,
+                connection_id: connection,
+                endpoint,
+                cause: None,
+                remaining_established: 0,
+            }));
+            had
+        };
+        let all = 10 * usize::try_from(MESSAGES.at_once).unwrap();
+        assert!(come("192.0.2.1", all), "a budget of its own");
+        assert!(!come("192.0.2.1", 0), "the same again");
+        assert!(come("192.0.2.2", 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The peers that are connected, and what is known of each.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::answers::ANSWERS_PER_PEER_MAX;
 use super::service::Asked;
 use super::spent::Left;
-use super::transport::link::Link;
+use super::transport::link::{Carrier, Link};
 
 /// A peer with at least one connection.
 pub(super) struct Peer {
@@ -71,6 +71,8 @@ pub(super) struct Peers {
     all: HashMap<PeerId, Peer>,
     ids: HashMap<PeerKey, PeerId>,
     last_key: u64,
+    /// Bytes that came and went over connections that have ended.
+    ended: BTreeMap<Carrier, (u64, u64)>,
 }
 
 /// The most peers that are remembered once they are gone.
@@ -148,7 +150,9 @@ impl Peers {
     /// Forgets a connection. The peer, if it was its last.
     pub(super) fn disconnect(&mut self, id: &PeerId, connection: ConnectionId) -> Option<Peer> {
         let peer = self.all.get_mut(id)?;
-        peer.connections.retain(|known| known.id != connection);
+        for gone in peer.connections.extract_if(.., |known| known.id == connection) {
+            count(&gone, &mut self.ended);
+        }
         if !peer.connections.is_empty() {
             return None;
         }
@@ -173,8 +177,24 @@ impl Peers {
         self.all.values()
     }
 
+    /// The bytes that came and went so far, by what carried them.
+    pub(super) fn bytes(&self) -> BTreeMap<Carrier, (u64, u64)> {
+        let mut bytes = self.ended.clone();
+        self.all.values().flat_map(|peer| &peer.connections).for_each(|connection| count(connection, &mut bytes));
+        bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+}
+
+/// Adds what went over a connection.
+fn count(connection: &Connection, bytes: &mut BTreeMap<Carrier, (u64, u64)>) {
+    if let Some(link) = &connection.link {
+        let (received, sent) = bytes.entry(link.carrier).or_default();
+        *received += link.traffic.received();
+        *sent += link.traffic.sent();
     }
 }
 
@@ -183,6 +203,7 @@ mod tests {
     use libp2p::core::Endpoint;
     use libp2p::core::transport::PortUse;
 
+    use super::super::transport::link::KeyExchange;
     use super::*;
 
     #[test]
@@ -201,6 +222,29 @@ mod tests {
         let gone = peers.by_id(&id).unwrap().gone.clone();
         assert!(peers.disconnect(&id, ConnectionId::new_unchecked(1)).is_none() && !gone.is_cancelled());
         assert!(peers.disconnect(&id, ConnectionId::new_unchecked(2)).is_some() && gone.is_cancelled());
+    }
+
+    #[test]
+    fn what_went_over_connections_is_counted_also_once_they_have_ended() {
+        let (mut peers, id) = (Peers::default(), PeerId::random());
+        for (number, carrier) in [(1, Carrier::Quic), (2, Carrier::Tcp), (3, Carrier::Quic)] {
+            let point = ConnectedPoint::Listener {
+                local_addr: "/ip4/192.0.2.1/tcp/1".parse().unwrap(),
+                send_back_addr: "/ip4/192.0.2.2/tcp/1".parse().unwrap(),
+            };
+            let link = Link::new(carrier, KeyExchange::X25519MlKem768);
+            link.traffic.add_received(number);
+            link.traffic.add_sent(10 * number);
+            let connection =
+                Connection { id: ConnectionId::new_unchecked(number), point, link: Some(link), seal: None };
+            peers.connect(id, connection, Instant::now(), || Left::new(Instant::now()));
+        }
+        let all = BTreeMap::from([(Carrier::Tcp, (2, 20)), (Carrier::Quic, (4, 40))]);
+        assert_eq!(peers.bytes(), all);
+        for number in 1..=3 {
+            peers.disconnect(&id, ConnectionId::new_unchecked(number));
+            assert_eq!(peers.bytes(), all);
+        }
     }
 
     #[test]

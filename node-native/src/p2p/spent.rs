@@ -31,12 +31,18 @@ impl Left {
 
 /// What those have left that are gone, by the line that they came over, the newest last. Peers of this machine begin anew: what stands between
 /// this node and others may be one of them.
-#[derive(Debug, Default)]
-pub(super) struct Spent(VecDeque<(IpAddr, Instant, Left)>);
+#[derive(Debug)]
+pub(super) struct Spent<T>(VecDeque<(IpAddr, Instant, T)>);
 
-impl Spent {
+impl<T> Default for Spent<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T> Spent<T> {
     /// Keeps what a peer has left that was at this address.
-    pub(super) fn keep(&mut self, ip: IpAddr, left: Left, now: Instant) {
+    pub(super) fn keep(&mut self, ip: IpAddr, left: T, now: Instant) {
         let Some(line) = line_of(ip) else { return };
         if self.0.len() >= KEPT_MAX {
             self.0.pop_front();
@@ -44,15 +50,14 @@ impl Spent {
         self.0.push_back((line, now, left));
     }
 
-    /// What a peer at this address has left: what the one had that left last from there, or all.
-    pub(super) fn take(&mut self, ip: Option<IpAddr>, now: Instant) -> Left {
+    /// What the one had that left last from this address: the next one from there goes on with it.
+    pub(super) fn take(&mut self, ip: Option<IpAddr>, now: Instant) -> Option<T> {
         while self.0.front().is_some_and(|(_, since, _)| now.saturating_duration_since(*since) > KEPT_FOR) {
             self.0.pop_front();
         }
         let line = ip.and_then(line_of);
         let place = self.0.iter().rposition(|(known, ..)| Some(*known) == line);
-        let kept = place.and_then(|place| self.0.remove(place));
-        kept.map_or_else(|| Left::new(now), |(_, _, left)| left)
+        place.and_then(|place| self.0.remove(place)).map(|(_, _, left)| left)
     }
 }
 
@@ -65,9 +70,13 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
+    fn left(spent: &mut Spent<Left>, from: Option<IpAddr>, now: Instant) -> Left {
+        spent.take(from, now).unwrap_or_else(|| Left::new(now))
+    }
+
     /// How many messages the next peer from there may send at once.
-    fn room(spent: &mut Spent, from: &str, now: Instant) -> usize {
-        let mut left = spent.take(ip(from), now);
+    fn room(spent: &mut Spent<Left>, from: &str, now: Instant) -> usize {
+        let mut left = left(spent, ip(from), now);
         let taken = (0..10_000).take_while(|_| left.allowance.admit(Kind::Hello, 1, now)).count();
         spent.keep(ip(from).unwrap(), left, now);
         taken
@@ -91,15 +100,15 @@ mod tests {
     #[test]
     fn two_at_once_have_two_and_no_more() {
         let (mut spent, now) = (Spent::default(), Instant::now());
-        let mut both = [0, 1].map(|_| spent.take(ip("192.0.2.1"), now));
-        for left in &mut both {
-            while left.allowance.admit(Kind::Hello, 1, now) {}
+        let mut both = [0, 1].map(|_| left(&mut spent, ip("192.0.2.1"), now));
+        for one in &mut both {
+            while one.allowance.admit(Kind::Hello, 1, now) {}
         }
-        both.into_iter().for_each(|left| spent.keep(ip("192.0.2.1").unwrap(), left, now));
+        both.into_iter().for_each(|one| spent.keep(ip("192.0.2.1").unwrap(), one, now));
         for _ in 0..2 {
-            assert!(!spent.take(ip("192.0.2.1"), now).allowance.admit(Kind::Hello, 1, now));
+            assert!(!left(&mut spent, ip("192.0.2.1"), now).allowance.admit(Kind::Hello, 1, now));
         }
-        assert!(spent.take(ip("192.0.2.1"), now).allowance.admit(Kind::Hello, 1, now));
+        assert!(left(&mut spent, ip("192.0.2.1"), now).allowance.admit(Kind::Hello, 1, now));
     }
 
     #[test]
@@ -109,7 +118,7 @@ mod tests {
             spent.keep(IpAddr::from((0xc000_0000 + number).to_be_bytes()), Left::new(now), now);
         }
         assert_eq!(spent.0.len(), KEPT_MAX);
-        spent.take(None, now + KEPT_FOR + Duration::from_secs(1));
+        assert!(spent.take(None, now + KEPT_FOR + Duration::from_secs(1)).is_none());
         assert_eq!(spent.0.len(), 0);
     }
 }

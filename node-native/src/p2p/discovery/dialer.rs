@@ -201,6 +201,12 @@ impl Dialer {
         self.dials.get(&dial).map(|dial| &dial.address)
     }
 
+    /// Whether a dial that is under way only looks whether somebody is there.
+    #[must_use]
+    pub fn is_feeler(&self, dial: DialId) -> bool {
+        self.dials.get(&dial).is_some_and(|dial| dial.purpose == Purpose::Feeler)
+    }
+
     /// The peers that are dialled first after a restart.
     #[must_use]
     pub fn anchors(&self) -> Vec<PeerAddress> {

@@ -94,6 +94,7 @@ impl Service {
 
     pub(super) fn seed_told(&mut self, seed: &str, found: Found) {
         let clock = self.node.now();
+        self.node.metrics().network().seed_asked(!found.addresses.is_empty(), found.is_silent);
         if let Some(discovery) = &mut self.discovery {
             let refused = discovery.seed_told(seed, found, &mut self.silent_seeds, clock);
             self.node.metrics().addresses_refused(refused);
@@ -104,6 +105,9 @@ impl Service {
     pub(super) fn discovery_failed(&mut self, connection: ConnectionId, is_own: bool) {
         let Some(discovery) = &mut self.discovery else { return };
         let Some(dial) = discovery.dials.remove(&connection) else { return };
+        if discovery.dialer.is_feeler(dial) {
+            self.node.metrics().network().felt(false);
+        }
         if let Some(address) = discovery.dialer.dialling(dial).filter(|_| is_own).cloned() {
             discovery.dialer.is_own(address, &mut discovery.book);
         }
@@ -115,6 +119,9 @@ impl Service {
         let (now, clock) = (Instant::now(), self.node.now());
         let (Some(peer), Some(discovery)) = (self.peers.by_id(id), &mut self.discovery) else { return };
         let dial = peer.connections.iter().find_map(|connection| discovery.dials.remove(&connection.id));
+        if dial.is_some_and(|dial| discovery.dialer.is_feeler(dial)) {
+            self.node.metrics().network().felt(true);
+        }
         let met = Met {
             key: peer.key,
             id: id.to_string(),
@@ -241,6 +248,7 @@ impl Service {
             .map(|(subnet, ban)| (subnet, ban.until));
         if let Some((subnet, until)) = banned {
             tracing::info!(%subnet, until = until.0, "banned: {why}");
+            self.node.metrics().network().banned();
             self.part_with_the_banned();
         }
     }

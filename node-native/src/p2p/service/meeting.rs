@@ -18,6 +18,7 @@ use crate::p2p::behaviour::HELLO_TIME_MAX;
 use crate::p2p::peers::{Connection, Peer};
 use crate::p2p::place::host_of;
 use crate::p2p::relay::RelayEvent;
+use crate::p2p::spent::Left;
 use crate::p2p::wire::{ExchangeEvent, Malformed};
 
 /// The lowest version of the protocol that is understood here.
@@ -112,7 +113,7 @@ impl Service {
         let is_found = is_up && (self.led_to(&id, connection) || is_wanted);
         let is_inbound = point.is_listener();
         let (now, host) = (Instant::now(), host_of(point.get_remote_address()));
-        let left = || self.spent.take(host, now);
+        let left = || self.spent.take(host, now).unwrap_or_else(|| Left::new(now));
         let is_first = self.peers.connect(id, Connection { id: connection, point, link, seal: None }, now, left);
         if is_again || is_found {
             self.swarm.close_connection(connection);
@@ -318,6 +319,15 @@ impl Service {
         }
         // It may be gone by now.
         let _ = self.swarm.disconnect_peer_id(*id);
+    }
+
+    /// Shows what adds up by itself.
+    pub(super) fn count_network(&self) {
+        let counters = self.node.metrics().network();
+        counters.set_banned(self.shared.bans.read().on(self.node.now()).count());
+        for (carrier, (received, sent)) in self.peers.bytes() {
+            counters.set_peer_bytes(carrier.name(), received, sent);
+        }
     }
 
     fn count_peers(&self) {

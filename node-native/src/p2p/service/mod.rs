@@ -52,7 +52,7 @@ use super::node_key::{NodeKey, RequiredIdentity};
 use super::peers::{Departed, Peers};
 use super::reach::ReachOptions;
 use super::relay::{RelayCommand, RelayEvent, RelayLink};
-use super::spent::Spent;
+use super::spent::{Left, Spent};
 use super::sync_link::{SyncCommand, SyncEvent, SyncLink, WAITING_MAX};
 use super::transport::entrance::{Callers, entrance};
 use super::transport::link::Links;
@@ -138,7 +138,7 @@ pub struct Service {
     webrtc: Option<Arc<Counters>>,
     peers: Peers,
     departed: Departed,
-    spent: Spent,
+    spent: Spent<Left>,
     connections: ConnectionsMax,
     /// Chooses which networks are kept when there is no room for all.
     secret: RandomState,
@@ -434,6 +434,7 @@ impl Service {
         self.leave_circuits();
         self.tell_tip(now);
         self.discover(now);
+        self.count_network();
         if let Some(webrtc) = &self.webrtc {
             self.node.metrics().network().webrtc(&webrtc.reading());
         }

@@ -172,6 +172,7 @@ impl Syncing {
             tracing::debug!(peer = peer.0, "of a chain that is not followed: {fault}");
             return true;
         }
+        self.node.metrics().network().peer_at_fault(fault.label());
         let judgement = self.scores.hold(peer, &fault, self.now());
         tracing::debug!(peer = peer.0, ?judgement, points = self.scores.points(peer), "peer at fault: {fault}");
         match judgement {

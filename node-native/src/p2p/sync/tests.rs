@@ -12,6 +12,7 @@ use qbtc_core::units::{FeeRate, Height, Work};
 use super::*;
 use crate::bench::chain::{BenchNode, Owner, make_chain};
 use crate::blocks_file::BlocksReader;
+use crate::metrics::{Format, Reading};
 use crate::node::Unfollowed;
 
 const BLOCKS: u32 = 40;
@@ -149,6 +150,8 @@ async fn a_wrong_body_costs_a_peer_the_connection_and_not_the_block() {
             SyncCommand::Ask { .. } | SyncCommand::Verdict { .. } => {}
         }
     }
+    let counted = scene.node.node.metrics().render(&Reading::default(), Format::Prometheus);
+    assert!(counted.contains("qbtc_peer_faults_total{fault=\"body\"} 1"), "{counted}");
     scene.events.send(SyncEvent::Input(Input::PeerDown { peer: PeerKey(1) })).await.unwrap();
     scene.up(2).await;
     scene.serve().await;

@@ -121,11 +121,11 @@ impl Traffic {
         self.sent.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add_received(&self, bytes: usize) {
+    pub(in crate::p2p) fn add_received(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn add_sent(&self, bytes: usize) {
+    pub(in crate::p2p) fn add_sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
