@@ -52,7 +52,7 @@ window.parts = {
   // Builds with the wallet, from coins that the light client has found, and sends; or gives up before it begins, with the code of that.
   async pay (to, amount, isGivenUp) {
     const unsigned = book.pay({
-      coins: client.coins().filter(({ isSpendable }) => isSpendable),
+      coins: client.coins().map(({ value }) => value).filter(({ isSpendable }) => isSpendable),
       outputs: [{ address: to, amount: qbtc.parseAmount(amount) }],
       change: book.nextUnused('change').address,
       feeRate: 2_000n,

@@ -50,6 +50,10 @@ async function receive (run, node, to) {
   const heard = await run('heard')
   const mined = heard.filter(({ kind }) => kind === 'transaction').map(({ entry }) => entry)
   judge('each payment is told once, with its level', mined.length === 3 && mined.every(({ level, value: { isCoinbase, received } }) => level === 'filter' && isCoinbase && BigInt(received) > 0n), mined.length)
+  const coins = await run('coins')
+  const isPlaced = ({ value, level, height: made, confirmations, proof }) => value.isCoinbase && !value.isSpendable && level === 'filter' &&
+    made > BLOCKS && confirmations === height - made + 1 && proof.to.height === height
+  judge('each coin says what it rests on', coins.length === 3 && coins.every(isPlaced), coins[0])
   judge('tips and balances are told', ['status', 'tip', 'balance'].every((kind) => heard.some((event) => event.kind === kind)))
   return whole
 }

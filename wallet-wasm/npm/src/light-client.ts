@@ -20,9 +20,7 @@ interface RawEntry {
   txid: Txid; state: HistoryEntry['state']; received: Quanta; spent: Quanta; fee: Quanta | null; coinbase: boolean; expiryHeight: number | null;
   block: RawMark | null;
 }
-interface RawCoin {
-  txid: Txid; index: number; amount: Quanta; address: Address; spendable: boolean; coinbase: boolean; height: number; confirmations: number;
-}
+interface RawCoin { txid: Txid; index: number; amount: Quanta; address: Address; spendable: boolean; coinbase: boolean }
 interface RawProven { level: Level; height: number; block: string; confirmations: number; proof: Uint8Array; value: Uint8Array }
 type RawBody = Omit<TransactionBody, 'bytes'>;
 interface RawNode { address: string; userAgent: string; pingMs?: number; suspect: boolean; keyExchange: string }
@@ -41,7 +39,7 @@ interface RawClient {
   follow(birthday: number, addresses: readonly string[]): Promise<void>;
   followMore(from: number, addresses: readonly string[]): void;
   balance(): RawFiltered<Balance>;
-  coins(): RawCoin[];
+  coins(): RawFiltered<RawCoin>[];
   history(limit: number): RawFiltered<RawEntry>[];
   transaction(txid: Txid, signal?: AbortSignal): Promise<(RawProven & { type: 'transaction'; body: RawBody }) | { type: 'waiting'; value: Uint8Array; body: RawBody }>;
   header(height: number, signal?: AbortSignal): Promise<RawProven>;
@@ -138,8 +136,9 @@ export class RunningClient extends Telling implements LightClient {
     return filtered(raw, (value) => value, raw.height);
   }
 
-  coins(): readonly WatchedCoin[] {
-    return this.open().coins().map(shownCoin);
+  coins(): readonly Proven<WatchedCoin, FilterProof>[] {
+    const { height } = this.open().balance();
+    return this.raw.coins().map((coin) => filtered(coin, shownCoin, height));
   }
 
   history(limit = 0xffff_ffff): readonly Proven<HistoryEntry, FilterProof>[] {

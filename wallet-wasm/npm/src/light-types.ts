@@ -70,13 +70,11 @@ export interface FilterProof {
   readonly to: BlockMark | null;
 }
 
-/** A coin of a watched address; as it is, one of `coins` of `AddressBook.pay`. */
+/** A coin of a watched address; one of `coins` of `AddressBook.pay`. */
 export interface WatchedCoin extends Coin {
   /** Whether a transaction in the next block can spend it. */
   readonly isSpendable: boolean;
   readonly isCoinbase: boolean;
-  readonly height: number;
-  readonly confirmations: number;
 }
 
 /** A line of the history. */
@@ -173,8 +171,8 @@ export interface LightClient extends AsyncDisposable {
   readonly events: AsyncIterable<LightEvent>;
   /** What the watched addresses have: as far as it was looked through, see `height` and `confirmations`. */
   balance(): Proven<Balance, FilterProof>;
-  /** Their coins that are in blocks. */
-  coins(): readonly WatchedCoin[];
+  /** Their coins that are in blocks: `height` is that of the block. */
+  coins(): readonly Proven<WatchedCoin, FilterProof>[];
   /** Their transactions, newest first. */
   history(limit?: number): readonly Proven<HistoryEntry, FilterProof>[];
   /** Watches more addresses, of which no coin is older than a height; 0 if left out. */

@@ -113,7 +113,7 @@ export class SharingClient extends Telling implements SharedLightClient {
     return this.seen((client) => client.balance(), (view) => view.balance!);
   }
 
-  coins(): readonly WatchedCoin[] {
+  coins(): readonly Proven<WatchedCoin, FilterProof>[] {
     return this.seen((client) => client.coins(), (view) => view.coins!);
   }
 

@@ -8,7 +8,7 @@ export interface View {
   readonly status: LightStatus;
   readonly nodes: readonly LightNode[];
   readonly balance?: Proven<Balance, FilterProof>;
-  readonly coins?: readonly WatchedCoin[];
+  readonly coins?: readonly Proven<WatchedCoin, FilterProof>[];
   readonly history?: readonly Proven<HistoryEntry, FilterProof>[];
 }
 

@@ -132,7 +132,8 @@ export async function light(options: LightClientOptions, wallet: Wallet, bytes: 
     }
   }
   const amounts: bigint[] = [client.balance().value.confirmed, ...(await client.fees([1, 6])).rates, client.status.traffic.bytes, client.status.tip.work];
-  const coins: readonly WatchedCoin[] = client.coins();
+  const found: readonly Proven<WatchedCoin, FilterProof>[] = client.coins();
+  const coins: readonly WatchedCoin[] = found.map(({ value }) => value);
   const account = wallet.Mnemonic.generate().toSeed().account(wallet.Chain.named('dev'));
   const book: AddressBook = wallet.AddressBook.create(account);
   client.watch([...book.addresses('receive')], 7);

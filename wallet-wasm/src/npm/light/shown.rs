@@ -103,11 +103,13 @@ fn filtered(watch: &Watch, tip: &TipInfo) -> Object {
 pub(super) fn shown_coins(watch: &Watch, tip: &TipInfo, prefix: &AddressPrefix) -> JsValue {
     let spendable = watch.ledger().spendable(watch.next_height(), watch.maturity());
     list(watch.ledger().coins().map(|coin| {
-        shown_coin(coin, prefix)
+        let value = shown_coin(coin, prefix)
             .set("spendable", spendable.iter().any(|other| other.outpoint == coin.outpoint))
-            .set("height", coin.height.map_or(0, |height| height.0))
+            .set("coinbase", coin.is_coinbase);
+        filtered(watch, tip)
+            .set("value", value)
             .set("confirmations", coin.height.map_or(0, |height| tip.mark.height.above(height) + 1))
-            .set("coinbase", coin.is_coinbase)
+            .set("height", coin.height.map_or(0, |height| height.0))
     }))
 }
 
