@@ -274,6 +274,9 @@ async function contact (page, browser, node, address) {
 /** A payment with the keyboard alone: from a page that was just opened to the list. */
 async function byKeyboard (page, node, to) {
   await go(page, 'Overview')
+  // A page that was just opened gives its title the focus: who types faster than that would type into the page before.
+  const titled = () => page.waitForFunction(() => document.activeElement?.matches('main h1'))
+  await titled()
   const isAt = (name) => page.evaluate((name) => {
     const at = document.activeElement
     return [at?.labels?.[0]?.textContent, at?.getAttribute('aria-label'), at?.textContent].some((text) => text?.trim() === name)
@@ -289,6 +292,7 @@ async function byKeyboard (page, node, to) {
   await page.keyboard.press('Enter')
   await page.waitForURL('**/wallet/send')
   await page.getByLabel('Amount in QBTC').waitFor()
+  await titled()
   await tabTo('To')
   await page.keyboard.type(to)
   await tabTo('Amount in QBTC')

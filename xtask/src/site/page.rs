@@ -97,7 +97,8 @@ fn shown<'a>(path: &str, events: Vec<Event<'a>>, has_page: &dyn Fn(&str) -> bool
     page
 }
 
-/// A page whose tables have no head that names no column: Markdown has no table without one, and read aloud an empty one is a riddle.
+/// A page whose tables have no head that names no column, and where no cell of a head is empty that is a heading: Markdown has no table without, and
+/// read aloud an empty one is a riddle.
 fn without_empty_heads(page: &str) -> String {
     const HEAD: (&str, &str) = ("<thead>", "</thead>");
     let mut kept = String::with_capacity(page.len());
@@ -108,7 +109,7 @@ fn without_empty_heads(page: &str) -> String {
         kept.push_str(before);
         // What is between tags: text in a page has no `<` or `>` of its own.
         if head.split('<').any(|tag| tag.split_once('>').is_some_and(|(_, text)| !text.trim().is_empty())) {
-            kept.extend([HEAD.0, head, HEAD.1]);
+            kept.extend([HEAD.0, &head.replace("<th></th>", "<td></td>"), HEAD.1]);
         }
         rest = after;
     }
