@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::counts::{Counts, test_names};
 use crate::process::{Scratch, run_logged};
-use crate::steps::Run;
+use crate::steps::{Aside, Run};
 use crate::toolchain::WASM_TARGET;
 use crate::{browser, deny, fuzz, npm as npm_package, programs, site, tools, web};
 
@@ -169,6 +169,24 @@ pub(crate) fn pages(run: &Run, counts: &mut Counts) -> Result<()> {
     run.build_programs()?;
     run.build_package()?;
     run.play("browser", &browser::Suites::pages(run.workspace)?, &browser::PAGES, counts)
+}
+
+/// Plays once more, while nothing else runs, the suites that failed beside other parts. Those that pass then are told all the same.
+pub(crate) fn alone(run: &Run, asides: &[Aside], counts: &mut Counts) -> Result<()> {
+    let mut failures = Vec::new();
+    for Aside { suite, error: before, .. } in asides {
+        let of = if browser::LINKS.contains(suite) { browser::Suites::links } else { browser::Suites::pages };
+        let (result, counted) = run.play_once(&of(run.workspace)?, suite, &format!("browser-{suite}-alone"));
+        match result {
+            Ok(_) => {
+                run.tell(format!("the suite {suite} failed beside other parts, and passed alone; before:\n{before:#}"));
+            }
+            Err(error) => failures.push(format!("{suite}: {error:#}")),
+        }
+        *counts += counted;
+    }
+    ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
+    Ok(())
 }
 
 pub(crate) fn demo_story(run: &Run, counts: &mut Counts) -> Result<()> {

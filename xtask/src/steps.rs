@@ -2,10 +2,11 @@
 //!
 //! To add a check, add a row to [`STEPS`], and its function to [`crate::parts`].
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::{fs, mem};
 
 use anyhow::{Result, ensure};
 
@@ -180,10 +181,22 @@ pub(crate) struct Run<'a> {
     skipped: Mutex<Vec<(&'static str, String)>>,
     /// What is to be told beside.
     told: Mutex<Vec<String>>,
+    /// Suites that failed while other parts ran.
+    aside: Mutex<Vec<Aside>>,
+    /// Whether parts run beside each other now.
+    is_shared: AtomicBool,
     /// What is built as the sources are: the programs, the npm package, the web app.
     programs: Once,
     package: Once,
     pub(crate) web_app: Once,
+}
+
+/// A suite that failed while other parts ran, which is to be played alone.
+pub(crate) struct Aside {
+    pub(crate) step: &'static str,
+    pub(crate) suite: &'static str,
+    /// How it failed.
+    pub(crate) error: anyhow::Error,
 }
 
 /// Something that is done once in a run, by whoever needs it first. Others wait.
@@ -208,6 +221,8 @@ impl<'a> Run<'a> {
             workspace,
             skipped: Mutex::default(),
             told: Mutex::default(),
+            aside: Mutex::default(),
+            is_shared: AtomicBool::new(false),
             programs: Once::default(),
             package: Once::default(),
             web_app: Once(Mutex::new(has_app)),
@@ -270,39 +285,64 @@ impl<'a> Run<'a> {
         Ok(npm::package(self.workspace))
     }
 
-    /// Plays suites in browsers. One whose browser crashed is played once more, and that is told.
+    /// Says whether other parts run beside those that are begun from now on.
+    pub(crate) fn share(&self, is_shared: bool) {
+        self.is_shared.store(is_shared, Ordering::Relaxed);
+    }
+
+    /// Takes what was put aside.
+    pub(crate) fn take_aside(&self) -> Vec<Aside> {
+        mem::take(&mut *self.aside.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether something of a step was put aside, so that it is not known yet whether it passes.
+    pub(crate) fn is_aside(&self, step: &str) -> bool {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|aside| aside.step == step)
+    }
+
+    /// Plays suites in browsers. One whose browser crashed is played once more, and that is told. One that fails while other parts keep the machine
+    /// busy, where people's patience with a page is short, is put aside.
     pub(crate) fn play(
         &self,
         step: &'static str,
         suites: &browser::Suites,
-        names: &[&str],
+        names: &[&'static str],
         counts: &mut Counts,
     ) -> Result<()> {
         let mut failures = Vec::new();
-        for suite in names {
+        for suite in names.iter().copied() {
             if let Some(why) = suites.lacks(suite) {
                 self.skip(step, format!("the suite {suite}: {why}"));
                 continue;
             }
-            let play = |log: &str| {
-                let mut passed = Counts::default();
-                (self.test(log, &mut suites.command(suite), &mut passed), passed)
-            };
             let log = format!("browser-{suite}");
-            let (mut result, mut passed) = play(&log);
+            let (mut result, mut passed) = self.play_once(suites, suite, &log);
             if result.is_err() && browser::has_crashed(&self.log(&log)) {
                 self.tell(format!("the suite {suite} was played twice: the first time, the browser itself crashed"));
-                (result, passed) = play(&format!("{log}-again"));
+                (result, passed) = self.play_once(suites, suite, &format!("{log}-again"));
             }
             if let Err(error) = result {
-                // One that stopped half-way has counted nothing.
-                passed.failed = passed.failed.max(1);
+                if self.is_shared.load(Ordering::Relaxed) {
+                    self.aside.lock().unwrap_or_else(PoisonError::into_inner).push(Aside { step, suite, error });
+                    continue;
+                }
                 failures.push(format!("{suite}: {error:#}"));
             }
             *counts += passed;
         }
         ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
         Ok(())
+    }
+
+    /// Plays a suite; what came of it, and what it counted.
+    pub(crate) fn play_once(&self, suites: &browser::Suites, suite: &str, log: &str) -> (Result<String>, Counts) {
+        let mut counts = Counts::default();
+        let result = self.test(log, &mut suites.command(suite), &mut counts);
+        if result.is_err() {
+            // One that stopped half-way has counted nothing.
+            counts.failed = counts.failed.max(1);
+        }
+        (result, counts)
     }
 
     /// `cargo` for wasm32.

@@ -3,6 +3,7 @@
 //! Much of the time a step keeps one processor busy, or none: it links, optimises a whole program, or waits for nodes, browsers, or cargo's lock. A step that
 //! fails does not stop the others, so that one run tells everything that is wrong.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -15,9 +16,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::counts::Counts;
 use crate::passed::{Inputs, Passed};
-use crate::setup;
-use crate::steps::{Run, STEPS, Step};
+use crate::steps::{Aside, Run, STEPS, Step};
 use crate::workspace::Workspace;
+use crate::{parts, setup};
 
 /// How many steps run at a time where nothing else is said: two that build, in a folder of cargo's each, beside one that waits for browsers.
 const JOBS: usize = 3;
@@ -78,6 +79,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let queue = Queue::new(steps.into_iter().map(|(step, _)| step).collect());
     let is_single = || thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let jobs = options.jobs.map_or_else(|| if is_single() { 1 } else { JOBS }, usize::from);
+    run.share(jobs > 1 && !queue.is_single());
     thread::scope(|scope| {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| work(&queue, &run, &passed))).collect();
         threads.into_iter().try_for_each(|thread| {
@@ -87,6 +89,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
             anyhow::Ok(())
         })
     })?;
+    run.share(false);
+    for (step, asides) in by_step(run.take_aside()) {
+        show("", step)?;
+        let (counts, report) = reported(step, |counts| parts::alone(&run, &asides, counts));
+        sum.counts += counts;
+        show(&report, "")?;
+    }
     println!("in {:.0} s", started.elapsed().as_secs_f64());
     run.into_told().iter().for_each(|what| println!("{what}"));
     if !done.is_empty() {
@@ -116,7 +125,7 @@ fn work(queue: &Queue, run: &Run, passed: &Passed) -> Result<Sum> {
         let (counts, report) = ran(step, run);
         let skipped = run.skipped(step.name);
         // What cannot be kept is done once more the next time.
-        if counts.failed == 0 && passed.keep(step, counts, &skipped).is_err() {
+        if counts.failed == 0 && !run.is_aside(step.name) && passed.keep(step, counts, &skipped).is_err() {
             run.tell(format!("cannot keep that {} has passed", step.name));
         }
         sum.counts += counts;
@@ -126,12 +135,24 @@ fn work(queue: &Queue, run: &Run, passed: &Passed) -> Result<Sum> {
     Ok(sum)
 }
 
-/// Runs one step; what it counted, and its report: name, verdict, time, counts; for a failure also the output and how to repeat it.
+/// What was put aside, step by step.
+fn by_step(asides: Vec<Aside>) -> BTreeMap<&'static str, Vec<Aside>> {
+    let mut steps = BTreeMap::<_, Vec<_>>::new();
+    asides.into_iter().for_each(|aside| steps.entry(aside.step).or_default().push(aside));
+    steps
+}
+
+/// Runs one step; what it counted, and its report.
 fn ran(step: &Step, run: &Run) -> (Counts, String) {
+    reported(step.name, |counts| (step.run)(run, counts))
+}
+
+/// Does work of a step; what it counted, and its report: name, verdict, time, counts; for a failure also the output and how to repeat it.
+fn reported(name: &str, work: impl FnOnce(&mut Counts) -> Result<()>) -> (Counts, String) {
     let started = Instant::now();
     let mut counts = Counts::default();
     // A panic must not leave those that wait for the step waiting.
-    let result = catch_unwind(AssertUnwindSafe(|| (step.run)(run, &mut counts)))
+    let result = catch_unwind(AssertUnwindSafe(|| work(&mut counts)))
         .unwrap_or_else(|_| Err(anyhow!("the step panicked, as told on stderr")));
     // A step that fails outside a test, or that found failed tests without failing itself, is a failure all the same.
     if result.is_err() && counts.failed == 0 {
@@ -142,9 +163,9 @@ fn ran(step: &Step, run: &Run) -> (Counts, String) {
         (passed, 0) => format!("{passed} passed"),
         (passed, failed) => format!("{passed} passed, {failed} failed"),
     };
-    let mut report = format!("{:<12}{verdict:<6}  {:>6.1} s  {figures}\n", step.name, started.elapsed().as_secs_f64());
+    let mut report = format!("{name:<12}{verdict:<6}  {:>6.1} s  {figures}\n", started.elapsed().as_secs_f64());
     if let Err(error) = result {
-        report += &format!("\n{error:#}\nrepeat with: cargo xtask test --only {}\n\n", step.name);
+        report += &format!("\n{error:#}\nrepeat with: cargo xtask test --only {name}\n\n");
     }
     (counts, report)
 }
@@ -165,6 +186,10 @@ struct State {
 impl Queue {
     fn new(steps: Vec<&'static Step>) -> Self {
         Self { state: Mutex::new(State { waiting: steps, running: Vec::new() }), ended: Condvar::new() }
+    }
+
+    fn is_single(&self) -> bool {
+        self.state().waiting.len() == 1
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

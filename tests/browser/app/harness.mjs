@@ -20,7 +20,7 @@ const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/'
 ]
-const WAIT_MS = 60_000
+const WAIT_MS = 120_000
 
 /** Asks until it holds, or says what was found last. */
 export async function until (what, ask, timeout = WAIT_MS) {

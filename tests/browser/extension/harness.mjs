@@ -13,7 +13,7 @@ const HERE = dirname(fileURLToPath(import.meta.url))
 const TARGET = process.env.CARGO_TARGET_DIR ?? resolve(HERE, '../../../target')
 const EXTENSION = process.env.EXTENSION ?? join(TARGET, 'extension')
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
-const WAIT_MS = 60_000
+const WAIT_MS = 120_000
 /** The window of a question; and the popup as narrow as it gets, with the bar to scroll beside it, for which the browser makes room. */
 const POPUP = { width: 440, height: 700 }
 const NARROW = { width: 415, height: 592 }

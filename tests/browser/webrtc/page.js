@@ -35,12 +35,13 @@ function useVersion2 () {
 }
 
 const startNode = () => createLibp2p({
-  transports: [webRTCDirect()],
+  // Twenty connections at once, of which each echoes a megabyte, take longer on a busy machine than the ten seconds that it waits for the acknowledged end.
+  transports: [webRTCDirect({ dataChannel: { openTimeout: 60_000, closeTimeout: 60_000, drainTimeout: 60_000, finAckTimeout: 60_000 } })],
   connectionEncrypters: [noise()],
   streamMuxers: [],
   connectionGater: { denyDialMultiaddr: () => false },
   connectionMonitor: { enabled: false },
-  // Twenty at once, on a busy machine, take longer than its six seconds, and than its ten for a stream.
+  // Likewise than its six seconds until they are open, and its ten for a stream.
   connectionManager: {
     dialTimeout: 60_000, addressDialTimeout: 60_000,
     inboundStreamProtocolNegotiationTimeout: 60_000, outboundStreamProtocolNegotiationTimeout: 60_000
