@@ -1,7 +1,7 @@
 //! Connections: what a message takes from one end to the other.
 //!
 //! A connection is a reliable stream: messages arrive in order and whole, or the connection breaks. Each direction carries so many bytes a
-//! second, one message after the other.
+//! second, one message after the other. Where packets are lost, they are sent again: that slows the stream down, and holds up what is behind.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,14 @@ use super::random::Random;
 
 /// What stands around each message.
 const ENVELOPE_BYTES: u64 = 40;
+/// What a packet carries.
+const PACKET_BYTES: u64 = 1_200;
+/// How long a sender waits at least before it takes the last packet of a message for lost (RFC 6298 says a second, systems 200 ms).
+const RESEND_MS_MIN: u64 = 200;
+/// How many packets in a thousand the worst of lossy lines loses.
+pub(super) const LOSS_PERMILLE_MAX: u64 = 30;
+/// Beyond so many packets of a message, some are lost almost surely.
+const PACKETS_DRAWN_MAX: u64 = 64;
 
 /// Which of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +51,8 @@ pub(super) struct Link {
     latency_ms: u64,
     jitter_ms: u64,
     bytes_per_s: u64,
+    /// How many packets in a thousand are lost.
+    loss_permille: u64,
     /// Until when each direction is busy, and when the last message of it arrives: from the dialler, from the listener.
     busy_until: [u64; 2],
     last_arrival: [u64; 2],
@@ -138,9 +148,21 @@ impl Link {
             latency_ms,
             jitter_ms: latency_ms / 4,
             bytes_per_s,
+            loss_permille: 0,
             busy_until: [0; 2],
             last_arrival: [0; 2],
         }
+    }
+
+    /// The same over a line that loses so many packets in a thousand, which TCP takes for a line that is full: it sends no faster than
+    /// 1.22 packets for each round trip and the root of the loss (Mathis et al., 1997).
+    pub(super) fn losing(self, loss_permille: u64) -> Self {
+        if loss_permille == 0 {
+            return self;
+        }
+        let round_trip_ms = 2 * self.latency_ms;
+        let bytes_per_s = 122 * PACKET_BYTES * 10_000 / round_trip_ms / (loss_permille * 1_000).isqrt();
+        Self { bytes_per_s: self.bytes_per_s.min(bytes_per_s), loss_permille, ..self }
     }
 
     pub(super) const fn at(&self, end: End) -> usize {
@@ -160,9 +182,27 @@ impl Link {
         let way = usize::from(from == End::Listener);
         let sent = self.busy_until[way].max(now_ms) + bytes * 1_000 / self.bytes_per_s;
         self.busy_until[way] = sent;
-        let arrival = (sent + self.latency_ms + random.below(self.jitter_ms + 1)).max(self.last_arrival[way]);
+        let travels_ms = self.latency_ms + random.below(self.jitter_ms + 1) + self.resending_ms(bytes, random);
+        let arrival = (sent + travels_ms).max(self.last_arrival[way]);
         self.last_arrival[way] = arrival;
         arrival
+    }
+
+    /// How long is waited for packets of a message that are lost: a round trip for those behind which others come, whose arrival tells; for the
+    /// last one until the sender gives up waiting, each time twice as long.
+    fn resending_ms(&self, bytes: u64, random: &mut Random) -> u64 {
+        if self.loss_permille == 0 {
+            return 0;
+        }
+        let mut is_lost = || random.below(1_000) < self.loss_permille;
+        let others = (bytes / PACKET_BYTES).min(PACKETS_DRAWN_MAX);
+        let mut waits_ms = if (0..others).any(|_| is_lost()) { 2 * self.latency_ms } else { 0 };
+        let mut resend_ms = RESEND_MS_MIN.max(3 * self.latency_ms);
+        while is_lost() {
+            waits_ms += resend_ms;
+            resend_ms *= 2;
+        }
+        waits_ms
     }
 }
 
@@ -181,5 +221,20 @@ mod tests {
         // The other direction is free.
         let back = link.arrival(End::Listener, 100, 200, &mut random);
         assert!((250..=260).contains(&back), "{back}");
+    }
+
+    #[test]
+    fn lost_packets_come_later_and_slow_the_line_down() {
+        let mut random = Random::new(1);
+        let plain = Link { bytes_per_s: 12_500_000, latency_ms: 50, jitter_ms: 0, ..Link::new(0, 1, &mut random) };
+        let mut lossy = plain.clone().losing(10);
+        // 1.22 × 1,200 bytes in each tenth of a second, times the ten of which one in a hundred is the root.
+        assert_eq!((lossy.bytes_per_s, plain.clone().losing(0).bytes_per_s), (146_400, 12_500_000));
+        // One by one, each after the one before: those of which the packet is lost take the resending too.
+        let took: Vec<u64> =
+            (0..10_000).map(|at| lossy.arrival(End::Dialler, 100, at * 100_000, &mut random) - at * 100_000).collect();
+        let lost = took.iter().filter(|took| **took > 50).count();
+        assert!(took.iter().all(|took| [50, 250, 650, 1_450].contains(took)), "{took:?}");
+        assert!((60..150).contains(&lost), "{lost} of 10,000");
     }
 }

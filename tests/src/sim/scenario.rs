@@ -44,11 +44,13 @@ pub enum Trouble {
     Crashes,
     /// Clocks are off by up to 20 seconds.
     Skew,
+    /// Lines lose packets, up to three in a hundred.
+    Loss,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Breaks, Self::Partitions, Self::Crashes, Self::Skew];
+    pub const ALL: [Self; 5] = [Self::Breaks, Self::Partitions, Self::Crashes, Self::Skew, Self::Loss];
 
     /// Its name on the command line.
     #[must_use]
@@ -58,6 +60,7 @@ impl Trouble {
             Self::Partitions => "partitions",
             Self::Crashes => "crashes",
             Self::Skew => "skew",
+            Self::Loss => "loss",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Connections that come and go, a network that falls apart, nodes that crash.
 
-use super::link::{End, Link, Message};
+use super::link::{End, LOSS_PERMILLE_MAX, Link, Message};
 use super::node::Peer;
 use super::queue::Event;
 use super::scenario::Trouble;
@@ -44,12 +44,21 @@ impl World {
             return;
         }
         let other = wanted[self.random.place(wanted.len())];
-        let link = Link::new(at, other, &mut self.random);
+        let link = self.new_link(at, other);
         if self.can_meet(at, other) {
             self.queue.add(now_ms + link.handshake_ms(), Event::Open { link: self.links.len() });
             self.links.push(link);
         }
         self.dial_soon(at);
+    }
+
+    fn new_link(&mut self, at: usize, other: usize) -> Link {
+        let link = Link::new(at, other, &mut self.random);
+        if self.scenario.troubles.contains(&Trouble::Loss) && !self.is_calm {
+            let loss_permille = self.random.below(LOSS_PERMILLE_MAX + 1);
+            return link.losing(loss_permille);
+        }
+        link
     }
 
     fn can_meet(&self, at: usize, other: usize) -> bool {
@@ -97,7 +106,7 @@ impl World {
                 Trouble::Breaks => self.break_later(),
                 Trouble::Partitions => self.part_later(),
                 Trouble::Crashes => self.crash_later(),
-                Trouble::Skew => {}
+                Trouble::Skew | Trouble::Loss => {}
             }
         }
     }
