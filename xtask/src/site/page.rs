@@ -267,6 +267,10 @@ mod tests {
     fn a_table_has_a_head_if_it_names_a_column() {
         let html = page("# T\n| | |\n|---|--:|\n| a | b |\n\n| | `c` |\n|---|---|\n| d | e |").html;
         assert_eq!(html.matches("<thead>").count(), 1, "{html}");
-        assert_eq!((html.matches("<td").count(), html.matches("<th>").count()), (4, 2), "{html}");
+        assert_eq!(
+            (html.matches("<td").count(), html.matches("<th>").count()),
+            (5, 1),
+            "what names no column is no heading: {html}"
+        );
     }
 }
