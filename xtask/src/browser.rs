@@ -7,15 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process::run_logged;
 use crate::toolchain::{Toolchain, WASM_TARGET};
 use crate::workspace::Workspace;
-use crate::{extension, packages, programs, tools};
+use crate::{debian, extension, packages, programs, tools};
 
 /// The suites that need no more than the programs, as their folders in tests/browser are named, those first whose failure explains that of the next.
-pub(crate) const LINKS: [&str; 4] = ["webrtc", "transport", "history", "day"];
+pub(crate) const LINKS: [&str; 5] = ["webrtc", "transport", "history", "day", "network"];
 
 /// Those that play what is released: the npm package, the web app, the extension.
 pub(crate) const PAGES: [&str; 5] = ["light", "npm", "app", "extension", "firefox"];
@@ -64,6 +64,9 @@ impl<'a> Suites<'a> {
 
     /// Why a suite cannot be played here, where the others can.
     pub(crate) fn lacks(&self, suite: &str) -> Option<String> {
+        if suite == "network" {
+            return has_network_namespaces().err().map(|error| format!("{error:#}"));
+        }
         let firefox = &self.released.as_ref().filter(|_| suite == "firefox")?.firefox;
         Some(format!("{:#}", firefox.as_ref().err()?))
     }
@@ -84,6 +87,19 @@ impl<'a> Suites<'a> {
         node.envs(SHORT.into_iter().filter(|(name, _)| env::var_os(name).is_none()));
         node
     }
+}
+
+/// Whether this user may make networks of his own, and has what makes them: the suite `network` is played in some.
+fn has_network_namespaces() -> Result<()> {
+    let probe = ["--net", "ip", "link", "add", "probe", "type", "bridge"];
+    let mut unshare = Command::new("unshare");
+    if !debian::is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    let found = unshare.args(probe).output().context("`unshare` of util-linux does not start")?;
+    let said = String::from_utf8_lossy(&found.stderr);
+    ensure!(found.status.success(), "no networks of one's own, or no `ip` of iproute2: {}", said.trim());
+    Ok(())
 }
 
 /// Whether a suite ended because the browser itself crashed, which says nothing about what was tried.

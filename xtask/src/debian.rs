@@ -18,15 +18,19 @@ use crate::workspace::Workspace;
 const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "rust-web-clippy"];
 
 /// The oldest rustc-web that compiles this workspace (its `rust-version`).
-const RUSTC_MIN: (u32, u32) = (1, 88);
+const RUSTC_MIN: (u32, u32) = (1, 90);
 
 /// Where Debian's compiler looks for target libraries.
 const RUSTLIB: &str = "/usr/lib/rustlib";
 
+/// Whether this user may do everything.
+pub(crate) fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
 /// Whether this machine installs packages with apt and lets this user do so.
 pub(crate) fn can_install() -> bool {
-    let is_root = output_of(Command::new("id").arg("-u")).as_deref() == Some("0");
-    is_root && output_of(Command::new("apt-get").arg("--version")).is_some()
+    is_root() && output_of(Command::new("apt-get").arg("--version")).is_some()
 }
 
 /// Installs packages that are not installed yet. The package list is fetched only if it does not know one of them.
@@ -215,8 +219,8 @@ mod tests {
     #[test]
     fn versions_below_the_minimum_are_too_old() {
         assert!(is_too_old("1.85.0+dfsg3-1~deb12u3"));
-        assert!(is_too_old("1.87.9"));
-        assert!(!is_too_old("1.88.0+dfsg1-1"));
+        assert!(is_too_old("1.89.9"));
+        assert!(!is_too_old("1.90.0+dfsg1-1"));
         assert!(!is_too_old("1.96.0+dfsg1-1~deb12u2"));
         assert!(is_too_old("nonsense"));
     }

@@ -24,16 +24,22 @@ export class Node {
   port = 0
   log = ''
 
-  /** The chain is a name or a spec's file. */
-  constructor (chain = 'dev') {
-    this.chain = chain
+  /** The chain is a name or a spec's file; `host` is where browsers connect with it, `within` what runs its programs elsewhere. */
+  constructor (chain = 'dev', { host = '127.0.0.1', within = [] } = {}) {
+    Object.assign(this, { chain, host, within })
+  }
+
+  /** A command that is run where the node is. */
+  #command (...args) {
+    const [program, ...rest] = [...this.within, QBTC, ...args]
+    return [program, rest]
   }
 
   /** Starts it, or starts it again where it was. */
   async start (...more) {
     const args = ['node', '--chain', this.chain, '--data-dir', this.folder, '--rpc', '127.0.0.1:0', '--http', 'off', '--discover=false',
-      '--p2p', `/ip4/127.0.0.1/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
-    this.process = spawn(QBTC, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      '--p2p', `/ip4/${this.host}/udp/${this.port}/webrtc-direct`, '--p2p', '/ip4/127.0.0.1/tcp/0', ...more]
+    this.process = spawn(...this.#command(...args), { stdio: ['ignore', 'pipe', 'pipe'] })
     this.log = ''
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (data) => { this.log += data })
     const found = (pattern) => {
@@ -49,7 +55,7 @@ export class Node {
 
   /** What `qbtc rpc` prints: as JSON where it is JSON, as text where it is not. */
   rpc (...args) {
-    const told = execFileSync(QBTC, ['rpc', '--chain', this.chain, '--data-dir', this.folder, ...args], { encoding: 'utf8' })
+    const told = execFileSync(...this.#command('rpc', '--chain', this.chain, '--data-dir', this.folder, ...args), { encoding: 'utf8' })
     try {
       return JSON.parse(told)
     } catch {
