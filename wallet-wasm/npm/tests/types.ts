@@ -132,8 +132,8 @@ export async function light(options: LightClientOptions, wallet: Wallet, bytes: 
     }
   }
   const amounts: bigint[] = [client.balance().value.confirmed, ...(await client.fees([1, 6])).rates, client.status.traffic.bytes, client.status.tip.work];
-  const found: readonly Proven<WatchedCoin, FilterProof>[] = client.coins();
-  const coins: readonly WatchedCoin[] = found.map(({ value }) => value);
+  const proven: readonly Proven<WatchedCoin, FilterProof>[] = client.coins();
+  const coins: readonly WatchedCoin[] = proven.map(({ value }) => value);
   const account = wallet.Mnemonic.generate().toSeed().account(wallet.Chain.named('dev'));
   const book: AddressBook = wallet.AddressBook.create(account);
   client.watch([...book.addresses('receive')], 7);
