@@ -1,8 +1,8 @@
 // Tabs of one browser that make wallets at the same time: one has its wallet, the other is told that it has none, and no key is lost. And an account that
-// is asked for twice.
+// is asked for twice, and then used.
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
-import { PASSPHRASE, go } from './wallet.mjs'
+import { PASSPHRASE, go, send } from './wallet.mjs'
 
 const OTHER = 'another horse battery'
 const REFUSED = 'Another tab has put a wallet into this browser'
@@ -11,6 +11,7 @@ export async function making (node, browser) {
   await atOnce(node, browser)
   const page = await unheard(node, browser)
   await twice(node, page)
+  await useSecond(node, page)
 }
 
 /** Both are at it; whichever is second hears of the first while it makes its keys. */
@@ -72,6 +73,34 @@ async function twice (node, page) {
   await until('the balance is at the tip', async () => (await page.getByTestId('as-of').innerText()).startsWith(`As of block ${tip.height}`))
   await page.locator('.balance .badge[data-level="filter"]').waitFor()
   judge('making: and the wallet goes on, and proves', true)
+}
+
+/** The second account has addresses, money and payments of its own, of which the first knows nothing. */
+async function useSecond (node, page) {
+  const balance = async () => (await page.getByTestId('balance').innerText()).split(' ')[0]
+  const choose = async (index) => {
+    await go(page, 'Overview')
+    await page.locator('#account').selectOption(String(index))
+  }
+  const other = (await node.get('/api/v1/blocks/0/transactions')).transactions[0].outputs[0].address
+  const [before, kept] = [await balance(), await address(page)]
+  await choose(1)
+  const own = await address(page)
+  await node.mine(1, own)
+  await node.mine(12, other)
+  await go(page, 'Overview')
+  const received = await until('the second account has money', async () => Number(await balance()) > 0 && Number(await balance()))
+  await page.locator('.balance .badge[data-level="filter"]').waitFor()
+  await send(page, other, '0.5')
+  await until('it waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
+  await node.mine(1, other)
+  await page.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
+  await go(page, 'Overview')
+  await until('the payment and its fee are gone', async () => Number(await balance()) < received - 0.5 && Number(await balance()) > received - 0.51)
+  judge('accounts: the second receives and pays, and proves it', own !== kept)
+  await choose(0)
+  await until('the first account is shown', async () => (await balance()) === before)
+  judge('accounts: the first has what it had, and none of those payments', (await page.getByTestId('payment').filter({ hasText: '0.5' }).count()) === 0)
 }
 
 async function form (page, node, passphrase) {

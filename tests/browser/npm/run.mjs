@@ -75,6 +75,7 @@ async function pay (run, all, to, other) {
   judge('nodes take a payment', sent.nodes > 0 && sent.same, sent)
   const pending = await run('balance')
   judge('what comes back is pending', BigInt(pending.value.pending) > 0n && (await run('history'))[0].value.state === 'pending', pending.value)
+  judge('what waits is shown by nothing', (await run('history'))[0].level === 'none')
   judge('a node says that it waits', (await run('prove', sent.txid)).state === 'waiting')
   await until('the node has it', 10, () => node.rpc('getrawmempool').includes(sent.txid))
   node.rpc('generatetoaddress', '2', other)

@@ -180,6 +180,8 @@ export interface ProvenChain {
 
 /** How much was checked of a value. */
 export type Level =
+  /** Nothing: it was sent here, and no block shows it yet. */
+  | 'none'
   /** A header with work and a merkle proof show it. That all rules were kept is for the miners to know. */
   | 'header'
   /** Filters that blocks commit to show that nothing was left out, too. */

@@ -222,16 +222,22 @@ impl Shared {
         self.light.news.with(|news| news.as_ref().filter(|news| news.can_prove()).map(|news| news.tip))
     }
 
-    /// The height of the tip: as the light client has shown it, or else as the node tells it; 0 before either did.
-    pub(crate) fn height(self) -> u32 {
-        let told = || self.chain.with(|chain| chain.as_ref().map_or(0, |chain| chain.tip.height));
-        self.proven_tip().map_or_else(told, |tip| tip.mark.height.0)
+    /// Height and time of the tip: as the light client shows it; or else of the one that it showed last, and of what the node tells, the higher:
+    /// neither goes back to what is older than what was seen. None before either did.
+    fn tip(self) -> Option<(u32, u32)> {
+        let of = |tip: Tip| (tip.mark.height.0, tip.time.0);
+        let told = || self.chain.with(|chain| chain.as_ref().map(|chain| (chain.tip.height, chain.tip.time)));
+        self.proven_tip().map(of).or_else(|| told().max(self.light.shown.get().map(of)))
     }
 
-    /// When the tip was mined, as [`Self::height`] has it.
+    /// The height of the tip; 0 while none is known.
+    pub(crate) fn height(self) -> u32 {
+        self.tip().map_or(0, |(height, _)| height)
+    }
+
+    /// When the tip was mined.
     pub(crate) fn tip_time(self) -> Option<u32> {
-        let told = || self.chain.with(|chain| chain.as_ref().map(|chain| chain.tip.time));
-        self.proven_tip().map_or_else(told, |tip| Some(tip.time.0))
+        self.tip().map(|(_, time)| time)
     }
 
     /// Tells screen readers something.

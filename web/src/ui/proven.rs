@@ -34,7 +34,12 @@ pub(crate) fn Doubts() -> impl IntoView {
     let light = shared.light;
     let alone_since = StoredValue::new(None::<u64>);
     let doubts = Memo::new(move |_| {
-        let mut doubts = light.news.with(|news| news.as_ref().map(crate::light::News::doubts).unwrap_or_default());
+        let mut doubts = light.news.with(|news| match news {
+            Some(news) => news.doubts(),
+            // Nobody runs the client that has shown what is here.
+            None if light.shown.with(Option::is_some) => vec![Doubt::Alone],
+            None => Vec::new(),
+        });
         if doubts.contains(&Doubt::Alone) {
             let now = shared.now.get();
             let since = alone_since.get_value().unwrap_or(now);

@@ -133,10 +133,12 @@ pub(super) fn shown_entry(entry: &TxEntry, watch: &Watch, tip: &TipInfo) -> Obje
         .set("expiryHeight", shown_expiry(entry.expiry_height))
         .set("block", entry.block.as_ref().map_or(JsValue::NULL, |mark| shown_mark(mark).into()));
     let confirmations = entry.block.map_or(0, |block| tip.mark.height.above(block.height) + 1);
-    filtered(watch, tip)
-        .set("value", value)
-        .set("confirmations", confirmations)
-        .maybe("height", entry.block.map(|block| block.height.0))
+    let shown = filtered(watch, tip).set("value", value).set("confirmations", confirmations);
+    match entry.block {
+        Some(block) => shown.set("height", block.height.0),
+        // Nothing in the chain shows what waits.
+        None => shown.text("level", "none").set("height", 0),
+    }
 }
 
 /// The lines of the history of these transactions.

@@ -23,7 +23,7 @@ use qbtc_wallet_wasm::transport::now_ms;
 
 use super::channel::{Channel, Kind, Message};
 use super::fetch;
-use crate::light::{Answer, Ask, News, Told, at_origin, reachable, read, write};
+use crate::light::{Answer, Ask, News, Tip, Told, at_origin, reachable, read, write};
 use crate::node::{Network, path};
 
 /// How long an answer may take.
@@ -38,6 +38,8 @@ const SILENT_MS: f64 = 40_000.0;
 pub(crate) struct Light {
     /// What it is doing; none, while nobody runs it.
     pub(crate) news: RwSignal<Option<News>>,
+    /// The last tip that was shown, also by a client that has no node any more, or that is gone.
+    pub(crate) shown: RwSignal<Option<Tip>>,
     /// Whether this tab runs it.
     pub(crate) leads: RwSignal<bool>,
     /// Why it cannot run here, if it cannot.
@@ -69,6 +71,7 @@ impl Light {
     pub(crate) fn idle() -> Self {
         Self {
             news: RwSignal::new(None),
+            shown: RwSignal::new(None),
             leads: RwSignal::new(false),
             fault: RwSignal::new(None),
             tab: StoredValue::new_local(None),
@@ -222,6 +225,9 @@ impl Light {
             }
         }
         self.fault.set(None);
+        if news.can_prove() && self.shown.get_untracked() != Some(news.tip) {
+            self.shown.set(Some(news.tip));
+        }
         if self.news.with_untracked(|known| known.as_ref() != Some(&news)) {
             self.news.set(Some(news));
         }
