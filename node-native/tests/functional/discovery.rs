@@ -46,8 +46,8 @@ fn three_nodes_find_each_other_by_a_seed_alone_and_again_without_it() {
     assert!(ports.contains(&&json!(port)), "{known}");
     let counts =
         |node: &NodeProcess, line: &str| node.get("/metrics").body.lines().any(|other| other.starts_with(line));
-    assert!(counts(&third, "qbtc_dns_seeds_asked_total{outcome=\"empty\"} 1"), "{}", third.get("/metrics").body);
-    assert!(counts(&third, "qbtc_dns_seeds_asked_total{outcome=\"found\"} "));
+    // Which of the two seeds is asked first is chance, and the other is not needed then.
+    assert!(counts(&third, "qbtc_dns_seeds_asked_total{outcome=\"found\"} "), "{}", third.get("/metrics").body);
     third.ok("setban", json!(["192.0.2.0/24", "add", 3_600]));
     eventually("the ban is counted", || counts(&third, "qbtc_banned_subnets 1"));
     assert!(third.stop().success());

@@ -4,7 +4,7 @@ import { QbtcError } from './errors.js';
 import { type Glue, type Source, loadInto } from './guard.js';
 import { Telling } from './light-events.js';
 import type {
-  Asking, Balance, ConnectionServer, FilterProof, FoundTransaction, HistoryEntry, LightClient, LightClientOptions, LightNode, LightStatus,
+  Asking, Balance, ConnectionServer, FilterProof, FoundEntry, FoundTransaction, HistoryEntry, LightClient, LightClientOptions, LightNode, LightStatus,
   Sent, Tip, TransactionBody, WatchedCoin,
 } from './light-types.js';
 import type { Address, BlockMark, FeeRate, Level, Proven, Quanta, Txid } from './types.js';
@@ -15,7 +15,7 @@ interface RawStatus {
   phase: Exclude<LightStatus['phase'], 'closed'>; peers: number; eclipse?: Exclude<LightStatus['eclipse'], null>; stale: boolean; withheld?: number;
   tip: RawTip; questions: bigint; bytes: bigint;
 }
-interface RawFiltered<T> { value: T; level: Level; height?: number; confirmations: number; from: number; block?: string }
+interface RawFiltered<T, L extends string = Level> { value: T; level: L; height?: number; confirmations: number; from: number; block?: string }
 interface RawEntry {
   txid: Txid; state: HistoryEntry['state']; received: Quanta; spent: Quanta; fee: Quanta | null; coinbase: boolean; expiryHeight: number | null;
   block: RawMark | null;
@@ -40,7 +40,7 @@ interface RawClient {
   followMore(from: number, addresses: readonly string[]): void;
   balance(): RawFiltered<Balance>;
   coins(): RawFiltered<RawCoin>[];
-  history(limit: number): RawFiltered<RawEntry>[];
+  history(limit: number): RawFiltered<RawEntry, FoundEntry['level']>[];
   transaction(txid: Txid, signal?: AbortSignal): Promise<(RawProven & { type: 'transaction'; body: RawBody }) | { type: 'waiting'; value: Uint8Array; body: RawBody }>;
   header(height: number, signal?: AbortSignal): Promise<RawProven>;
   submit(bytes: Uint8Array, signal?: AbortSignal): Promise<Sent>;
@@ -66,7 +66,7 @@ function shownStatus({ phase, peers, eclipse, stale, withheld, tip, questions, b
   return { phase, nodes: peers, eclipse: eclipse ?? null, isStale: stale, withheld: withheld ?? null, tip: shownTip(tip), traffic };
 }
 
-function filtered<T, U>(raw: RawFiltered<T>, value: (raw: T) => U, scanned: number | undefined): Proven<U, FilterProof> {
+function filtered<T, U, L extends string>(raw: RawFiltered<T, L>, value: (raw: T) => U, scanned: number | undefined): Proven<U, FilterProof, L> {
   const to = raw.block === undefined || scanned === undefined ? null : { height: scanned, id: raw.block };
   return { value: value(raw.value), level: raw.level, height: raw.height ?? 0, confirmations: raw.confirmations, proof: { from: raw.from, to } };
 }
@@ -141,7 +141,7 @@ export class RunningClient extends Telling implements LightClient {
     return this.raw.coins().map((coin) => filtered(coin, shownCoin, height));
   }
 
-  history(limit = 0xffff_ffff): readonly Proven<HistoryEntry, FilterProof>[] {
+  history(limit = 0xffff_ffff): readonly FoundEntry[] {
     const { height } = this.open().balance();
     return this.raw.history(limit).map((entry) => filtered(entry, shownEntry, height));
   }

@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from './errors.js';
 import type { LoadOptions } from './guard.js';
-import type { BlockMark, Coin, DecodedOutput, FeeRate, Proven, Quanta, Txid } from './types.js';
+import type { BlockMark, Coin, DecodedOutput, FeeRate, Level, Proven, Quanta, Txid } from './types.js';
 
 /** What a light client is asked to do. */
 export interface LightClientOptions extends LoadOptions {
@@ -91,6 +91,9 @@ export interface HistoryEntry {
   readonly expiryHeight: number | null;
 }
 
+/** A line of the history with what it rests on: `none`, for what was sent here and waits, since no block shows it yet. */
+export type FoundEntry = Proven<HistoryEntry, FilterProof, Level | 'none'>;
+
 /** A transaction as the chain commits to it: without witnesses. */
 export interface TransactionBody {
   readonly txid: Txid;
@@ -174,7 +177,7 @@ export interface LightClient extends AsyncDisposable {
   /** Their coins that are in blocks: `height` is that of the block. */
   coins(): readonly Proven<WatchedCoin, FilterProof>[];
   /** Their transactions, newest first. */
-  history(limit?: number): readonly Proven<HistoryEntry, FilterProof>[];
+  history(limit?: number): readonly FoundEntry[];
   /** Watches more addresses, of which no coin is older than a height; 0 if left out. */
   watch(addresses: readonly string[], birthday?: number): void;
   /** Proves a transaction. What it proves can be checked by anybody, by `verifyPlace`. */

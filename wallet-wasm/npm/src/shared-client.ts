@@ -8,7 +8,7 @@ import { QbtcError } from './errors.js';
 import { Telling, addEvent } from './light-events.js';
 import type { RunningClient } from './light-client.js';
 import type {
-  Asking, Balance, FilterProof, FoundTransaction, HistoryEntry, LightEvent, LightNode, LightStatus, Sent, SharedLightClient, WatchedCoin,
+  Asking, Balance, FilterProof, FoundEntry, FoundTransaction, LightEvent, LightNode, LightStatus, Sent, SharedLightClient, WatchedCoin,
 } from './light-types.js';
 import { type Call, Calls, asError, errorOf, perform, refusalOf, tooMany } from './shared-calls.js';
 import { type Refusal, type View, type Word, wordOf } from './shared-words.js';
@@ -117,7 +117,7 @@ export class SharingClient extends Telling implements SharedLightClient {
     return this.seen((client) => client.coins(), (view) => view.coins!);
   }
 
-  history(limit?: number): readonly Proven<HistoryEntry, FilterProof>[] {
+  history(limit?: number): readonly FoundEntry[] {
     return this.seen((client) => client.history(limit), (view) => view.history!.slice(0, limit));
   }
 

@@ -1,6 +1,6 @@
 /** What tabs that share a light client say to each other. All of it is of one origin; its shape is checked all the same: a tab may run another release. */
 import type { ErrorCode, ErrorDetails } from './errors.js';
-import type { Balance, FilterProof, HistoryEntry, LightEvent, LightNode, LightStatus, WatchedCoin } from './light-types.js';
+import type { Balance, FilterProof, FoundEntry, LightEvent, LightNode, LightStatus, WatchedCoin } from './light-types.js';
 import type { Proven } from './types.js';
 
 /** How things stand where the client runs. What a balance rests on is left out where it is as before. */
@@ -9,7 +9,7 @@ export interface View {
   readonly nodes: readonly LightNode[];
   readonly balance?: Proven<Balance, FilterProof>;
   readonly coins?: readonly Proven<WatchedCoin, FilterProof>[];
-  readonly history?: readonly Proven<HistoryEntry, FilterProof>[];
+  readonly history?: readonly FoundEntry[];
 }
 
 /** An error, of which a channel would keep the sentence alone. */

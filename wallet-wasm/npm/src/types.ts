@@ -180,8 +180,6 @@ export interface ProvenChain {
 
 /** How much was checked of a value. */
 export type Level =
-  /** Nothing: it was sent here, and no block shows it yet. */
-  | 'none'
   /** A header with work and a merkle proof show it. That all rules were kept is for the miners to know. */
   | 'header'
   /** Filters that blocks commit to show that nothing was left out, too. */
@@ -190,9 +188,9 @@ export type Level =
   | 'validated';
 
 /** A value together with what it rests on. */
-export interface Proven<T, P = unknown> {
+export interface Proven<T, P = unknown, L extends string = Level> {
   readonly value: T;
-  readonly level: Level;
+  readonly level: L;
   /** The height that it is true at. */
   readonly height: number;
   /** Blocks on top, its own included; 0 where it is in none. */

@@ -5,7 +5,7 @@ import {
   type SignedTransaction, type SpecChain, type Wallet,
 } from '@qbtc/wallet';
 import {
-  LightClient, QbtcError as LightError, SharedLightClient, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type HistoryEntry,
+  LightClient, QbtcError as LightError, SharedLightClient, serveConnections, type Balance, type BlockMark, type ConnectionServer, type FilterProof, type FoundEntry, type HistoryEntry,
   type LightClientOptions, type LightEvent, type LightNode, type LightStatus, type LightWarning, type Sent, type SharedLightClientOptions, type Tip, type TransactionBody,
   type WatchedCoin,
 } from '@qbtc/wallet/light';
@@ -132,6 +132,8 @@ export async function light(options: LightClientOptions, wallet: Wallet, bytes: 
     }
   }
   const amounts: bigint[] = [client.balance().value.confirmed, ...(await client.fees([1, 6])).rates, client.status.traffic.bytes, client.status.tip.work];
+  const newest: FoundEntry | undefined = client.history(1)[0];
+  if (newest?.level === 'none') newest.value.state satisfies 'pending' | 'confirmed';
   const proven: readonly Proven<WatchedCoin, FilterProof>[] = client.coins();
   const coins: readonly WatchedCoin[] = proven.map(({ value }) => value);
   const account = wallet.Mnemonic.generate().toSeed().account(wallet.Chain.named('dev'));
