@@ -83,6 +83,8 @@ async function useSecond (node, page) {
     await page.locator('#account').selectOption(String(index))
   }
   const other = (await node.get('/api/v1/blocks/0/transactions')).transactions[0].outputs[0].address
+  // Whoever adds an account is shown that one.
+  await choose(0)
   const [before, kept] = [await balance(), await address(page)]
   await choose(1)
   const own = await address(page)
