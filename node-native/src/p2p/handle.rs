@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
 use qbtc_core::net::addresses::Entry;
+use qbtc_core::net::seal::SealId;
 use qbtc_core::net::{AlreadyBanned, Ban, Hello, KeyHash, Subnet};
 use qbtc_core::sync::PeerKey;
 use qbtc_core::units::BlockTime;
@@ -63,8 +64,8 @@ pub struct PeerInfo {
     pub identity: Option<KeyHash>,
     /// How its keys were agreed on.
     pub key_exchange: Option<KeyExchange>,
-    /// Whether what it asks as a light client comes under a seal of its own: X25519 and ML-KEM-768 above the connection.
-    pub is_sealed: bool,
+    /// The seal under which it asks as a light client, if it does: X25519 and ML-KEM-768 above the connection.
+    pub seal: Option<SealId>,
     /// What the peer said of itself last.
     pub hello: Option<Hello>,
     /// How far its clock was ahead of this node's when it said so, in seconds.

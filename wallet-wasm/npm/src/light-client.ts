@@ -23,7 +23,7 @@ interface RawEntry {
 interface RawCoin { txid: Txid; index: number; amount: Quanta; address: Address; spendable: boolean; coinbase: boolean }
 interface RawProven { level: Level; height: number; block: string; confirmations: number; proof: Uint8Array; value: Uint8Array }
 type RawBody = Omit<TransactionBody, 'bytes'>;
-interface RawNode { address: string; userAgent: string; pingMs?: number; suspect: boolean; keyExchange: string }
+interface RawNode { address: string; userAgent: string; pingMs?: number; suspect: boolean; keyExchange: 'X25519MLKEM768'; seal: string }
 type RawEvent =
   | { type: 'status' }
   | (RawTip & { type: 'tip'; fork?: RawMark })

@@ -119,8 +119,10 @@ export interface LightNode {
   readonly pingMs: number | null;
   /** The connection may be gone. */
   readonly isSuspect: boolean;
-  /** How the keys were agreed on under which questions and answers go. */
-  readonly keyExchange: string;
+  /** How the keys were agreed on under which questions and answers go: a node with which none were agreed on is not asked. */
+  readonly keyExchange: 'X25519MLKEM768';
+  /** Which keys these are, 16 hex digits: the node shows the same (`seal` in `getpeerinfo`). */
+  readonly seal: string;
 }
 
 /** What nodes said to a transaction. */

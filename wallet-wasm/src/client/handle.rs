@@ -11,6 +11,7 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use qbtc_core::net::browser::Address;
+use qbtc_core::net::seal::SealId;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::light::{
     Event, Input, LightClient, Outcome, Query, QueryError, QueryId, StateError, Status, TipInfo, Traffic,
@@ -63,6 +64,8 @@ pub struct NodeInfo {
     pub ping_ms: Option<f64>,
     /// What the browser says of the connection.
     pub health: Health,
+    /// The seal under which it is asked, which the node shows too (`seal` in `getpeerinfo`).
+    pub seal: SealId,
 }
 
 /// A light client that runs. Clones are the same; it stops when it is closed, or when the last one is dropped.
@@ -214,6 +217,7 @@ impl Client {
             user_agent: node.user_agent.clone(),
             ping_ms: node.ping_ms,
             health: node.link.connection.health(),
+            seal: node.link.seal_id(),
         };
         self.0.0.nodes.borrow().values().map(info).collect()
     }

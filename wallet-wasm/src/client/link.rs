@@ -10,7 +10,9 @@ use hashbrown::HashMap;
 use qbtc_core::hash::ChainId;
 use qbtc_core::net::addresses::{AddressesAnswer, AddressesQuestion};
 use qbtc_core::net::browser::Address;
-use qbtc_core::net::seal::{ANSWER_BYTES, Asker, Ends, OFFER_ENTROPY_BYTES, Offer, SEALED_ANSWER_OVERHEAD, SealError};
+use qbtc_core::net::seal::{
+    ANSWER_BYTES, Asker, Ends, OFFER_ENTROPY_BYTES, Offer, SEALED_ANSWER_OVERHEAD, SealError, SealId,
+};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion};
 use qbtc_core::spec::ChainSpec;
 use zeroize::Zeroizing;
@@ -93,6 +95,11 @@ impl Link {
         let hello = Hello::from_bytes(&hello).map_err(|_| LinkError::Malformed)?;
         let seal = seal(&connection, &names.seal, cancel).await?;
         Ok((Self { connection, names, spec: Arc::clone(spec), seal: RefCell::new(seal) }, hello))
+    }
+
+    /// Which seal was agreed on.
+    pub(super) fn seal_id(&self) -> SealId {
+        self.seal.borrow().id()
     }
 
     /// Asks a question under the seal.

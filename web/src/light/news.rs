@@ -50,6 +50,8 @@ pub struct NodeLine {
     pub ping_ms: Option<u32>,
     /// Whether nothing has come of it for a while.
     pub is_suspect: bool,
+    /// The seal under which it is asked: the node shows the same.
+    pub seal: String,
 }
 
 /// How the client stands.

@@ -29,6 +29,7 @@ pub const UNLOCKING: &str = "Opening…";
 pub const WRONG_PASSPHRASE: &str = "This is not the passphrase. Try again: nothing is lost.";
 pub const LOCK: &str = "Lock";
 pub const LOCKED: &str = "The wallet is locked.";
+pub const OTHER_KEEPER: &str = "Another tab keeps this wallet now, since this one stood still for a while. Try again.";
 pub const OTHER_WALLET: &str =
     "Another tab has changed which wallet this browser has. Nothing was done here. Load the page again to see it.";
 pub const WALLET_THERE: &str =
@@ -143,6 +144,7 @@ pub const LIGHT_CLIENT: &str = "Light client";
 pub const LIGHT_STARTS: &str = "The light client starts…";
 pub const LIGHT_ALONE: &str = "The light client has no node: nothing new can be proven.";
 pub const ALONE_MEANS: &str = "No node can be asked now. What is shown holds up to the block that is named here; what happened since is not seen.";
+pub const LIGHT_HANGS: &str = "The light client said nothing any more: it is started again.";
 pub const LIGHT_NONE: &str = "The light client does not run in this browser: nothing can be proven.";
 pub const LIGHT_UNKEPT: &str = "The light client cannot keep what it knows: it begins anew with each visit.";
 pub const WORD_ONLY: &str = "No node can be reached over WebRTC. What is shown above is the word of the node that serves this page, and is checked once one can be reached.";
@@ -155,6 +157,11 @@ pub const THIS_TAB: &str = "This tab. When it closes, another tab of this app go
 pub const OTHER_TAB: &str = "Another tab of this app. When that one closes, this one or another goes on.";
 pub const ASKED_SO_FAR: &str = "Asked and got";
 pub const NODES: &str = "Nodes";
-pub const NODES_MEAN: &str = "This browser asks these nodes directly. Every answer is checked here, and what is said is sealed with post-quantum keys (X25519 and ML-KEM-768).";
-pub const SEALED: &str = "sealed";
+pub const NODES_MEAN: &str = "This browser asks these nodes directly. Every answer is checked here, and what is said is sealed with post-quantum keys (X25519 and ML-KEM-768). A node’s operator sees the same seals as you do.";
+
+/// Which seal the questions to a node go under.
+pub fn sealed(seal: &str) -> String {
+    format!("seal {seal}")
+}
+
 pub const SUSPECT: &str = "has been silent for a while";

@@ -9,7 +9,7 @@ use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
 
 use super::SealError;
-use super::session::{Answerer, Asker, Key};
+use super::session::{Answerer, Asker, Keys};
 use crate::hash::tagged;
 
 /// Bytes of an offer.
@@ -71,8 +71,7 @@ impl Offer {
         let pair = mlkem768::generate_key_pair(*self.kem_seed);
         let kem_secret = Zeroizing::new(mlkem768::decapsulate(pair.private_key(), &ciphertext.into()));
         let curve_secret = agree(&self.curve, curve)?;
-        let [to, from] = keys(&kem_secret, &curve_secret, ends, &self.bytes, answer);
-        Ok(Asker::new(to, from))
+        Ok(Asker::new(keys(&kem_secret, &curve_secret, ends, &self.bytes, answer)))
     }
 }
 
@@ -96,8 +95,8 @@ pub fn answer_offer(
     let kem_secret = Zeroizing::new(kem_secret);
     let curve_secret = agree(&own, curve)?;
     let answer = [&ciphertext.as_slice()[..], &x25519(*own, X25519_BASEPOINT_BYTES)].concat();
-    let [from, to] = keys(&kem_secret, &curve_secret, ends, offer, &answer);
-    Ok((answer, Answerer::new(from, to)))
+    let keys = keys(&kem_secret, &curve_secret, ends, offer, &answer);
+    Ok((answer, Answerer::new(keys)))
 }
 
 /// What ML-KEM has, and the key of X25519 behind it.
@@ -116,17 +115,19 @@ fn agree(
     if secret.iter().fold(0, |all, byte| all | byte) == 0 { Err(SealError::LowOrder) } else { Ok(secret) }
 }
 
-/// The keys of questions and of answers.
-fn keys(kem_secret: &[u8; 32], curve_secret: &[u8; 32], ends: &Ends<'_>, offer: &[u8], answer: &[u8]) -> [Key; 2] {
+/// What follows from both secrets and all that was said.
+fn keys(kem_secret: &[u8; 32], curve_secret: &[u8; 32], ends: &Ends<'_>, offer: &[u8], answer: &[u8]) -> Keys {
     let lengths = [ends.protocol.len(), ends.asker.len(), ends.answerer.len()];
     let lengths: Vec<u8> = lengths.iter().flat_map(|length| (*length as u64).to_be_bytes()).collect();
     let parts = [&lengths[..], ends.protocol.as_bytes(), ends.asker, ends.answerer, offer, answer];
     let transcript = tagged("qbtc/seal", &parts);
     let secret = Zeroizing::new([&kem_secret[..], curve_secret].concat());
     let derived = Hkdf::<Sha256>::new(Some(&transcript), &secret);
-    [b"questions", &b"answers"[..]].map(|label| {
-        let mut key = Key::default();
-        derived.expand(label, &mut key[..]).expect("32 bytes are few");
-        key
-    })
+    let mut keys = Keys::default();
+    let outputs =
+        [(&b"questions"[..], &mut keys.questions[..]), (b"answers", &mut keys.answers[..]), (b"id", &mut keys.id.0)];
+    for (label, output) in outputs {
+        derived.expand(label, output).expect("32 bytes are few");
+    }
+    keys
 }

@@ -7,6 +7,7 @@
 //! offer    asker → answerer   ML-KEM-768 key [1184] ‖ X25519 key [32]
 //! answer   answerer → asker   ML-KEM-768 ciphertext [1088] ‖ X25519 key [32]
 //! keys     HKDF-SHA256(salt: hash of protocol, both ids, offer and answer; secret: ML-KEM's ‖ X25519's), one for each direction
+//! id       8 bytes more of the same HKDF: by which people at both ends see that they have agreed on the same
 //! question number u64 ‖ ChaCha20-Poly1305(number; question)        answer: ChaCha20-Poly1305(the question's number; answer)
 //! ```
 //! **Who the other side is** this does not prove: the connection below has, at the time. What it adds is secrecy that lasts. Both ids are part of
@@ -22,7 +23,10 @@ mod tests;
 mod window;
 
 pub use exchange::{ANSWER_BYTES, ANSWER_ENTROPY_BYTES, Ends, OFFER_BYTES, OFFER_ENTROPY_BYTES, Offer, answer_offer};
-pub use session::{Answerer, Asked, Asker, Reply, SEALED_ANSWER_OVERHEAD, SEALED_QUESTION_OVERHEAD};
+pub use session::{Answerer, Asked, Asker, Reply, SEALED_ANSWER_OVERHEAD, SEALED_QUESTION_OVERHEAD, SealId};
+
+/// How the keys are agreed on, by the name that TLS has for the two together (the group `X25519MLKEM768`).
+pub const KEY_EXCHANGE: &str = "X25519MLKEM768";
 
 /// Why there is no seal, or why something is not under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Questions and answers under a seal.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead as _, AeadInOut as _, KeyInit as _};
@@ -22,10 +23,27 @@ const QUESTIONS_MAX: u64 = 1 << 48;
 /// A key of ChaCha20-Poly1305.
 pub(super) type Key = Zeroizing<[u8; 32]>;
 
+/// What both ends have agreed on.
+#[derive(Default)]
+pub(super) struct Keys {
+    pub(super) questions: Key,
+    pub(super) answers: Key,
+    pub(super) id: SealId,
+}
+
+/// Tells one seal from all others, and is the same at both ends. It tells nothing of the keys. Shown as hex, 16 digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SealId(pub(super) [u8; 8]);
+
+impl fmt::Display for SealId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// The asker's side.
 pub struct Asker {
-    questions: Key,
-    answers: Key,
+    keys: Keys,
     next: u64,
 }
 
@@ -38,8 +56,7 @@ pub struct Asked {
 
 /// The answerer's side.
 pub struct Answerer {
-    questions: Key,
-    answers: Key,
+    keys: Keys,
     window: Window,
 }
 
@@ -51,8 +68,14 @@ pub struct Reply {
 }
 
 impl Asker {
-    pub(super) const fn new(questions: Key, answers: Key) -> Self {
-        Self { questions, answers, next: 0 }
+    pub(super) const fn new(keys: Keys) -> Self {
+        Self { keys, next: 0 }
+    }
+
+    /// Which seal this is.
+    #[must_use]
+    pub const fn id(&self) -> SealId {
+        self.keys.id
     }
 
     /// Seals a question.
@@ -65,9 +88,9 @@ impl Asker {
             return Err(SealError::Exhausted);
         }
         self.next += 1;
-        let sealed = cipher(&self.questions).encrypt(&nonce(number).into(), question);
+        let sealed = cipher(&self.keys.questions).encrypt(&nonce(number).into(), question);
         let sealed = sealed.expect("a message is far below 256 GB");
-        Ok(([&number.to_be_bytes()[..], &sealed].concat(), Asked { key: self.answers.clone(), number }))
+        Ok(([&number.to_be_bytes()[..], &sealed].concat(), Asked { key: self.keys.answers.clone(), number }))
     }
 }
 
@@ -83,8 +106,14 @@ impl Asked {
 }
 
 impl Answerer {
-    pub(super) fn new(questions: Key, answers: Key) -> Self {
-        Self { questions, answers, window: Window::default() }
+    pub(super) fn new(keys: Keys) -> Self {
+        Self { keys, window: Window::default() }
+    }
+
+    /// Which seal this is.
+    #[must_use]
+    pub const fn id(&self) -> SealId {
+        self.keys.id
     }
 
     /// The question, and the right to answer it. Only what opens counts as having been there.
@@ -98,10 +127,10 @@ impl Answerer {
         if number >= QUESTIONS_MAX || !self.window.is_new(number) {
             return Err(SealError::Replayed { number });
         }
-        let opened = cipher(&self.questions).decrypt(&nonce(number).into(), sealed);
+        let opened = cipher(&self.keys.questions).decrypt(&nonce(number).into(), sealed);
         let opened = opened.map_err(|_| SealError::Broken)?;
         self.window.note(number);
-        Ok((opened, Reply { key: self.answers.clone(), number }))
+        Ok((opened, Reply { key: self.keys.answers.clone(), number }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The exchange against vectors of others, and what an attacker may try.
 
+use alloc::string::ToString as _;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -73,6 +74,8 @@ fn ml_kem_as_wycheproof_has_it() {
 #[test]
 fn questions_and_answers_come_through() {
     let (mut asker, mut answerer) = sealed(&ENDS);
+    assert_eq!(asker.id(), answerer.id());
+    assert_eq!(asker.id().to_string().len(), 16);
     for length in [0, 1, 100, 70_000] {
         let question: Vec<u8> = (0..=255).cycle().take(length).collect();
         let (bytes, asked) = asker.seal(&question).unwrap();

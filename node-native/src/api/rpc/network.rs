@@ -39,8 +39,8 @@ const PEER_INFO: &str = "[\n  {\n    \"id\": n,                  (numeric) The p
      wanted\n    \"transport_protocol_type\": \"str\",  (string) tcp, quic, websocket, webrtc or circuit\n    \"identity\": \"str\",        \
      (string, hex) The hash of the ML-DSA key that it has shown, if it has\n    \"key_exchange\": \"str\",    \
      (string) How the keys were really agreed on\n    \"post_quantum\": b,        (boolean) Whether a quantum computer cannot read \
-     it later\n    \"sealed\": b               (boolean) Whether what it asks as a light client comes under keys of X25519 and ML-KEM-768 of its \
-     own\n  },...\n]";
+     it later\n    \"sealed\": b,              (boolean) Whether what it asks as a light client comes under keys of X25519 and ML-KEM-768 of its \
+     own\n    \"seal\": \"hex\"             (string, hex, if it is sealed) Which keys these are: the light client shows the same\n  },...\n]";
 
 const NETWORK_INFO: &str = "{\n  \"version\": n,               (numeric) The program's version, two digits for each part\n  \"subversion\": \
      \"str\",          (string) The program and its version\n  \"protocolversion\": n,       (numeric) The version of the protocol\n  \
@@ -141,6 +141,8 @@ struct Peer {
     key_exchange: Option<String>,
     post_quantum: bool,
     sealed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<String>,
 }
 
 impl Peer {
@@ -181,7 +183,8 @@ impl Peer {
             identity: peer.identity.map(|key| key.to_string()),
             key_exchange: peer.key_exchange.map(|exchange| exchange.to_string()),
             post_quantum: peer.key_exchange.is_some_and(KeyExchange::is_post_quantum),
-            sealed: peer.is_sealed,
+            sealed: peer.seal.is_some(),
+            seal: peer.seal.map(|seal| seal.to_string()),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
+use qbtc_core::net::seal::Answerer;
 use qbtc_core::sync::Input;
 
 use super::Service;
@@ -162,7 +163,7 @@ impl Service {
             identity: peer.identity,
             carrier: links().next().map(|link| link.carrier),
             key_exchange: links().next().map(|link| link.key_exchange),
-            is_sealed: peer.connections.iter().any(|connection| connection.seal.is_some()),
+            seal: peer.connections.iter().find_map(|connection| connection.seal.as_ref().map(Answerer::id)),
             hello: peer.hello.clone(),
             time_offset: peer.time_offset,
             received: links().map(|link| link.traffic.received()).sum(),

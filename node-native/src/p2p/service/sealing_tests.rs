@@ -118,10 +118,10 @@ async fn questions_under_a_seal_are_answered_once() {
     let mut browser = Browser::greet(&net).await;
     let question = LightQuestion::Tip.to_bytes();
     assert_eq!(browser.ask(vec![0; 40]).await, None, "there is no seal yet");
-    assert!(!net.peer().await.is_sealed);
+    assert_eq!(net.peer().await.seal, None);
 
     let mut seal = browser.seal().await;
-    assert!(net.peer().await.is_sealed);
+    assert_eq!(net.peer().await.seal, Some(seal.id()), "both ends name it alike");
     let (first, asked) = seal.seal(&question).unwrap();
     let answer = asked.open(browser.ask(first.clone()).await.unwrap()).unwrap();
     let answer = LightAnswer::from_bytes(&answer, &spec).unwrap();

@@ -101,7 +101,7 @@ impl KeyExchange {
 impl fmt::Display for KeyExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::X25519MlKem768 => "X25519MLKEM768",
+            Self::X25519MlKem768 => qbtc_core::net::seal::KEY_EXCHANGE,
             Self::X25519 => "X25519 (classical)",
             Self::EllipticCurve => "ECDHE (classical)",
         })

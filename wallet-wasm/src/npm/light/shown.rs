@@ -5,6 +5,7 @@ use alloc::string::ToString as _;
 
 use qbtc_core::codec;
 use qbtc_core::lock::AddressPrefix;
+use qbtc_core::net::seal::KEY_EXCHANGE;
 use qbtc_core::sync::light::{
     EclipseSign, Event, FoundBlock, Level, Outcome, Phase, Proven, QueryError, Status, TipInfo,
 };
@@ -75,7 +76,8 @@ pub(super) fn shown_node(node: &NodeInfo) -> Object {
         .text("userAgent", &node.user_agent)
         .maybe("pingMs", node.ping_ms)
         .set("suspect", node.health != Health::Open)
-        .text("keyExchange", "X25519MLKEM768")
+        .text("keyExchange", KEY_EXCHANGE)
+        .text("seal", &node.seal.to_string())
 }
 
 /// How much is watched money, and up to where that was looked through.

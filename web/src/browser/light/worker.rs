@@ -268,7 +268,8 @@ fn line(node: NodeInfo) -> NodeLine {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floats saturate")]
     let ping_ms = node.ping_ms.map(|ping_ms| ping_ms.round() as u32);
     let is_suspect = node.health != Health::Open;
-    NodeLine { address: node.address.to_string(), program: node.user_agent, ping_ms, is_suspect }
+    let (address, seal) = (node.address.to_string(), node.seal.to_string());
+    NodeLine { address, program: node.user_agent, ping_ms, is_suspect, seal }
 }
 
 fn answer_of(outcome: Outcome) -> Answer {

@@ -221,6 +221,6 @@ fn NodeRow(node: NodeLine) -> impl IntoView {
     let state = state.map(|state| format!(" · {state}"));
     view! {
         <div class="id small">{node.address}</div>
-        <div class="soft small">{node.program}" · "{text::SEALED}{state}</div>
+        <div class="soft small">{node.program}" · "{text::sealed(&node.seal)}{state}</div>
     }
 }
