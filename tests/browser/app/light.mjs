@@ -13,6 +13,11 @@ export async function light (node, browser) {
   await wordOnly(browser)
 }
 
+async function unlock (page) {
+  await page.getByLabel('Passphrase').fill(PASSPHRASE)
+  await page.getByRole('button', { name: 'Unlock' }).click()
+}
+
 /** The newest payment has a confirmation, and is proven. */
 async function proven (page, amount) {
   const newest = page.getByTestId('payment').first()
@@ -45,8 +50,7 @@ async function twoTabs (node, browser, other, height) {
   const first = browser.page
   const second = await browser.tab()
   await second.goto(`${node.url}/wallet`)
-  await second.getByLabel('Passphrase').fill(PASSPHRASE)
-  await second.getByRole('button', { name: 'Unlock' }).click()
+  await unlock(second)
   await provenUpTo(second, await height())
   await go(second, 'Settings')
   await second.getByText('Another tab of this app. When that one').waitFor()
@@ -73,6 +77,8 @@ async function twoTabs (node, browser, other, height) {
   for (const tab of [first, second]) await provenUpTo(tab, await height())
   judge('two tabs: one that is about to be frozen lets the other lead, and follows when it goes on', true)
 
+  await hanging(node, browser, { first, second, other, height })
+
   await first.close()
   await node.mine(1, other)
   await provenUpTo(second, await height())
@@ -84,6 +90,41 @@ async function twoTabs (node, browser, other, height) {
   await proven(second, '0.5')
   judge('two tabs: the one that is left pays, and sees it proven', true)
   await browser.check('wallet-after-hand-over')
+}
+
+/** The tab that leads and keeps the wallet stands still without a word, as one that a debugger holds, and goes on much later. */
+async function hanging (node, browser, { first, second, other, height }) {
+  const leads = (tab) => tab.getByText('This tab. When it closes').isVisible()
+  const [hung, next] = await until('one of the tabs leads', async () => (await leads(first) && [first, second]) || (await leads(second) && [second, first]))
+  // Whoever has it open all along keeps the wallet.
+  await go(next, 'Overview')
+  await next.getByRole('button', { name: 'Lock' }).click()
+  await unlock(next)
+  await go(next, 'Settings')
+  const debug = await browser.context.newCDPSession(hung)
+  await debug.send('Debugger.enable')
+  const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
+  await debug.send('Debugger.pause')
+  await paused
+  await next.getByText('This tab. When it closes').waitFor()
+  judge('two tabs: one that hangs is overtaken', true)
+  await node.mine(1, other)
+  await provenUpTo(next, await height())
+  await send(next, other, '0.35')
+  await node.mine(1, other)
+  await proven(next, '0.35')
+  judge('two tabs: whoever has overtaken it pays, and sees it proven', true)
+  await debug.send('Debugger.resume')
+  await debug.detach()
+  await hung.getByText('Another tab of this app. When that one').waitFor()
+  await go(hung, 'History')
+  await proven(hung, '0.35')
+  judge('two tabs: when it goes on, it follows, and shows what was done meanwhile', true)
+  await next.reload()
+  await unlock(next)
+  await go(next, 'History')
+  await proven(next, '0.35')
+  judge('two tabs: and has written nothing over it', true)
 }
 
 async function withoutWebServer (node, browser, other, height) {
@@ -105,8 +146,7 @@ async function withoutWebServer (node, browser, other, height) {
   await page.getByRole('navigation').getByRole('link', { name: 'Wallet', exact: true }).click()
   await go(page, 'Overview')
   await page.getByRole('button', { name: 'Lock' }).click()
-  await page.getByLabel('Passphrase').fill(PASSPHRASE)
-  await page.getByRole('button', { name: 'Unlock' }).click()
+  await unlock(page)
   await page.locator('.balance .badge[data-level="filter"]').waitFor()
   judge('with the web server stopped, the wallet is locked and opened', true)
   await node.front.start(node.front.port)

@@ -3,6 +3,8 @@
 //! A failure is an error that the user sees: a wallet that only seems to be kept is worse than none. Each write is one transaction, done
 //! when the browser says that it is complete. It begins with a look at the keystore: where that is not the writer's own, another tab has made or removed a
 //! wallet meanwhile, and nothing is written. So no tab overwrites a key that it does not know of.
+//!
+//! What one tab alone may write is claimed by it ([`Storage::claim`]): a tab that was overtaken while it hung writes nothing over what came after it.
 
 use std::rc::Rc;
 
@@ -14,6 +16,13 @@ use wasm_bindgen_futures::JsFuture;
 const TABLE: &str = "wallet";
 /// Where the keystore is kept.
 pub(crate) const KEYSTORE: &str = "keystore";
+
+/// Where stands who keeps the accounts.
+const KEEPER: &str = "keeper";
+
+/// Says in the database who keeps the accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim([u8; 8]);
 
 /// A chain's database.
 #[derive(Clone)]
@@ -32,6 +41,8 @@ pub(crate) enum StorageError {
     Useless(String),
     /// The keystore is not the one that was expected.
     OtherWallet,
+    /// Another tab has claimed the accounts since.
+    OtherKeeper,
 }
 
 impl From<idb::Error> for StorageError {
@@ -48,6 +59,7 @@ impl StorageError {
             Self::Refused => crate::text::STORAGE_REFUSED.to_owned(),
             Self::Useless(sentence) => sentence,
             Self::OtherWallet => crate::text::OTHER_WALLET.to_owned(),
+            Self::OtherKeeper => crate::text::OTHER_KEEPER.to_owned(),
         }
     }
 }
@@ -82,9 +94,38 @@ impl Storage {
     /// # Errors
     /// [`StorageError`], as of a full disk, or if the keystore is not this one.
     pub(crate) async fn put(&self, keystore: &[u8], entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
+        self.put_claimed(keystore, None, entries).await
+    }
+
+    /// The same, for what was claimed; `None` stands for a browser in which nothing can be.
+    ///
+    /// # Errors
+    /// [`StorageError`], also if another has claimed it since.
+    pub(crate) async fn put_claimed(
+        &self,
+        keystore: &[u8],
+        claim: Option<Claim>,
+        entries: &[(&str, &[u8])],
+    ) -> Result<(), StorageError> {
         let transaction = self.change(Some(keystore)).await?;
-        write(&transaction.object_store(TABLE)?, entries).await?;
+        let table = transaction.object_store(TABLE)?;
+        if let Some(Claim(claim)) = claim
+            && read(&table, KEEPER).await?.as_deref() != Some(&claim[..])
+        {
+            return Err(StorageError::OtherKeeper);
+        }
+        write(&table, entries).await?;
         complete(transaction).await
+    }
+
+    /// Claims the accounts of a keystore: whoever has claimed them before writes them no more, although he may not know.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub(crate) async fn claim(&self, keystore: &[u8]) -> Result<Claim, StorageError> {
+        let claim = js_sys::Math::random().to_le_bytes();
+        self.put(keystore, &[(KEEPER, &claim)]).await?;
+        Ok(Claim(claim))
     }
 
     /// Keeps these and forgets everything else, or nothing happens.

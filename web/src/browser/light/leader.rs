@@ -1,5 +1,9 @@
 //! The leading tab: it holds the browser's lock, and the connections, for a worker that runs the client. When it closes, the browser gives the lock to
-//! the next tab. Before it is frozen, it gives the lock up itself.
+//! the next tab. Before it is frozen, it gives the lock up itself; when it hangs, the next tab takes it.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use js_sys::{Array, Reflect, Uint8Array};
 use leptos::prelude::*;
@@ -13,6 +17,7 @@ use super::Light;
 use super::life::Life;
 use crate::browser::worker;
 use crate::light::{Start, at_origin, write};
+use crate::text;
 
 /// The program with the light client.
 const PROGRAM: &str = "qbtc-light";
@@ -58,10 +63,22 @@ pub(crate) async fn lead(light: Light, chain: String, channel: String, lead: Lea
     }
 }
 
-/// Waits until this tab leads, then leads. Dropping it ends the client, and gives the lock up.
+/// Waits until this tab leads, then leads until another has overtaken it. Dropping it ends the client, and gives the lock up.
 async fn wait_and_lead(light: Light, chain: &str, channel: &str, lead: &Lead) {
     let leadership = Leadership::wait(channel).await;
     light.leads.set(true);
+    let lost = async {
+        match &leadership {
+            Ok(leadership) => leadership.lost().await,
+            // Without a lock there is nobody who could take it.
+            Err(_) => pending().await,
+        }
+    };
+    first_of(lost, run_clients(light, chain, channel, lead)).await;
+}
+
+/// Runs one client after another. The lock is held all the while: a tab that cannot run the client would be followed by others that cannot either.
+async fn run_clients(light: Light, chain: &str, channel: &str, lead: &Lead) {
     loop {
         let start = Start {
             chain: chain.to_owned(),
@@ -69,12 +86,10 @@ async fn wait_and_lead(light: Light, chain: &str, channel: &str, lead: &Lead) {
             run: js_sys::Math::random().to_bits(),
             nodes: lead.nodes().await,
         };
-        let ended = work(&start).await;
+        let ended = work(light, &start).await;
         light.fault.set(Some(ended.unwrap_or_else(|error| crate::browser::told(&error))));
         light.news.set(None);
         Sleep::new(AGAIN_MS).await;
-        // The lock is held as long as the page lives: a tab that cannot run the client would be followed by others that cannot either.
-        let _held = &leadership;
     }
 }
 
@@ -87,17 +102,33 @@ fn may_dial() -> impl Fn(&Address) -> bool {
     }
 }
 
-/// Runs a worker until it ends, and returns why.
-async fn work(start: &Start) -> Result<String, JsValue> {
+/// Runs a worker until it ends or says nothing any more, and returns why.
+async fn work(light: Light, start: &Start) -> Result<String, JsValue> {
     let ports = MessageChannel::new()?;
     let server = Server::new(ports.port1(), may_dial()).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let running = worker::start(PROGRAM).await?;
     let begin = Array::of2(&ports.port2(), &Uint8Array::from(&write(start)[..]));
     let ended = match running.worker().post_message_with_transfer(&begin, &Array::of1(&ports.port2())) {
-        // It says nothing more unless it has to end.
-        Ok(()) => running.heard(None).await,
+        // To this page alone it says nothing more unless it has to end.
+        Ok(()) => first_of(running.heard(None), hanging(light)).await,
         Err(error) => Err(error),
     };
     drop(server);
     Ok(ended?.as_string().unwrap_or_default())
+}
+
+/// Waits until the client, which speaks to all tabs, has said nothing for too long.
+async fn hanging(light: Light) -> Result<JsValue, JsValue> {
+    light.silence().await;
+    Err(JsValue::from_str(text::LIGHT_HANGS))
+}
+
+/// What comes of the one that is done first; the other is dropped.
+async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(value),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
 }

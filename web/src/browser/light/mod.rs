@@ -32,6 +32,8 @@ const ANSWER_MS: u32 = 90_000;
 const CALLS_MAX: usize = 256;
 /// After so long without a word, nobody runs the client: it speaks every ten seconds.
 const SILENT_MS: f64 = 40_000.0;
+/// How often that is looked at.
+const LOOK_MS: u32 = 5_000;
 
 /// The light client, as a page holds it.
 #[derive(Clone, Copy)]
@@ -108,7 +110,7 @@ impl Light {
                 self.learn(*news);
             }
         });
-        set_interval(move || self.notice_silence(), std::time::Duration::from_secs(5));
+        set_interval(move || self.notice_silence(), std::time::Duration::from_millis(LOOK_MS.into()));
         Some(name)
     }
 
@@ -230,6 +232,23 @@ impl Light {
         }
         if self.news.with_untracked(|known| known.as_ref() != Some(&news)) {
             self.news.set(Some(news));
+        }
+    }
+
+    /// Waits until the client has said nothing for [`SILENT_MS`] from now on, while this page was awake to hear it.
+    async fn silence(self) {
+        let (mut since, mut looked) = (now_ms(), now_ms());
+        loop {
+            Sleep::new(LOOK_MS).await;
+            let now = now_ms();
+            let heard = self.tab.with_value(|tab| tab.as_ref().map_or(now, |tab| tab.heard_ms.get()));
+            // A page that has slept may have missed what was said.
+            let is_late = now - looked > f64::from(2 * LOOK_MS);
+            since = if is_late { now } else { since.max(heard) };
+            looked = now;
+            if now - since > SILENT_MS {
+                return;
+            }
         }
     }
 

@@ -1,12 +1,11 @@
-//! Keeping the wallet: following the chain for it, and writing down what is known. One tab does it, the one that holds the wallet's lock; the others
-//! show what it has kept, and tell it what they do.
+//! Keeping the wallet: following the chain for it. One tab does it, the keeper ([`super::keeper`]); the others show what it has kept, and tell it what they
+//! do.
 //!
 //! The chain is shown by the light client. While that has no node, and for that time only, the wallet follows on the word of the node that serves the
 //! page; once the light client has one, what was only said is taken back and looked through again ([`crate::wallet::scan`]).
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -16,26 +15,21 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::Height;
 use qbtc_core::wallet::derivation::AccountKey;
-use qbtc_wallet_wasm::client::Leadership;
 
 use super::door::{self, Task};
-use super::state::{Following, Stage, WalletState, name_of};
+use super::state::{Following, Stage, WalletState};
 use crate::browser::channel::{Channel, Kind};
 use crate::browser::clock;
 use crate::browser::follow::{AccountAt, Follower};
-use crate::browser::light::has_locks;
 use crate::browser::source::{self, Handed};
-use crate::browser::storage::StorageError;
 use crate::light::{Ask, News, ScanNumber, Standing, Told, read, write};
 use crate::text;
 use crate::wallet::account::AccountState;
-use crate::wallet::change::{Change, Done, Made, Said, Unsaid};
+use crate::wallet::change::{Change, Made, Said, Unsaid};
 use crate::wallet::scan::{self, Restarts, Search};
 
 /// After so many seconds without a node, the wallet follows the chain on the word of the node that serves the page.
 const ALONE_S: u64 = 10;
-/// What is found in so much time is written down together.
-const KEEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// What the light client was asked to look for.
 #[derive(Clone, Debug, Default)]
@@ -131,48 +125,6 @@ impl WalletState {
             }
             Said::Changed(_) => {}
         }
-    }
-
-    /// Waits until no other tab keeps the wallet, then keeps it.
-    pub(super) fn wait_to_keep(self, spec: &ChainSpec) {
-        self.opening.update_value(|opening| *opening += 1);
-        let opening = self.opening.get_value();
-        let (name, spec) = (format!("qbtc-wallet-{}", spec.chain_id()), spec.clone());
-        spawn_local(async move {
-            // Without locks, as in pages that were not served securely, each tab keeps it.
-            let lock = if has_locks() { Leadership::wait(&name).await.ok() } else { None };
-            if self.opening.get_value() != opening {
-                return;
-            }
-            self.reload(&spec).await;
-            if self.opening.get_value() != opening {
-                return;
-            }
-            self.keeping.set_value(lock);
-            // It is in what this tab keeps from now on.
-            self.unsaid.set_value(Unsaid::default());
-            self.keeps.set(true);
-            // Whoever has told nobody meanwhile hears that there is somebody again.
-            drop(self.keep_all().await);
-        });
-    }
-
-    /// Lets another tab keep the wallet.
-    pub(super) fn stop_keeping(self) {
-        if self.is_dirty.get_value() {
-            let written = self.write_down();
-            spawn_local(async move { drop(written.await) });
-        }
-        self.opening.update_value(|opening| *opening += 1);
-        self.keeps.set(false);
-        self.keeping.set_value(None);
-        self.following.set(Following::Nobody);
-        self.scan.set_value(Scan::default());
-        self.done.set_value(Done::default());
-    }
-
-    pub(super) fn is_keeping(self) -> bool {
-        self.keeps.get_untracked() && self.stage.with_untracked(|stage| *stage == Stage::Open)
     }
 
     /// Has the accounts looked for from where the last of them stands.
@@ -416,56 +368,6 @@ impl WalletState {
                 }
             }
         });
-    }
-
-    /// Writes everything down in a moment, together with what happens until then.
-    pub(super) fn keep_soon(self) {
-        if !self.is_dirty.get_value() {
-            self.is_dirty.set_value(true);
-            let keep = move || {
-                if self.is_dirty.get_value() && self.is_keeping() {
-                    spawn_local(async move { drop(self.keep_all().await) });
-                }
-            };
-            set_timeout(keep, KEEP_PAUSE);
-        }
-    }
-
-    /// Writes everything down, and tells the other tabs. That it could not be is shown until it could.
-    ///
-    /// # Errors
-    /// The same sentence.
-    async fn keep_all(self) -> Result<(), String> {
-        let done = self.done.try_update_value(Done::take).unwrap_or_default();
-        match self.write_down().await {
-            Ok(()) => {
-                self.say(&Said::Kept { done });
-                Ok(())
-            }
-            Err(error) => {
-                self.done.update_value(|now| now.add(&done));
-                Err(error.sentence())
-            }
-        }
-    }
-
-    /// What is written is what is known at the moment of the call.
-    fn write_down(self) -> impl Future<Output = Result<(), StorageError>> {
-        self.is_dirty.set_value(false);
-        let entries: Vec<(String, Vec<u8>)> = self.accounts.with_untracked(|accounts| {
-            accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
-        });
-        let (storage, keystore) = (self.storage.get_value(), self.keystore.get_value());
-        async move {
-            let (Some(storage), Some(keystore)) = (storage, keystore) else { return Ok(()) };
-            let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-            let written = storage.put(&keystore, &entries).await;
-            let fault = written.clone().err().map(StorageError::sentence);
-            if self.unkept.get_untracked() != fault {
-                self.unkept.set(fault);
-            }
-            written
-        }
     }
 }
 

@@ -5,6 +5,7 @@ mod contacts;
 pub(crate) mod door;
 mod history;
 mod keep;
+mod keeper;
 mod keystore;
 mod messages;
 mod overview;

@@ -14,7 +14,6 @@ use qbtc_core::wallet::derivation::AccountKey;
 use qbtc_core::wallet::layout::AddressLayout;
 use qbtc_core::wallet::mnemonic::{Mnemonic, WalletSeed};
 use qbtc_core::wallet::passphrase::Passphrase;
-use qbtc_wallet_wasm::client::Leadership;
 use zeroize::Zeroizing;
 
 use super::keep::Scan;
@@ -98,8 +97,8 @@ pub(crate) struct WalletState {
     pub(super) storage: StoredValue<Option<Storage>, LocalStorage>,
     pub(super) wants_follow: StoredValue<bool>,
     pub(super) touched_at: StoredValue<u64>,
-    /// The lock of the tab that keeps the wallet.
-    pub(super) keeping: StoredValue<Option<Leadership>, LocalStorage>,
+    /// The lock of the tab that keeps the wallet, and its claim on what is kept.
+    pub(super) keeping: StoredValue<Option<super::keeper::Keeping>, LocalStorage>,
     /// Counts how often the wallet was opened and locked: whoever waits for something waits for one opening.
     pub(super) opening: StoredValue<u64>,
     pub(super) scan: StoredValue<Scan>,
