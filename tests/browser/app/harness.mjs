@@ -160,6 +160,15 @@ export class Browser {
     return page
   }
 
+  /** What sets a permission of this profile for the pages of an origin: `granted`, `denied` or `prompt`. */
+  async permissions (origin) {
+    const session = await this.context.newCDPSession(this.page)
+    const { targetInfo: { browserContextId } } = await session.send('Target.getTargetInfo')
+    await session.detach()
+    const whole = await this.browser.newBrowserCDPSession()
+    return (name, setting) => whole.send('Browser.setPermission', { permission: { name }, setting, origin, browserContextId })
+  }
+
   /** Whether the page could be used all the while since this was asked last: the tasks of its thread that took longer than 50 ms, in milliseconds. */
   async neverStoodStill (doing) {
     const standstills = await this.page.evaluate(() => window.standstills.splice(0))

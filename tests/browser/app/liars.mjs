@@ -2,7 +2,7 @@
 import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 import { Peer } from '../support/programs.mjs'
-import { restore } from './wallet.mjs'
+import { go, restore } from './wallet.mjs'
 
 const LIES = ['work', 'filters', 'blocks', 'hidden', 'proof']
 /** From so many blocks on, work is shown by a proof, and not by all headers. */
@@ -39,16 +39,17 @@ async function beside (lie, node, browser, words, balance) {
     const page = await restored(node, browser, [...liars, node].map(({ address }) => address), words)
     await until('the true balance', async () => (await page.getByTestId('balance').innerText()) === balance)
     await page.locator('.balance .badge[data-level="filter"]').waitFor()
-    if (lie === 'work') await until('both liars are asked', () => liars.every(({ lies = 0 }) => lies > 0))
-    // Whoever names most work is heard first. The others may not have been asked for what they lie about.
-    const lies = liars.map(({ lies = 0 }) => lies)
-    judge(`two of three nodes lie about ${lie}: the tab proves the truth`, lie !== 'work' || lies.every((count) => count > 0), { lies })
+    // Whoever names most work is heard first, whoever else lies when it is his turn: two of three are never both passed over.
+    const told = () => liars.map(({ lies = 0 }) => lies)
+    await until('the liars are asked', () => lie === 'work' ? told().every((lies) => lies > 0) : told().some((lies) => lies > 0))
+    judge(`two of three nodes lie about ${lie}: the tab proves the truth`, true, { lies: told() })
   } finally {
     for (const liar of liars) await liar.stop()
   }
 }
 
-async function alone (lie, node, browser, words) {
+/** The only node lies, and is asked for what it lies about. Then the user names an honest one. */
+async function alone (lie, node, browser, words, balance) {
   const liar = await Peer.lying(node, lie)
   try {
     const page = await restored(node, browser, [liar.address], words)
@@ -59,6 +60,14 @@ async function alone (lie, node, browser, words) {
     const isProven = await page.locator('.balance .badge[data-level="filter"]').count() > 0
     judge(`the only node lies about ${lie}: nothing is called proven`, liar.lies > 0 && !isProven, doubts)
     await browser.shoot(`wallet-liar-${lie}`)
+    await go(page, 'Settings')
+    await page.getByLabel('Address of a node').fill(node.address)
+    await page.getByRole('button', { name: 'Add a node' }).click()
+    await page.getByText('It is asked as soon as a node is wanted').waitFor()
+    await go(page, 'Overview')
+    await page.locator('.balance .badge[data-level="filter"]').waitFor()
+    await until('the true balance', async () => (await page.getByTestId('balance').innerText()) === balance)
+    judge(`and once an honest node is named beside the one that has lied about ${lie}, the truth is proven`, true)
   } finally {
     await liar.stop()
   }

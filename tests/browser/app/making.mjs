@@ -100,9 +100,28 @@ async function useSecond (node, page) {
   await go(page, 'Overview')
   await until('the payment and its fee are gone', async () => Number(await balance()) < received - 0.5 && Number(await balance()) > received - 0.51)
   judge('accounts: the second receives and pays, and proves it', own !== kept)
+  await everything(node, page, other, balance)
   await choose(0)
   await until('the first account is shown', async () => (await balance()) === before)
   judge('accounts: the first has what it had, and none of those payments', (await page.getByTestId('payment').filter({ hasText: '0.5' }).count()) === 0)
+}
+
+/** All that an account has goes to somebody else, less the fee. */
+async function everything (node, page, to, balance) {
+  await go(page, 'Send')
+  await page.getByLabel('To', { exact: true }).fill(to)
+  await page.getByLabel('Send everything').check()
+  judge('send everything: no amount is asked for', await page.getByLabel('Amount in QBTC').isDisabled())
+  await page.getByRole('button', { name: 'Review' }).click()
+  await page.getByText('This will happen').waitFor()
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await page.waitForURL('**/wallet/history')
+  await until('it waits', async () => (await node.get('/api/v1/mempool')).transactions === 1)
+  await node.mine(1, to)
+  await page.getByTestId('payment').first().locator('.badge[data-level="filter"]').waitFor()
+  await go(page, 'Overview')
+  await until('nothing is left', async () => Number(await balance()) === 0)
+  judge('send everything: nothing is left', true)
 }
 
 async function form (page, node, passphrase) {

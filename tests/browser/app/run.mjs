@@ -1,6 +1,7 @@
 // The web app in Chromium: the explorer, and a wallet from its making to its return from words. See README.md.
 import { Browser, Node } from './harness.mjs'
 import { finish, judge } from '../support/judge.mjs'
+import { choices } from './choices.mjs'
 import { chunks } from './chunks.mjs'
 import { explorer } from './explorer.mjs'
 import { liars } from './liars.mjs'
@@ -20,6 +21,7 @@ try {
   await light(node, browser)
   await storage(node, browser, words)
   await nodes(node, browser)
+  await choices(node, browser, words)
   await liars(node, browser, words)
 } catch (error) {
   judge('the suite got to its end', false, error.stack)
