@@ -1,5 +1,6 @@
 // A node on a chain of its own, a browser that notices everything that goes wrong, and a judge that counts.
 import { execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -61,6 +62,35 @@ class Front {
     this.server.close()
     for (const socket of this.#sockets) socket.destroy()
     await closed
+  }
+}
+
+/** What carries datagrams between browsers and a node on the way of WebRTC, as a router does. While it is cut it carries none, and tells nobody. */
+export class Wire {
+  isCut = false
+  #ends = new Map()
+
+  static async to (address) {
+    const wire = new Wire()
+    const target = Number(/\/udp\/(\d+)\//.exec(address)[1])
+    wire.front = createSocket('udp4', (data, { port }) => wire.isCut || wire.#end(port).send(data, target, '127.0.0.1'))
+    wire.front.bind(0, '127.0.0.1')
+    await once(wire.front, 'listening')
+    wire.address = address.replace(`/udp/${target}/`, `/udp/${wire.front.address().port}/`)
+    return wire
+  }
+
+  /** By which the node sees who sends from this port. */
+  #end (port) {
+    const known = this.#ends.get(port)
+    if (known) return known
+    const end = createSocket('udp4', (data) => this.isCut || this.front.send(data, port, '127.0.0.1'))
+    this.#ends.set(port, end)
+    return end
+  }
+
+  cut () {
+    for (const socket of [this.front, ...this.#ends.values()]) socket.close()
   }
 }
 

@@ -22,7 +22,7 @@ export async function liars (node, browser, words) {
 }
 
 /** A profile that knows nothing, and that is told these nodes and no other way to the one that serves it, gets a wallet from its words. */
-async function restored (node, browser, addresses, words) {
+export async function restored (node, browser, addresses, words) {
   const page = await browser.fresh()
   await browser.context.route('**/api/v1/network', async (route) => {
     const answer = await route.fetch()

@@ -8,6 +8,7 @@ import { liars } from './liars.mjs'
 import { light } from './light.mjs'
 import { making } from './making.mjs'
 import { nodes } from './nodes.mjs'
+import { offline } from './offline.mjs'
 import { storage } from './storage.mjs'
 import { wallet } from './wallet.mjs'
 
@@ -22,6 +23,7 @@ try {
   await storage(node, browser, words)
   await nodes(node, browser)
   await choices(node, browser, words)
+  await offline(node, browser, words)
   await liars(node, browser, words)
 } catch (error) {
   judge('the suite got to its end', false, error.stack)

@@ -1,7 +1,7 @@
 // A wallet: made, paid, paying, looked at, and back from its words in a browser that knows nothing.
 import { readFile } from 'node:fs/promises'
 import { until } from './harness.mjs'
-import { judge } from '../support/judge.mjs'
+import { figure, judge } from '../support/judge.mjs'
 
 export const PASSPHRASE = 'correct horse battery'
 
@@ -33,6 +33,7 @@ export async function wallet (node, browser) {
   await go(page, 'Overview')
   await until('the balance is there', async () => (await page.getByTestId('balance').innerText()).startsWith('8.00'))
   judge('wallet: the balance', true)
+  figure('wallet: money is seen within a minute of opening the page', Date.now() - begin < 60_000, Date.now() - begin)
   await browser.neverStoodStill('it receives')
   // With each block that is not looked through yet, the badge changes for a moment.
   await page.locator('.balance .badge[data-level="filter"]', { hasText: /^Proven by this tab$/ }).waitFor()

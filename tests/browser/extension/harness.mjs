@@ -18,6 +18,18 @@ const WAIT_MS = 120_000
 const POPUP = { width: 440, height: 700 }
 const NARROW = { width: 415, height: 592 }
 
+/** Notes in a page when each of its main buttons was there, and when it could be pressed, in milliseconds. */
+function noteArming () {
+  window.arming = {}
+  const look = () => {
+    for (const button of document.querySelectorAll('button.primary')) {
+      const noted = window.arming[button.textContent] ??= { shown: performance.now() }
+      if (!button.disabled) noted.armed ??= performance.now()
+    }
+  }
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ['disabled'] })
+}
+
 export class Extension {
   faults = []
 
@@ -44,6 +56,7 @@ export class Extension {
         `--disable-extensions-except=${EXTENSION}`, `--load-extension=${EXTENSION}`
       ]
     })
+    await this.context.addInitScript(noteArming)
     this.context.on('page', (page) => this.watch(page))
     const worker = this.context.serviceWorkers()[0] ?? await this.context.waitForEvent('serviceworker', { timeout: WAIT_MS })
     // Node does not know origins of this kind.

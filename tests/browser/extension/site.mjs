@@ -61,6 +61,9 @@ async function connect (scene, site) {
   judge('connect: a closed window is a no', closed.code === REFUSED, closed)
   const allowed = await site.askUser('qbtc_requestAccounts', undefined, async (window) => {
     scene.account = (await window.locator('.address-groups').innerText()).replace(/\s/g, '')
+    const pressed = await window.waitForFunction(() => window.arming.Connect?.armed && window.arming.Connect)
+    const { shown, armed } = await pressed.jsonValue()
+    judge('connect: a yes can be said only once the window has been there for a while', armed - shown > 600, { shown, armed })
     await click('Connect')(window)
   })
   judge('connect: a yes gives the address that the window shows', allowed.result?.[0] === scene.account && scene.account.startsWith('dbqs1'), allowed)

@@ -9,13 +9,14 @@ use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::ledger::TxEntry;
 
 use super::send::{Review, WAITS, draft_fault, rate};
-use super::state::WalletState;
+use super::state::{Following, WalletState};
 use crate::browser::light::Light;
 use crate::browser::{fetch, source};
 use crate::level::Level;
 use crate::node::{self, path};
 use crate::ui::context::Shared;
 use crate::ui::parts::{Notice, Title, Trust, TxLink};
+use crate::ui::proven::Doubts;
 use crate::ui::transaction::save_proof;
 use crate::wallet::account::AccountState;
 use crate::wallet::draft::{Drafted, Replacement, draft_replacement};
@@ -28,8 +29,10 @@ const SHOWN: usize = 50;
 /// The page.
 #[component]
 pub(crate) fn History() -> impl IntoView {
+    let wallet = WalletState::here();
     view! {
         <Title text=text::HISTORY/>
+        <Show when=move || wallet.following.get() != Following::Word><Doubts/></Show>
         <section class="card"><Entries most=SHOWN/></section>
     }
 }

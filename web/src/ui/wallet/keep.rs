@@ -144,7 +144,15 @@ impl WalletState {
         let light = self.shared.light;
         let news = light.news.get_untracked();
         if let Some(news) = news.as_ref().filter(|news| news.standing() != Standing::Alone) {
-            self.alone_since.set_value(None);
+            if self.alone_since.get_value().is_some() {
+                self.alone_since.set_value(None);
+                self.was_alone.set_value(true);
+            }
+            if news.can_prove() && self.was_alone.get_value() {
+                self.was_alone.set_value(false);
+                // What was paid meanwhile is with nobody yet.
+                self.hand_in_again();
+            }
             let is_due = |scan: &Scan| scan.run != Some(news.run) && scan.restarts.may_start(place(news));
             if news.can_prove() && self.scan.with_value(is_due) {
                 self.start_scan(news);

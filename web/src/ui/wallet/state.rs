@@ -104,6 +104,8 @@ pub(crate) struct WalletState {
     pub(super) scan: StoredValue<Scan>,
     /// Since when the light client has had no node.
     pub(super) alone_since: StoredValue<Option<u64>>,
+    /// Whether it had none since payments were handed in again.
+    pub(super) was_alone: StoredValue<bool>,
     /// What this tab has done that no tab has kept yet.
     pub(super) unsaid: StoredValue<Unsaid>,
     /// What this tab has taken in of other tabs, and has not kept yet.
@@ -140,6 +142,7 @@ impl WalletState {
             opening: StoredValue::new(0),
             scan: StoredValue::new(Scan::default()),
             alone_since: StoredValue::new(None),
+            was_alone: StoredValue::new(false),
             unsaid: StoredValue::new(Unsaid::default()),
             done: StoredValue::new(Done::default()),
             tabs: StoredValue::new_local(None),
