@@ -283,6 +283,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_passed_on_waits_a_while_that_nobody_foresees() {
+        let mut stem = stem(1, 8);
+        let mut delays: Vec<u64> = (0..1_000)
+            .map(|number| match stem.route(&id(number), Origin::Here, NOW) {
+                Route::Stem { delay_ms, .. } => delay_ms,
+                Route::Fluff => panic!("what starts here goes along the stem"),
+            })
+            .collect();
+        let repeated = delays.windows(2).filter(|two| two[0] == two[1]).count();
+        assert!(repeated < 20, "{repeated}");
+        delays.sort_unstable();
+        // Evenly from none to the longest: within five standard deviations at each quarter.
+        for (place, expected) in [(250, 125), (500, 250), (750, 375)] {
+            assert!(delays[place].abs_diff(expected) < 40, "{} of {JITTER_MS} ms", delays[place]);
+        }
+        let earliest = stem.deadline().expect("timers run");
+        assert!(earliest >= NOW.plus(EMBARGO_MS_MIN), "a timer runs from when it is passed on");
+    }
+
+    #[test]
     fn one_in_ten_gives_to_everybody() {
         let from_peer = |seed| to(stem(seed, 8).route(&id(0), Origin::Peer(PeerKey(101)), NOW));
         let diffusers = (0..=255).filter(|seed| from_peer(*seed).is_none()).count();

@@ -3,8 +3,9 @@
 use libp2p::gossipsub;
 use tokio::task::JoinHandle;
 
+use super::raw_peer::framed;
 use super::slow_tests::{deaf, part, spoken, told, wish};
-use super::tests::{Net, eventually, framed};
+use super::tests::{Net, eventually};
 use super::*;
 use crate::p2p::answers::hello;
 use crate::p2p::gossip;

@@ -3,7 +3,8 @@
 use libp2p::request_response::{Event, Message};
 use qbtc_core::net::{Claim, IdentityAnswer, IdentityQuestion};
 
-use super::tests::{DEADLINE, Net, RawEvent, eventually, framed, is_closed, raw_peer, until};
+use super::raw_peer::{RawEvent, framed, is_closed, raw_peer, until};
+use super::tests::{DEADLINE, Net, eventually};
 use super::*;
 use crate::p2p::answers::hello;
 

@@ -4,7 +4,8 @@ use libp2p::request_response::{Event, Message};
 use qbtc_core::net::{Fault, SyncAnswer, SyncQuestion};
 use qbtc_core::sync::{Input, PeerKey, RequestId};
 
-use super::tests::{DEADLINE, Net, RawEvent, framed, greeted, raw_peer, until};
+use super::raw_peer::{RawEvent, framed, greeted, raw_peer, until};
+use super::tests::{DEADLINE, Net};
 use super::*;
 use crate::api::testing::TestNode;
 use crate::p2p::answers::hello;

@@ -470,6 +470,8 @@ mod identity_tests;
 #[cfg(test)]
 mod lost_tests;
 #[cfg(test)]
+mod raw_peer;
+#[cfg(test)]
 mod reaching_tests;
 #[cfg(test)]
 mod room_tests;
@@ -479,5 +481,7 @@ mod sealing_tests;
 mod gossip_tests;
 #[cfg(test)]
 mod slow_tests;
+#[cfg(test)]
+mod stem_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,16 @@
 //! Nodes that find each other by Kademlia, and nodes that are reached through a relay.
 
+use libp2p::upnp;
 use qbtc_core::net::{SyncAnswer, SyncQuestion};
 use qbtc_core::sync::Input;
 
 use super::discovery_tests::{at, looking, store};
 use super::tests::{Net, eventually};
 use super::*;
+use crate::api::testing::TestNode;
 use crate::metrics::{Format, Reading};
 use crate::p2p::discovery::dns::testing::DnsServer;
+use crate::p2p::reach::ReachingEvent;
 use crate::p2p::transport::link::{Carrier, KeyExchange};
 use crate::store::Store;
 
@@ -194,4 +197,28 @@ async fn an_address_counts_once_a_peer_has_reached_it() {
     for net in [client, server] {
         net.stop().await;
     }
+}
+
+/// No router is asked here: that would be done by multicast. What libp2p tells of one is played.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_router_does_is_counted() {
+    let node = TestNode::with_blocks(14).await;
+    let Started { p2p, link, mut service, .. } =
+        start(&node.node, &Identity::random(), listening_at("127.0.0.1:0")).await.unwrap();
+    let net = Net { node, p2p, link, task: tokio::spawn(async {}) };
+    let local: Multiaddr = "/ip4/192.168.1.7/tcp/8333".parse().unwrap();
+    let external: Multiaddr = "/ip4/203.0.113.7/tcp/8333".parse().unwrap();
+    let events = [
+        ("mapped", upnp::Event::NewExternalAddr { local_addr: local.clone(), external_addr: external.clone() }),
+        ("mapping_lost", upnp::Event::ExpiredExternalAddr { local_addr: local, external_addr: external }),
+        ("no_router", upnp::Event::GatewayNotFound),
+    ];
+    for (what, event) in events {
+        let line = format!("qbtc_reachability_events_total{{event=\"{what}\"}} 1");
+        assert!(!net.counts(&line), "{what}");
+        service.reaching_event(ReachingEvent::Upnp(event));
+        assert!(net.counts(&line), "{what}: {}", net.metrics());
+    }
+    service.reaching_event(ReachingEvent::Upnp(upnp::Event::NonRoutableGateway));
+    assert!(net.counts("qbtc_reachability_events_total{event=\"no_router\"} 2"), "a router behind another is none");
 }

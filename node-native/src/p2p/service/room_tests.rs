@@ -1,6 +1,7 @@
 //! More peers than there are places for.
 
-use super::tests::{Net, eventually, is_closed, raw_dialler, raw_peer, until};
+use super::raw_peer::{is_closed, raw_dialler, raw_peer, until};
+use super::tests::{Net, eventually};
 use super::*;
 use crate::p2p::address::ListenAddress;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use libp2p::StreamProtocol;
 use libp2p::request_response::{Event, Message, OutboundRequestId};
 use libp2p::swarm::NetworkBehaviour;
+use qbtc_core::hash::BlockHash;
 use qbtc_core::net::seal::{ANSWER_BYTES, Asker, Ends, OFFER_BYTES, OFFER_ENTROPY_BYTES, Offer};
 use qbtc_core::net::{Hello, LightAnswer, LightQuestion};
 
@@ -94,10 +95,25 @@ impl Browser {
         offer.accept(&answer, &Ends { protocol: self.seal_name.as_ref(), asker: &asker, answerer: &answerer }).unwrap()
     }
 
+    /// Sends sealed bytes.
+    fn send(&mut self, bytes: Vec<u8>) -> OutboundRequestId {
+        self.swarm.behaviour_mut().sealed_light.send_request(&self.node, Ok(Sealed::new(bytes)))
+    }
+
+    /// The sealed answer that comes next, and to what.
+    async fn answer(&mut self) -> (OutboundRequestId, Vec<u8>) {
+        self.until(|event| match event {
+            ClientEvent::SealedLight(Event::Message {
+                message: Message::Response { response, request_id }, ..
+            }) => Some((request_id, response.bytes)),
+            _ => None,
+        })
+        .await
+    }
+
     /// What comes of sealed bytes: the sealed answer, or none.
     async fn ask(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        let asked: OutboundRequestId =
-            self.swarm.behaviour_mut().sealed_light.send_request(&self.node, Ok(Sealed::new(bytes)));
+        let asked = self.send(bytes);
         self.until(|event| match event {
             ClientEvent::SealedLight(Event::Message {
                 message: Message::Response { response, request_id }, ..
@@ -151,5 +167,33 @@ async fn an_offer_that_is_none_ends_the_connection() {
         async { while !matches!(browser.swarm.select_next_some().await, SwarmEvent::ConnectionClosed { .. }) {} };
     tokio::time::timeout(DEADLINE, ending).await.expect("it stays");
     assert!(net.refused("malformed"));
+    net.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_tip_is_told_when_it_comes() {
+    let net = Net::at("/ip4/127.0.0.1/udp/0/quic-v1").await;
+    let spec = Arc::clone(net.node.node.spec());
+    let mut browser = Browser::greet(&net).await;
+    let mut seal = browser.seal().await;
+    let known = net.node.node.tip().borrow().id;
+    let mut ask = |question: LightQuestion| seal.seal(&question.to_bytes()).unwrap();
+    let told = |answer: Vec<u8>| match LightAnswer::from_bytes(&answer, &spec).unwrap() {
+        LightAnswer::Tip(tip) => tip.header.id(),
+        other => panic!("{other:?}"),
+    };
+    // Whoever knows another one is told at once.
+    let (question, asked) = ask(LightQuestion::NextTip { known: BlockHash::from_bytes([1; 32]) });
+    let answer = browser.ask(question).await.unwrap();
+    assert_eq!(told(asked.open(answer).unwrap()), known);
+    // Whoever knows it waits, and is answered other questions meanwhile.
+    let (waiting, asked) = ask(LightQuestion::NextTip { known });
+    let (other, asked_too) = ask(LightQuestion::Tip);
+    let (waiting, other) = (browser.send(waiting), browser.send(other));
+    let (id, answer) = browser.answer().await;
+    assert_eq!((id, told(asked_too.open(answer).unwrap())), (other, known));
+    let next = net.node.mine().await;
+    let (id, answer) = browser.answer().await;
+    assert_eq!((id, told(asked.open(answer).unwrap())), (waiting, next));
     net.stop().await;
 }

@@ -7,7 +7,8 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::{StreamProtocol, Swarm};
 use qbtc_core::units::Height;
 
-use super::tests::{Net, RawCodec, eventually, framed};
+use super::raw_peer::{RawCodec, framed};
+use super::tests::{Net, eventually};
 use super::*;
 use crate::p2p::answers::hello;
 use crate::p2p::relay::RelayCommand;
