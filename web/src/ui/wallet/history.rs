@@ -9,7 +9,7 @@ use qbtc_core::wallet::departed::Why;
 use qbtc_core::wallet::ledger::TxEntry;
 
 use super::send::{Review, WAITS, draft_fault, rate};
-use super::state::{Following, WalletState};
+use super::state::WalletState;
 use crate::browser::light::Light;
 use crate::browser::{fetch, source};
 use crate::level::Level;
@@ -32,7 +32,7 @@ pub(crate) fn History() -> impl IntoView {
     let wallet = WalletState::here();
     view! {
         <Title text=text::HISTORY/>
-        <Show when=move || wallet.following.get() != Following::Word><Doubts/></Show>
+        <Show when=move || !wallet.is_on_word()><Doubts/></Show>
         <section class="card"><Entries most=SHOWN/></section>
     }
 }

@@ -94,7 +94,7 @@ fn Balance() -> impl IntoView {
         <p class="soft small" role="status" data-testid="as-of">{as_of}</p>
         <p class="soft small" data-testid="light">{move || source(wallet, shared)}</p>
         // On a node's word, the line above says all that matters.
-        <Show when=move || wallet.following.get() != Following::Word><Doubts/></Show>
+        <Show when=move || !wallet.is_on_word()><Doubts/></Show>
         {move || (!wallet.is_at_tip()).then(|| view! {
             <progress class="meter" aria-label=text::CATCHING_UP max=move || shared.height() prop:value=move || wallet.progress.with(|progress| progress.height)></progress>
         })}

@@ -451,6 +451,11 @@ impl WalletState {
         self.accounts.with(|accounts| accounts.get(current).map(then))
     }
 
+    /// Whether all that is shown is the word of the node that serves the page, which answers.
+    pub(crate) fn is_on_word(self) -> bool {
+        self.following.get() == Following::Word && self.shared.fault.with(Option::is_none)
+    }
+
     /// Whether the account that is shown was looked through up to the tip: before, what it has is not known.
     pub(crate) fn is_at_tip(self) -> bool {
         self.with_current(AccountState::height).is_some_and(|height| self.reaches_tip(height))
