@@ -25,6 +25,8 @@ use crate::transport::{Sleep, now_ms};
 /// How often whoever waits asks whether the leading tab is there, and after how many questions in vain it is taken to hang.
 const ASK_MS: u32 = 5_000;
 const VAIN_MAX: u32 = 4;
+/// How long whoever was given the lock waits for word that he has lost it since: a tab that was frozen meanwhile hears both, one after the other.
+const SETTLE_MS: u32 = 100;
 /// The question, and the answer.
 const ASKS: &str = "there?";
 const HERE: &str = "here";
@@ -47,31 +49,45 @@ impl Leadership {
     /// # Errors
     /// [`LeadershipError`].
     pub async fn wait(name: &str) -> Result<Self, LeadershipError> {
-        let free = {
-            let (mut free, mut silent) = (pin!(Lock::request(name, Turn::Next)), pin!(silence(name)));
-            poll_fn(|cx| match free.as_mut().poll(cx) {
-                Poll::Ready(lock) => Poll::Ready(Some(lock)),
-                Poll::Pending => silent.as_mut().poll(cx).map(|()| None),
-            })
-            .await
-        };
-        let lock = match free {
-            Some(lock) => lock?,
-            None => Lock::request(name, Turn::Now).await?,
-        };
-        Ok(Self { lock, _presence: Presence::answer(name) })
-    }
-
-    /// Waits until another tab has taken the lock away, since this one did not answer.
-    pub fn lost(&self) -> impl Future<Output = ()> + 'static {
-        let ended = self.lock.ended.clone();
-        async move {
-            if JsFuture::from(ended).await.is_ok() {
-                // It was given back.
-                pending::<()>().await;
+        loop {
+            let free = first_of(async { Some(Lock::request(name, Turn::Next).await) }, async {
+                silence(name).await;
+                None
+            });
+            let lock = match free.await {
+                Some(lock) => lock?,
+                None => Lock::request(name, Turn::Now).await?,
+            };
+            let leadership = Self { lock, _presence: Presence::answer(name) };
+            let lost = async {
+                leadership.lost().await;
+                true
+            };
+            let settled = async {
+                Sleep::new(SETTLE_MS).await;
+                false
+            };
+            if !first_of(lost, settled).await {
+                return Ok(leadership);
             }
         }
     }
+
+    /// Waits until the lock is held no more: another tab has taken it away, since this one did not answer, or it was given back.
+    pub fn lost(&self) -> impl Future<Output = ()> + 'static {
+        let ended = self.lock.ended.clone();
+        async move { drop(JsFuture::from(ended).await) }
+    }
+}
+
+/// What comes of the one that is done first; the other is dropped.
+pub async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(value),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await
 }
 
 /// When a lock is given.

@@ -23,7 +23,7 @@ mod store;
 mod watch;
 
 pub use handle::{Client, ClientOptions, NodeInfo, Notice};
-pub use leader::{Leadership, LeadershipError};
+pub use leader::{Leadership, LeadershipError, first_of};
 pub use link::LinkError;
 pub use store::{Store, StoreError, persist};
 pub use watch::{TooManyAddresses, Watch};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What the client is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
-    /// Tells this client from the one that ran before, in another tab.
+    /// Tells this client from the one that ran before, in another tab: that one has a smaller number.
     pub run: u64,
     /// What it is at.
     pub phase: Phase,

@@ -27,7 +27,7 @@ pub struct Start {
     pub chain: String,
     /// The name of the channel on which pages ask.
     pub channel: String,
-    /// The number of this run.
+    /// The number of this run: later ones have greater numbers.
     pub run: u64,
     /// Nodes to begin with.
     pub nodes: Vec<String>,

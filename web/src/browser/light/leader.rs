@@ -1,15 +1,13 @@
 //! The leading tab: it holds the browser's lock, and the connections, for a worker that runs the client. When it closes, the browser gives the lock to
 //! the next tab. Before it is frozen, it gives the lock up itself; when it hangs, the next tab takes it.
 
-use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::pending;
 
 use js_sys::{Array, Reflect, Uint8Array};
 use leptos::prelude::*;
 use qbtc_core::net::browser::Address;
-use qbtc_wallet_wasm::client::Leadership;
-use qbtc_wallet_wasm::transport::{Server, Sleep};
+use qbtc_wallet_wasm::client::{Leadership, first_of};
+use qbtc_wallet_wasm::transport::{Server, Sleep, now_ms};
 use wasm_bindgen::JsValue;
 use web_sys::MessageChannel;
 
@@ -80,17 +78,19 @@ async fn wait_and_lead(light: Light, chain: &str, channel: &str, lead: &Lead) {
 /// Runs one client after another. The lock is held all the while: a tab that cannot run the client would be followed by others that cannot either.
 async fn run_clients(light: Light, chain: &str, channel: &str, lead: &Lead) {
     loop {
-        let start = Start {
-            chain: chain.to_owned(),
-            channel: channel.to_owned(),
-            run: js_sys::Math::random().to_bits(),
-            nodes: lead.nodes().await,
-        };
+        let start =
+            Start { chain: chain.to_owned(), channel: channel.to_owned(), run: run(), nodes: lead.nodes().await };
         let ended = work(light, &start).await;
         light.fault.set(Some(ended.unwrap_or_else(|error| crate::browser::told(&error))));
         light.news.set(None);
         Sleep::new(AGAIN_MS).await;
     }
+}
+
+/// The number of a run that begins now: greater than that of any which began before. By milliseconds, and by lot within one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floats saturate")]
+fn run() -> u64 {
+    ((now_ms() as u64) << 20) | (js_sys::Math::random() * f64::from(1 << 20)) as u64
 }
 
 /// The policy of the page lets it open sockets to the node that serves it and to nobody else.
@@ -121,14 +121,4 @@ async fn work(light: Light, start: &Start) -> Result<String, JsValue> {
 async fn hanging(light: Light) -> Result<JsValue, JsValue> {
     light.silence().await;
     Err(JsValue::from_str(text::LIGHT_HANGS))
-}
-
-/// What comes of the one that is done first; the other is dropped.
-async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|cx| match one.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(value),
-        Poll::Pending => other.as_mut().poll(cx),
-    })
-    .await
 }

@@ -218,6 +218,10 @@ impl Light {
 
     fn learn(self, news: News) {
         let Some(tab) = self.tab.get_value() else { return };
+        // A client that was overtaken speaks until it hears so.
+        if self.news.with_untracked(|known| known.as_ref().is_some_and(|known| known.run > news.run)) {
+            return;
+        }
         tab.heard_ms.set(now_ms());
         let is_other = self.news.with_untracked(|known| known.as_ref().is_none_or(|known| known.run != news.run));
         if is_other {

@@ -1,5 +1,7 @@
 //! The worker's side: runs the client, answers the pages, and tells them what happens.
 //!
+//! A client whose page hangs is overtaken by one of another tab. It hears that one's news, and ends.
+//!
 //! What the client tells is passed on before the next question is looked at. So when a scan begins, nothing of the one before is on its way any
 //! more.
 
@@ -76,7 +78,7 @@ async fn run(start: Start, port: MessagePort) -> Result<(), String> {
     let others =
         kept.lines().take(ADDRESSES_MAX).filter(|address| node_of(address).is_some_and(|node| !known.contains(&node)));
     others.filter_map(|address| address.parse().ok()).for_each(|address| client.add(address));
-    let asks: Rc<RefCell<Asks>> = Rc::default();
+    let asks = Rc::new(RefCell::new(Asks { run: start.run, ..Asks::default() }));
     let queue = Rc::clone(&asks);
     let channel = Channel::open(&start.channel, move |message| queue.borrow_mut().push(message));
     let channel = channel.map_err(|error| crate::browser::told(&error))?;
@@ -97,14 +99,24 @@ async fn run(start: Start, port: MessagePort) -> Result<(), String> {
 /// What pages have asked and nobody has looked at yet.
 #[derive(Default)]
 struct Asks {
+    /// The number of this client's run.
+    run: u64,
+    /// Whether a later client has spoken.
+    is_overtaken: bool,
     queue: VecDeque<Message>,
     waker: Option<Waker>,
 }
 
 impl Asks {
     fn push(&mut self, message: Message) {
-        if message.kind == Kind::Ask && self.queue.len() < ASKS_MAX {
-            self.queue.push_back(message);
+        match message.kind {
+            Kind::Ask if self.queue.len() < ASKS_MAX => self.queue.push_back(message),
+            Kind::Told => {
+                if let Some(Told::News(news)) = read(&message.bytes) {
+                    self.is_overtaken |= news.run > self.run;
+                }
+            }
+            Kind::Ask | Kind::Answer => {}
         }
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -145,10 +157,13 @@ impl Runner {
     async fn next(&self) -> Happened {
         let (mut notice, mut timer) = (pin!(self.client.next()), Sleep::new(LOOK_MS));
         poll_fn(|cx| {
+            let mut asks = self.asks.borrow_mut();
+            if asks.is_overtaken {
+                return Poll::Ready(Happened::Told(None));
+            }
             if let Poll::Ready(notice) = notice.as_mut().poll(cx) {
                 return Poll::Ready(Happened::Told(notice));
             }
-            let mut asks = self.asks.borrow_mut();
             if let Some(message) = asks.queue.pop_front() {
                 return Poll::Ready(Happened::Asked(message));
             }

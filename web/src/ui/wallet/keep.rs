@@ -21,6 +21,7 @@ use super::state::{Following, Stage, WalletState};
 use crate::browser::channel::{Channel, Kind};
 use crate::browser::clock;
 use crate::browser::follow::{AccountAt, Follower};
+use crate::browser::light::Sleep;
 use crate::browser::source::{self, Handed};
 use crate::light::{Ask, News, ScanNumber, Standing, Told, read, write};
 use crate::text;
@@ -30,6 +31,8 @@ use crate::wallet::scan::{self, Restarts, Search};
 
 /// After so many seconds without a node, the wallet follows the chain on the word of the node that serves the page.
 const ALONE_S: u64 = 10;
+/// After how long payments that no node has taken are handed in again.
+const AGAIN_MS: u32 = 15_000;
 
 /// What the light client was asked to look for.
 #[derive(Clone, Debug, Default)]
@@ -190,9 +193,14 @@ impl WalletState {
         self.scan.set_value(Scan { number, run: Some(news.run), restarts, watched });
         self.following.set(Following::Light);
         self.progress.update(|progress| progress.fault = None);
-        self.shared.light.say(&Ask::Scan { number, start, marks, addresses });
-        self.keep_soon();
-        self.hand_in_again();
+        spawn_local(async move {
+            // A tab that was overtaken without knowing hears so by this. It must not take the scan away from the one that keeps the wallet now.
+            drop(self.keep_all().await);
+            if self.is_keeping() && self.scan.with_value(|scan| scan.number) == number {
+                self.shared.light.say(&Ask::Scan { number, start, marks, addresses });
+                self.hand_in_again();
+            }
+        });
     }
 
     fn hear_scan(self, told: Told) {
@@ -372,6 +380,8 @@ impl WalletState {
         spawn_local(async move {
             for transaction in own {
                 if let Handed::Unsure(_) = source::submit(self.shared.light, &transaction).await {
+                    Sleep::new(AGAIN_MS).await;
+                    self.was_alone.set_value(true);
                     return;
                 }
             }

@@ -7,16 +7,18 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use qbtc_core::spec::ChainSpec;
-use qbtc_wallet_wasm::client::Leadership;
+use qbtc_wallet_wasm::client::{Leadership, first_of};
 
 use super::keep::Scan;
 use super::state::{Following, Stage, WalletState, name_of};
-use crate::browser::light::has_locks;
+use crate::browser::light::{Sleep, has_locks};
 use crate::browser::storage::{Claim, StorageError};
 use crate::wallet::change::{Done, Said, Unsaid};
 
 /// What is found in so much time is written down together.
 const KEEP_PAUSE: Duration = Duration::from_millis(400);
+/// How often a tab that waits looks whether there is still something to wait for.
+const LOOK_MS: u32 = 5_000;
 
 /// What makes this tab the one that keeps the wallet. Dropping it lets another tab keep it.
 pub(crate) struct Keeping {
@@ -32,44 +34,52 @@ impl WalletState {
         let opening = self.opening.get_value();
         let (name, spec) = (format!("qbtc-wallet-{}", spec.chain_id()), spec.clone());
         spawn_local(async move {
-            let is_over = || self.opening.get_value() != opening;
-            loop {
-                // Without locks, as in pages that were not served securely, each tab keeps it.
-                let lock = if has_locks() { Leadership::wait(&name).await.ok() } else { None };
-                if is_over() {
-                    return;
+            let is_over = move || self.opening.get_value() != opening;
+            let over = async {
+                while !is_over() {
+                    Sleep::new(LOOK_MS).await;
                 }
-                let keeping = match lock {
-                    Some(lock) => Some(Keeping { lock, claim: self.claim().await }),
-                    None => None,
-                };
-                if is_over() {
-                    return;
-                }
-                // What another has written until now counts.
-                self.reload(&spec).await;
-                if is_over() {
-                    return;
-                }
-                let lost = keeping.as_ref().map(|keeping| keeping.lock.lost());
-                self.keeping.set_value(keeping);
-                // It is in what this tab keeps from now on.
-                self.unsaid.set_value(Unsaid::default());
-                self.keeps.set(true);
-                // Whoever has told nobody meanwhile hears that there is somebody again.
-                drop(self.keep_all().await);
-                let Some(lost) = lost else { return };
-                lost.await;
-                if is_over() {
-                    return;
-                }
-                // What was not written is not known to be kept, and what is kept is shown again.
-                self.is_dirty.set_value(false);
-                self.unkept.set(None);
-                self.keep_no_more();
+                None
+            };
+            // Without locks, as in pages that were not served securely, each tab keeps it.
+            let lock =
+                if has_locks() { first_of(async { Leadership::wait(&name).await.ok() }, over).await } else { None };
+            if is_over() {
+                return;
+            }
+            let keeping = match lock {
+                Some(lock) => Some(Keeping { lock, claim: self.claim().await }),
+                None => None,
+            };
+            if is_over() {
+                return;
+            }
+            // What another has written until now counts.
+            self.reload(&spec).await;
+            if is_over() {
+                return;
+            }
+            let lost = keeping.as_ref().map(|keeping| keeping.lock.lost());
+            self.keeping.set_value(keeping);
+            self.done.set_value(Done::default());
+            self.keeps.set(true);
+            // Whoever has told nobody meanwhile hears that there is somebody again.
+            drop(self.keep_all().await);
+            let Some(lost) = lost else { return };
+            lost.await;
+            if !is_over() {
+                self.keep_again(&spec);
                 self.reload(&spec).await;
             }
         });
+    }
+
+    /// Another tab has overtaken this one: what was not written is not kept, and this one waits for its turn.
+    fn keep_again(self, spec: &ChainSpec) {
+        self.is_dirty.set_value(false);
+        self.unkept.set(None);
+        self.keep_no_more();
+        self.wait_to_keep(spec);
     }
 
     async fn claim(self) -> Option<Claim> {
@@ -77,11 +87,19 @@ impl WalletState {
         storage.claim(&keystore).await.ok()
     }
 
-    /// Lets another tab keep the wallet.
+    /// Lets another tab keep the wallet, once what is known is written down.
     pub(super) fn stop_keeping(self) {
-        if self.is_dirty.get_value() {
+        if self.is_dirty.get_value() && self.keeps.get_untracked() {
             let written = self.write_down();
-            spawn_local(async move { drop(written.await) });
+            let keeping = self.keeping.try_update_value(Option::take);
+            spawn_local(async move {
+                if let Err(error) = written.await
+                    && error != StorageError::OtherKeeper
+                {
+                    self.unkept.set(Some(error.sentence()));
+                }
+                drop(keeping);
+            });
         }
         self.opening.update_value(|opening| *opening += 1);
         self.keep_no_more();
@@ -89,8 +107,10 @@ impl WalletState {
 
     /// Keeps it no more.
     fn keep_no_more(self) {
+        self.is_dirty.set_value(false);
         self.keeps.set(false);
         self.keeping.set_value(None);
+        self.alone_since.set_value(None);
         self.following.set(Following::Nobody);
         self.scan.set_value(Scan::default());
         self.done.set_value(Done::default());
@@ -100,9 +120,9 @@ impl WalletState {
         self.keeps.get_untracked() && self.stage.with_untracked(|stage| *stage == Stage::Open)
     }
 
-    /// Writes everything down in a moment, together with what happens until then.
+    /// Writes everything down in a moment, together with what happens until then. Whoever does not keep it writes nothing.
     pub(super) fn keep_soon(self) {
-        if !self.is_dirty.get_value() {
+        if !self.is_dirty.get_value() && self.keeps.get_untracked() {
             self.is_dirty.set_value(true);
             let keep = move || {
                 if self.is_dirty.get_value() && self.is_keeping() {
@@ -118,14 +138,32 @@ impl WalletState {
     /// # Errors
     /// The same sentence.
     pub(super) async fn keep_all(self) -> Result<(), String> {
+        if !self.is_keeping() {
+            return Err(StorageError::OtherKeeper.sentence());
+        }
+        let opening = self.opening.get_value();
         let done = self.done.try_update_value(Done::take).unwrap_or_default();
-        match self.write_down().await {
+        let written = self.write_down().await;
+        // Whatever came of it, it is another's now, or of another wallet.
+        if self.opening.get_value() != opening {
+            return written.map_err(StorageError::sentence);
+        }
+        let fault = written.clone().err().map(StorageError::sentence);
+        if self.unkept.get_untracked() != fault {
+            self.unkept.set(fault);
+        }
+        match written {
             Ok(()) => {
+                // What this tab has made before it kept the wallet is in what it has written.
+                self.unsaid.set_value(Unsaid::default());
                 self.say(&Said::Kept { done });
                 Ok(())
             }
             Err(error) => {
                 self.done.update_value(|now| now.add(&done));
+                if error == StorageError::OtherKeeper && self.is_keeping() {
+                    self.keep_again(&self.spec());
+                }
                 Err(error.sentence())
             }
         }
@@ -133,6 +171,7 @@ impl WalletState {
 
     /// What is written is what is known at the moment of the call.
     fn write_down(self) -> impl Future<Output = Result<(), StorageError>> {
+        let keeps = self.keeps.get_untracked();
         self.is_dirty.set_value(false);
         let entries: Vec<(String, Vec<u8>)> = self.accounts.with_untracked(|accounts| {
             accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
@@ -140,14 +179,12 @@ impl WalletState {
         let (storage, keystore) = (self.storage.get_value(), self.keystore.get_value());
         let claim = self.keeping.with_value(|keeping| keeping.as_ref().and_then(|keeping| keeping.claim));
         async move {
+            if !keeps {
+                return Err(StorageError::OtherKeeper);
+            }
             let (Some(storage), Some(keystore)) = (storage, keystore) else { return Ok(()) };
             let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-            let written = storage.put_claimed(&keystore, claim, &entries).await;
-            let fault = written.clone().err().map(StorageError::sentence);
-            if self.unkept.get_untracked() != fault {
-                self.unkept.set(fault);
-            }
-            written
+            storage.put_claimed(&keystore, claim, &entries).await
         }
     }
 }
