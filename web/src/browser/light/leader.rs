@@ -78,8 +78,8 @@ async fn wait_and_lead(light: Light, chain: &str, channel: &str, lead: &Lead) {
 /// Runs one client after another. The lock is held all the while: a tab that cannot run the client would be followed by others that cannot either.
 async fn run_clients(light: Light, chain: &str, channel: &str, lead: &Lead) {
     loop {
-        let start =
-            Start { chain: chain.to_owned(), channel: channel.to_owned(), run: run(), nodes: lead.nodes().await };
+        let nodes = lead.nodes().await;
+        let start = Start { chain: chain.to_owned(), channel: channel.to_owned(), run: next_run(light), nodes };
         let ended = work(light, &start).await;
         light.fault.set(Some(ended.unwrap_or_else(|error| crate::browser::told(&error))));
         light.news.set(None);
@@ -87,10 +87,13 @@ async fn run_clients(light: Light, chain: &str, channel: &str, lead: &Lead) {
     }
 }
 
-/// The number of a run that begins now: greater than that of any which began before. By milliseconds, and by lot within one.
+/// The number of a run that begins now: greater than that of the one which is heard, also if the clock was set back since. By milliseconds, and by lot
+/// within one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floats saturate")]
-fn run() -> u64 {
-    ((now_ms() as u64) << 20) | (js_sys::Math::random() * f64::from(1 << 20)) as u64
+fn next_run(light: Light) -> u64 {
+    let heard = light.news.with_untracked(|news| news.as_ref().map_or(0, |news| news.run.saturating_add(1)));
+    let timed = ((now_ms() as u64) << 20) | (js_sys::Math::random() * f64::from(1 << 20)) as u64;
+    timed.max(heard)
 }
 
 /// The policy of the page lets it open sockets to the node that serves it and to nobody else.

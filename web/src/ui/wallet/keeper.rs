@@ -76,7 +76,6 @@ impl WalletState {
 
     /// Another tab has overtaken this one: what was not written is not kept, and this one waits for its turn.
     fn keep_again(self, spec: &ChainSpec) {
-        self.is_dirty.set_value(false);
         self.unkept.set(None);
         self.keep_no_more();
         self.wait_to_keep(spec);
