@@ -1,16 +1,12 @@
 //! Compact blocks between two nodes: what arrives is the block, and whatever a sender does wrong is told apart from chance.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{ALLOTTED, TestChain, TestKey, pay, test};
 use qbtc_core::net::{CompactBlock, CompactBlockBytesError, CompactBlockError, Reconstruction};
 use qbtc_core::tx::Transaction;
 use qbtc_core::units::Amount;
 use qbtc_core::verify::{BlockError, CheckedBlock, CheckedTx, check_block, check_transaction};
-use support::{ALLOTTED, TestChain, TestKey, pay, test};
 
 const LIMIT: usize = 4 << 20;
 

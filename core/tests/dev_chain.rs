@@ -1,12 +1,6 @@
 //! The dev chain pays its allocation to the first address of a wallet whose words everybody knows.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-#[cfg(not(target_arch = "wasm32"))]
-use core::prelude::v1::test;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
+use crate::support::test;
 use qbtc_core::crypto::Scheme;
 use qbtc_core::lock::{AddressTree, Conditions};
 use qbtc_core::spec::ChainSpec;

@@ -1,11 +1,8 @@
 //! Every encoding: vectors of a second implementation (`tests/vectors/encodings.py`), round trips, and forms that are refused.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
 use std::fmt::Debug;
 
+use crate::support::{hex, test};
 use qbtc_core::block::{Block, BlockBytesError, Coinbase, Commitments, write_compact_size};
 use qbtc_core::chain::ChainState;
 use qbtc_core::codec::{CodecError, decode, encode};
@@ -26,7 +23,6 @@ use qbtc_core::wallet::message::MessageProof;
 use qbtc_core::wallet::partial::PartialTx;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use support::{hex, test};
 
 const VECTORS: &str = include_str!("../../tests/vectors/encodings.txt");
 const LIMIT: usize = 1 << 20;

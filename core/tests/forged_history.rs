@@ -1,16 +1,8 @@
 //! Chains that break a rule or lack work, proven by someone who follows the protocol otherwise: each is caught, and a forger of half
 //! of the work is caught as often as the calculation says.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
-#[cfg(not(target_arch = "wasm32"))]
-use core::prelude::v1::test;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
-#[path = "support/history.rs"]
-mod history;
-
-use history::{EASIEST, History};
+use crate::history::{EASIEST, History};
+use crate::support::test;
 use qbtc_core::commit::flyclient::{ProvenChain, SampledProofError, Sampling, verify};
 use qbtc_core::commit::mmr::Node;
 use qbtc_core::hash::BlockHash;

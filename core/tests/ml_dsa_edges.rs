@@ -5,13 +5,8 @@
 //! disagree would do just that, so these tests do it first. Signatures are made by a plain transcription of FIPS 204, with `%` and
 //! 64-bit integers, and go to three verifiers: ours, which libcrux runs on AVX2 or NEON where it can; libcrux's portable path, which
 //! is the one on wasm32; and the `ml-dsa` crate. The seeds of z were found by search; the tests check that each hits its edge.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
-#[cfg(not(target_arch = "wasm32"))]
-use core::prelude::v1::test;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
+use crate::support::test;
 use libcrux_ml_dsa::{MLDSASignature, MLDSAVerificationKey, ml_dsa_44, ml_dsa_65, ml_dsa_87};
 use ml_dsa::{MlDsa44, MlDsa65, MlDsa87, MlDsaParams};
 use qbtc_core::crypto::ml_dsa::{Level, verify};

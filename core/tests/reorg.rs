@@ -1,17 +1,14 @@
 //! Moves from tip to tip: random trees of valid blocks against a replay from the genesis block, identity of there and back, and what
 //! happens to invalid blocks and broken stores.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
-mod support;
-
+use crate::support::world::{Missing, Store, World};
+use crate::support::{ALLOTTED, TestKey, pay, test};
 use proptest::prelude::*;
 use qbtc_core::chain::{ChainStore, Inconsistency, ReorgError};
 use qbtc_core::tx::OutPoint;
 use qbtc_core::units::{BlockTime, Height};
 use qbtc_core::utxo::{Undo, UndoError};
 use qbtc_core::verify::{BlockError, CheckedBlock, SpendError};
-use support::world::{Missing, Store, World};
-use support::{ALLOTTED, TestKey, pay, test};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]

@@ -1,10 +1,7 @@
 //! The rules of a block: each with a case that just passes and one that just fails. The failing one is sealed again, so that
 //! nothing but the one rule is broken.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
+use crate::support::{ALLOTTED, Draft, TestChain, TestKey, mine, pay, test};
 use qbtc_core::block::{Block, Coinbase, CoinbaseError};
 use qbtc_core::crypto::{CryptoError, Scheme, Signature, verify_serial};
 use qbtc_core::hash::{BlockHash, FilterHash, HistoryRoot, MerkleRoot, UtxoRoot, WitnessRoot};
@@ -17,7 +14,6 @@ use qbtc_core::verify::{
     BlockContext, BlockError, HeaderError, ResolveError, SpendError, TxError, VerifiedBlock, VerifiedCache,
     assemble_block, check_block, check_transaction, resolve_block,
 };
-use support::{ALLOTTED, Draft, TestChain, TestKey, mine, pay, test};
 
 /// Names the test of each rule, so that a rule without one does not compile.
 #[allow(dead_code, reason = "it is there to be compiled")]
@@ -54,7 +50,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::with_spec(support::spec())
+        Self::with_spec(crate::support::spec())
     }
 
     fn with_spec(spec: ChainSpec) -> Self {
@@ -128,7 +124,7 @@ fn the_work_is_done() {
 
 #[test]
 fn bytes_are_within_the_limit() {
-    let text = support::spec_text().replace("block_bytes = 4_194_304", "block_bytes = 32_768");
+    let text = crate::support::spec_text().replace("block_bytes = 4_194_304", "block_bytes = 32_768");
     let scene =
         Scene::with_spec(ChainSpec::from_toml(&text.replace("tx_bytes = 1_048_576", "tx_bytes = 16_384")).unwrap());
     // Coinbase outputs of 34 bytes and one of data fill the block to the byte. Two numbers of leaves fit one byte of length.
@@ -341,7 +337,7 @@ fn no_coin_is_spent_twice_within_a_block() {
 
     // What a transaction made, a later one may spend, and not an earlier one.
     let receiver = TestKey::new(3);
-    let made = support::outputs(other.txid(), &other.body.outputs, Height(5), false).next().unwrap();
+    let made = crate::support::outputs(other.txid(), &other.body.outputs, Height(5), false).next().unwrap();
     let next = receiver.spend(&[made], vec![pay(key.address(), ALLOTTED)], &scene.chain.spec);
     assert!(scene.verify(scene.draft(vec![other.clone(), next.clone()]).seal()).is_ok());
     let error = SpendError::MissingCoin { outpoint: made.0 };

@@ -1,15 +1,11 @@
 //! The rules of a header: each with a case that just passes and one that just fails.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
+use crate::support::{mine, spec, test};
 use qbtc_core::hash::{BlockHash, MerkleRoot};
 use qbtc_core::header::Header;
 use qbtc_core::pow::WorkError;
 use qbtc_core::units::{BlockTime, CompactBits, Height, Target, TargetError};
 use qbtc_core::verify::{CheckedHeader, HeaderContext, HeaderError, check_header};
-use support::{mine, spec, test};
 
 const BITS: CompactBits = CompactBits(0x207f_ffff);
 const MEDIAN: BlockTime = BlockTime(1_000_000);

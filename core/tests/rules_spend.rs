@@ -1,11 +1,8 @@
 //! The rules of a transaction in context, and of its witnesses: each with a case that just passes and one that just fails.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{TestKey, body, pay, spec, test};
 use qbtc_core::crypto::{CryptoError, PublicKey, Scheme, Signature, verify_serial};
 use qbtc_core::hash::Txid;
 use qbtc_core::lock::{Address, AddressTree, Condition, Conditions, IndexedSignature, Proof, Witness};
@@ -16,7 +13,6 @@ use qbtc_core::utxo::{Coin, MemoryCoins};
 use qbtc_core::verify::{
     ResolveError, ResolvedTx, SpendError, VerifiedCache, WitnessError, check_transaction, resolve_transaction,
 };
-use support::{TestKey, body, pay, spec, test};
 
 /// Names the test of each rule, so that a rule without one does not compile.
 #[allow(dead_code, reason = "it is there to be compiled")]
@@ -281,7 +277,7 @@ fn proofs_are_of_their_conditions_kind() {
 
 #[test]
 fn schemes_are_allowed_from_their_height() {
-    let text = support::spec_text()
+    let text = crate::support::spec_text()
         .replace("{ scheme = \"ML-DSA-65\", from_height = 0 }", "{ scheme = \"ML-DSA-65\", from_height = 100 }")
         .replace("    { scheme = \"SLH-DSA-SHA2-128s\", from_height = 0 },\n", "");
     let spec = ChainSpec::from_toml(&text).unwrap();
@@ -365,7 +361,7 @@ fn after_holds_from_its_height() {
 #[test]
 fn a_signature_is_for_one_spend_on_one_chain() {
     let (spec, key) = (spec(), TestKey::new(0));
-    let other_chain = ChainSpec::from_toml(&support::spec_text().replace("qBTC dev", "another chain")).unwrap();
+    let other_chain = ChainSpec::from_toml(&crate::support::spec_text().replace("qBTC dev", "another chain")).unwrap();
     let fails = |transaction: Transaction, coins: &[Coin], spec: &ChainSpec| {
         let resolved = resolve_at(transaction, coins, HEIGHT, spec).unwrap();
         verify_serial(&resolved.jobs()) == Err((0, CryptoError::InvalidSignature { scheme: Scheme::MlDsa44 }))

@@ -1,9 +1,6 @@
 //! The rules of a transaction in isolation: each with a case that just passes and one that just fails.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
-
+use crate::support::{body, pay, spec, test};
 use qbtc_core::codec;
 use qbtc_core::hash::Txid;
 use qbtc_core::lock::{Address, Lock};
@@ -11,7 +8,6 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction, TxBody, TxOut};
 use qbtc_core::units::{Amount, Height};
 use qbtc_core::verify::{CheckedTx, TxError, check_transaction};
-use support::{body, pay, spec, test};
 
 const ADDRESS: Address = Address::from_bytes([5; 32]);
 const ONE: Amount = Amount::from_coins(1);
@@ -74,8 +70,8 @@ fn the_version_is_known() {
 #[test]
 fn bytes_are_within_the_limit() {
     let limit = 16_384;
-    let spec =
-        ChainSpec::from_toml(&support::spec_text().replace("tx_bytes = 1_048_576", "tx_bytes = 16_384")).unwrap();
+    let spec = ChainSpec::from_toml(&crate::support::spec_text().replace("tx_bytes = 1_048_576", "tx_bytes = 16_384"))
+        .unwrap();
     // 483 inputs fill most of it, data the rest.
     let of_data = |bytes| body((0..483).map(outpoint).collect(), vec![pay(ADDRESS, ONE), data(bytes)]);
     let without = codec::encoded_len(&Transaction { body: of_data(0), witnesses: Vec::new() });

@@ -1,15 +1,7 @@
 //! The sampled proof as bytes: honest chains prove their work, and no proof that was changed passes.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
-#[cfg(not(target_arch = "wasm32"))]
-use core::prelude::v1::test;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
-#[path = "support/history.rs"]
-mod history;
-
-use history::History;
+use crate::history::History;
+use crate::support::test;
 use qbtc_core::codec::{CodecError, encode};
 use qbtc_core::commit::flyclient::{
     LIVE_SECURITY_BITS, PROOF_BYTES_MAX, ProveError, ProvenChain, SampledProof, SampledProofError, Sampling, verify,

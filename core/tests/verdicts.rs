@@ -3,15 +3,13 @@
 //!
 //! Both targets make the corpus from one seed and hold each verdict against `tests/vectors/verdicts.txt`. So a difference between
 //! targets fails on one of them, and a rule that changes unnoticed fails on both. After a change that is meant, write the file anew
-//! and look at what changed in it: `QBTC_WRITE_VERDICTS=1 cargo test -p qbtc-core --test verdicts`.
-
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
-
-mod support;
+//! and look at what changed in it: `QBTC_WRITE_VERDICTS=1 cargo test -p qbtc-core verdicts`.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use crate::support::random::Random;
+use crate::support::{ALLOTTED, Draft, TestChain, TestKey, mine, outputs, pay, test};
 use qbtc_core::block::Block;
 use qbtc_core::codec::encode;
 use qbtc_core::crypto::{PublicKey, Scheme, Signature, verify_serial};
@@ -24,8 +22,6 @@ use qbtc_core::utxo::Coin;
 use qbtc_core::verify::{
     BlockContext, HeaderContext, ResolveError, VerifiedBlock, VerifiedCache, check_block, check_header, resolve_block,
 };
-use support::random::Random;
-use support::{ALLOTTED, Draft, TestChain, TestKey, mine, outputs, pay, test};
 
 const GOLDEN: &str = include_str!("../../tests/vectors/verdicts.txt");
 
@@ -164,7 +160,7 @@ const SPENDABLE: usize = 6;
 impl Scene {
     fn new() -> Self {
         let later = "{ scheme = \"ML-DSA-65\", from_height = 7 }";
-        let text = support::spec_text().replace("{ scheme = \"ML-DSA-65\", from_height = 0 }", later);
+        let text = crate::support::spec_text().replace("{ scheme = \"ML-DSA-65\", from_height = 0 }", later);
         let mut chain = TestChain::with_spec(ChainSpec::from_toml(&text).unwrap());
         let mut parent = chain.genesis();
         for _ in 0..4 {
@@ -190,7 +186,7 @@ impl Scene {
         let sum: u64 = spent.iter().map(|coin| coin.amount.quanta()).sum();
         let part = self.random.next() % (sum / 2);
         let to = |byte, quanta| pay(Address::from_bytes([byte; 32]), Amount::from_quanta(quanta).unwrap());
-        let body = support::body(inputs, vec![to(1, part), to(2, sum - part - 1_000)]);
+        let body = crate::support::body(inputs, vec![to(1, part), to(2, sum - part - 1_000)]);
         let of_outputs: Vec<_> = spent.iter().map(Coin::to_output).collect();
         let message = body.sighash(&self.chain.spec.chain_id(), &of_outputs);
         let mut seen = BTreeSet::new();
@@ -224,7 +220,7 @@ impl Scene {
                 let spent = sorted(block.diff().spent().iter().map(copied).collect());
                 let effects = [created, spent, encode(&block.undo()), block.filter().as_bytes().to_vec()].concat();
                 let (id, fees, size) = (block.block().id(), block.fees(), block.block().size_bytes());
-                format!("valid {id} {size} bytes, fees {fees}, effects {}", support::hex(&sha256(&effects)[..8]))
+                format!("valid {id} {size} bytes, fees {fees}, effects {}", crate::support::hex(&sha256(&effects)[..8]))
             }
             Err(error) => error,
         }

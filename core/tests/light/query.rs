@@ -7,7 +7,7 @@ use qbtc_core::units::{FeeRate, Height};
 
 use super::node::{FullNode, address, clock, payment, spec};
 use super::scene::{Reply, Scene, shared};
-use super::support::test;
+use crate::support::test;
 
 fn with_payment() -> (FullNode, Txid) {
     let mut node = FullNode::with_blocks(&spec(), 150);

@@ -11,7 +11,7 @@ use qbtc_core::units::Work;
 
 use super::node::{FullNode, address, clock, payment, spec};
 use super::scene::{Reply, Scene, shared};
-use super::support::{random::Random, test};
+use crate::support::{random::Random, test};
 
 /// Blocks that pay address 1, in the chain with the most work.
 const PAID: [u32; 3] = [7, 60, 118];

@@ -8,7 +8,7 @@ use qbtc_core::sync::light::{At, HEADERS_GAP_MAX, LightClient, STATE_BYTES_MAX, 
 
 use super::node::{FullNode, address, clock, spec};
 use super::scene::{Scene, Shared, is_work, shared};
-use super::support::test;
+use crate::support::test;
 
 const BLOCKS: u32 = HEADERS_GAP_MAX + 100;
 

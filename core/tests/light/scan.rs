@@ -8,7 +8,7 @@ use qbtc_core::units::Height;
 
 use super::node::{FullNode, address, clock, payment, spec};
 use super::scene::{Reply, Scene, Shared, shared};
-use super::support::test;
+use crate::support::test;
 
 /// Long enough that the first blocks lie below what is kept, in several segments.
 const LONG: u32 = 2_300;

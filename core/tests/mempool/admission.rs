@@ -11,9 +11,9 @@ use qbtc_core::units::Height;
 use qbtc_core::utxo::{Coin, CoinDiff, CoinView};
 use qbtc_core::verify::{SpendError, WitnessError, check_transaction};
 
-use crate::invariants;
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, coin, output, quanta, simple};
+use super::invariants;
+use super::world::{COIN, Owner, Payment, World, child, coin, output, quanta, simple};
+use crate::support::test;
 
 #[test]
 fn what_comes_in_can_be_found() {

@@ -3,8 +3,8 @@
 use qbtc_core::mempool::{ESTIMATE_BLOCKS_MAX, EstimateBasis, EstimateError, FeeEstimate};
 use qbtc_core::units::FeeRate;
 
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, rate, simple};
+use super::world::{COIN, Owner, Payment, World, rate, simple};
+use crate::support::test;
 
 fn estimate(world: &World, blocks: u32) -> FeeEstimate {
     let estimate = world.pool.estimate_fee(blocks, world.now, &world.spec).unwrap();
@@ -80,7 +80,7 @@ fn what_waits_must_be_outbid() {
     let owner = Owner::new(1);
     let plain = simple(1, 5_000);
     let fee = next.rate.fee(plain.size_bytes().into()).unwrap().quanta();
-    let tx = Payment::new().from(crate::world::coin(1), &owner).to(&owner, COIN - fee).build();
+    let tx = Payment::new().from(super::world::coin(1), &owner).to(&owner, COIN - fee).build();
     world.add(&tx);
     assert!(world.template().transactions().iter().any(|chosen| chosen.txid() == tx.txid()));
 }

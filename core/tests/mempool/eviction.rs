@@ -3,9 +3,9 @@
 use qbtc_core::mempool::{AdmitError, Policy, RemovalReason};
 use qbtc_core::units::FeeRate;
 
-use crate::invariants;
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, rate, reasons, simple};
+use super::invariants;
+use super::world::{COIN, Owner, Payment, World, child, rate, reasons, simple};
+use crate::support::test;
 
 /// A world whose pool has room for so many payments of [`simple`], to the byte.
 fn room_for(payments: u64) -> World {

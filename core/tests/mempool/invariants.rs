@@ -11,7 +11,7 @@ use qbtc_core::units::{Amount, Height};
 use qbtc_core::utxo::CoinView;
 use qbtc_core::verify::{VerifiedCache, resolve_transaction};
 
-use crate::world::{World, quanta};
+use super::world::{World, quanta};
 
 /// Checks all invariants.
 pub(crate) fn check(world: &World) {

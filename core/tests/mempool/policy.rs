@@ -6,8 +6,8 @@ use qbtc_core::lock::{Conditions, Proof, Witness};
 use qbtc_core::mempool::{AdmitError, Policy, SPEND_BYTES};
 use qbtc_core::units::{Amount, FeeRate};
 
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, coin, quanta, rate, simple};
+use super::world::{COIN, Owner, Payment, World, coin, quanta, rate, simple};
+use crate::support::test;
 
 #[test]
 fn size() {

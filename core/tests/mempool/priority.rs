@@ -4,9 +4,9 @@ use qbtc_core::hash::Txid;
 use qbtc_core::mempool::{AdmitError, PRIORITIES_MAX, Policy, PriorityError, TemplateTx};
 use qbtc_core::verify::CheckedTx;
 
-use crate::invariants;
-use crate::test;
-use crate::world::{Owner, World, child, rate, simple};
+use super::invariants;
+use super::world::{Owner, World, child, rate, simple};
+use crate::support::test;
 
 /// The transactions of a template, in its order.
 fn mined_order(world: &World) -> Vec<Txid> {

@@ -10,9 +10,9 @@ use qbtc_core::units::Height;
 use qbtc_core::utxo::CoinView;
 use qbtc_core::verify::CheckedTx;
 
-use crate::invariants;
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, coin, output};
+use super::invariants;
+use super::world::{COIN, Owner, Payment, World, coin, output};
+use crate::support::test;
 
 /// How many of the first coins the sequences use: few, so that they collide.
 const USED: u32 = 30;

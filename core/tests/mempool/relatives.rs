@@ -5,9 +5,9 @@ use std::sync::Arc;
 use qbtc_core::mempool::{AdmitError, Policy};
 use qbtc_core::verify::CheckedTx;
 
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, coin, output, simple};
-use crate::{invariants, world};
+use super::world::{COIN, Owner, Payment, World, child, coin, output, simple};
+use super::{invariants, world};
+use crate::support::test;
 
 /// A chain of payments, each spending the one before.
 fn chain(number: u32, length: usize) -> Vec<Arc<CheckedTx>> {

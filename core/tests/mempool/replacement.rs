@@ -5,9 +5,9 @@ use std::sync::Arc;
 use qbtc_core::mempool::{AdmitError, Policy, RemovalReason};
 use qbtc_core::verify::CheckedTx;
 
-use crate::invariants;
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, coin, output, quanta, rate, reasons, simple};
+use super::invariants;
+use super::world::{COIN, Owner, Payment, World, child, coin, output, quanta, rate, reasons, simple};
+use crate::support::test;
 
 /// Spends these of the first coins together, for a fee.
 fn gather(numbers: impl IntoIterator<Item = u32>, fee: u64) -> Arc<CheckedTx> {

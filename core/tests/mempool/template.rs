@@ -10,9 +10,9 @@ use qbtc_core::tx::TxOut;
 use qbtc_core::units::{Amount, BlockTime, Height};
 use qbtc_core::verify::{CheckedTx, TxError, check_block};
 
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, output, quanta, simple};
-use crate::{invariants, world};
+use super::world::{COIN, Owner, Payment, World, child, output, quanta, simple};
+use super::{invariants, world};
+use crate::support::test;
 
 fn order(world: &World) -> Vec<qbtc_core::hash::Txid> {
     world.template().transactions().iter().map(qbtc_core::mempool::TemplateTx::txid).collect()

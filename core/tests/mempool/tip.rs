@@ -9,9 +9,9 @@ use qbtc_core::tx::OutPoint;
 use qbtc_core::units::Height;
 use qbtc_core::verify::{CheckedTx, SpendError, VerifiedCache, check_transaction};
 
-use crate::invariants;
-use crate::test;
-use crate::world::{COIN, Owner, Payment, World, child, coin, rate, reasons, simple};
+use super::invariants;
+use super::world::{COIN, Owner, Payment, World, child, coin, rate, reasons, simple};
+use crate::support::test;
 
 #[test]
 fn what_a_block_holds_leaves_and_what_depends_on_it_stays() {

@@ -12,7 +12,7 @@ use qbtc_core::units::{Amount, BlockTime};
 use qbtc_core::verify::{CheckedBlock, VerifiedCache, check_block, check_transaction};
 
 use super::desk::{Chain, Desk, spec};
-use super::support::{ALLOTTED, TestChain, TestKey, pay, test};
+use crate::support::{ALLOTTED, TestChain, TestKey, pay, test};
 
 const NOW: BlockTime = BlockTime(2_000_000_000);
 

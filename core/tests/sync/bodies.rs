@@ -4,7 +4,7 @@ use qbtc_core::net::{Fault, Services, SyncAnswer, SyncQuestion};
 use qbtc_core::sync::{BlockOutcome, Input, PeerKey, RequestId};
 
 use super::desk::{Chain, Desk, block_bytes, spec};
-use super::support::test;
+use crate::support::test;
 
 /// A desk that has the headers of a chain from peers 1 to `peers`, and the questions for blocks that it asks.
 fn with_headers(chain: &Chain, peers: u64) -> (Desk, Vec<(u64, RequestId, SyncQuestion)>) {

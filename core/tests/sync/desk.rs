@@ -17,7 +17,7 @@ use qbtc_core::sync::{
 };
 use qbtc_core::units::{BlockTime, FeeRate, Height, Work};
 
-use super::support::{mine, spec_text};
+use crate::support::{mine, spec_text};
 
 /// A time that no block is ahead of.
 pub(crate) const CLOCK: BlockTime = BlockTime(u32::MAX - 10_000);

@@ -6,7 +6,7 @@ use qbtc_core::sync::{Input, Limits, PeerKey};
 use qbtc_core::units::{BlockTime, Work};
 
 use super::desk::{CLOCK, Chain, Desk, headers, spec};
-use super::support::{mine, test};
+use crate::support::{mine, test};
 
 #[test]
 fn who_waits_for_peers_has_not_caught_up_before_one_has_told_its_headers() {

@@ -4,7 +4,7 @@ use qbtc_core::net::{Fault, HEADERS_MAX, SyncAnswer, SyncQuestion};
 use qbtc_core::sync::{Input, PeerKey, RequestId};
 
 use super::desk::{Chain, Desk, block_bytes, spec};
-use super::support::{random::Random, test};
+use crate::support::{random::Random, test};
 
 /// How a peer behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

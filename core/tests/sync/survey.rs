@@ -5,7 +5,7 @@ use qbtc_core::sync::{Limits, PeerKey};
 use qbtc_core::units::Work;
 
 use super::desk::{Chain, Desk, spec};
-use super::support::test;
+use crate::support::test;
 
 fn desk(blocks: usize) -> Desk {
     // The genesis block counts.

@@ -1,5 +1,4 @@
 //! The light client from outside: what it asks whom, what it believes, what it hands out, and what it does about those who lie.
-#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 mod day;
 mod head;
@@ -9,6 +8,3 @@ mod random;
 mod saved;
 mod scan;
 mod scene;
-
-#[path = "../support/mod.rs"]
-mod support;
