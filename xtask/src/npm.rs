@@ -194,7 +194,7 @@ pub(crate) fn try_in_hosts(
     node.arg(workspace.root.join("wallet-wasm/npm/tests/run.mjs"))
         .arg(package)
         .arg(packages::of_npm_package(workspace)?);
-    run(node.arg(&vectors).arg(&folder))?;
+    run(node.arg(&vectors).arg(&folder).env("CARGO_TARGET_DIR", &workspace.target))?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("made-")) {

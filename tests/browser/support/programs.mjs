@@ -63,11 +63,21 @@ export class Node {
     }
   }
 
-  /** An address of a fresh wallet beside the node. */
-  newAddress () {
+  /** What a command of the wallet beside the node prints. */
+  #wallet (...args) {
     const options = { input: 'correct horse battery staple\n', encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }
-    const args = ['wallet', 'create', '--chain', this.chain, '--data-dir', this.folder, '--offline', '--json', '--passphrase-stdin']
-    return JSON.parse(execFileSync(QBTC, args, options)).address
+    const [program, all] = this.#command('wallet', ...args, '--chain', this.chain, '--data-dir', this.folder, '--json', '--passphrase-stdin')
+    return JSON.parse(execFileSync(program, all, options))
+  }
+
+  /** An address of a fresh wallet beside the node. */
+  newAddress (wallet = 'default') {
+    return this.#wallet('create', wallet, '--offline').address
+  }
+
+  /** Pays so many QBTC from such a wallet. */
+  pay (address, amount, wallet = 'default') {
+    return this.#wallet('send', `${address}=${amount}`, '--wallet', wallet, '--yes')
   }
 
   /** Ends it as its operator would. */

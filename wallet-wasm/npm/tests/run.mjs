@@ -3,13 +3,15 @@
 //   node run.mjs PACKAGE_FOLDER TOOLS_FOLDER VECTORS.json OUT_FOLDER
 //
 // PACKAGE_FOLDER is packed; each host gets a folder of its own with the tarball installed. TOOLS_FOLDER has bundlers, TypeScript, Deno and
-// playwright-core in its node_modules. What the package makes goes to OUT_FOLDER/made-HOST.json, for core to check. CHROMIUM names the browser.
+// playwright-core in its node_modules. What the package makes goes to OUT_FOLDER/made-HOST.json, for core to check. In each host the light client
+// follows a real node. CHROMIUM names the browser, QBTC the node's program (else that of CARGO_TARGET_DIR, or of ../../../target).
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { Node } from '../../../tests/browser/support/programs.mjs';
 import { inBrowser } from './browser.mjs';
 
 const [packageFolder, toolsFolder, vectorsFile, outFolder] = process.argv.slice(2).map((path) => resolve(path));
@@ -17,6 +19,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'qbtc-npm-'));
 const tools = join(toolsFolder, 'node_modules');
 const results = { passed: 0, failed: 0 };
+/** What is to be ended in the end. */
+const closing = [];
 
 /** Runs a program; what it prints, or an error with that. */
 function run(program, args, options = {}) {
@@ -47,8 +51,9 @@ function host(name, type = 'module') {
   const folder = join(work, name);
   mkdirSync(folder);
   cpSync(join(work, 'installed/node_modules'), join(folder, 'node_modules'), { recursive: true });
-  cpSync(join(here, 'scenario.mjs'), join(folder, 'scenario.mjs'));
+  for (const script of ['scenario.mjs', 'live.mjs']) cpSync(join(here, script), join(folder, script));
   cpSync(vectorsFile, join(folder, 'vectors.json'));
+  cpSync(join(work, 'live.json'), join(folder, 'live.json'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, type, private: true }));
   return folder;
 }
@@ -62,9 +67,29 @@ async function pack() {
   await run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(work, filename)], { cwd: folder });
 }
 
+/** A node that has mined a payment, for the light clients: how to reach it, whom it pays how many quanta, and at which height. */
+async function live() {
+  const node = new Node();
+  closing.push(() => node.remove());
+  await node.start('--p2p', '/ip4/127.0.0.1/tcp/0/ws');
+  const [miner, address] = [node.newAddress(), node.newAddress('watched')];
+  node.rpc('generatetoaddress', '12', miner);
+  node.pay(address, '1.5');
+  node.rpc('generatetoaddress', '1', miner);
+  writeFileSync(join(work, 'live.json'), JSON.stringify({ nodes: [node.address], sockets: [node.socket], address, height: 13, paid: 150_000_000 }));
+}
+
+/** For a module of Node or Deno. */
 const PROGRAM = `
-  const vectors = JSON.parse(readFileSync(new URL('vectors.json', import.meta.url), 'utf8'));
-  console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, vectors)));`;
+  import { readFileSync } from 'node:fs';
+  import * as wallet from '@qbtc/wallet';
+  import * as sign from '@qbtc/wallet/sign';
+  import * as light from '@qbtc/wallet/light';
+  import { tryAll } from './scenario.mjs';
+  import { follow } from './live.mjs';
+  const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
+  console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, read('vectors.json'))));
+  await follow(light, read('live.json'));`;
 
 function madeIn(text) {
   const line = text.split('\n').find((line) => line.startsWith('MADE '));
@@ -72,15 +97,13 @@ function madeIn(text) {
   return JSON.parse(line.slice(5));
 }
 
+/** Node before version 22 has its WebSocket behind a flag. */
+const SOCKETS = typeof WebSocket === 'undefined' ? ['--experimental-websocket'] : [];
+
 async function nodeModule() {
   const folder = host('node-module');
-  writeFileSync(join(folder, 'main.js'), `
-    import { readFileSync } from 'node:fs';
-    import * as wallet from '@qbtc/wallet';
-    import * as sign from '@qbtc/wallet/sign';
-    import * as light from '@qbtc/wallet/light';
-    import { tryAll } from './scenario.mjs';${PROGRAM}`);
-  return madeIn(await run(process.execPath, ['main.js'], { cwd: folder }));
+  writeFileSync(join(folder, 'main.js'), PROGRAM);
+  return madeIn(await run(process.execPath, [...SOCKETS, 'main.js'], { cwd: folder }));
 }
 
 async function nodeRequire() {
@@ -89,22 +112,17 @@ async function nodeRequire() {
     const wallet = require('@qbtc/wallet');
     const sign = require('@qbtc/wallet/sign');
     const light = require('@qbtc/wallet/light');
-    const vectors = require('./vectors.json');
-    import('./scenario.mjs').then(async ({ tryAll }) => {
-      console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, vectors)));
+    Promise.all([import('./scenario.mjs'), import('./live.mjs')]).then(async ([{ tryAll }, { follow }]) => {
+      console.log('MADE ' + JSON.stringify(await tryAll({ wallet, sign, light }, require('./vectors.json'))));
+      await follow(light, require('./live.json'));
     });`);
-  return madeIn(await run(process.execPath, ['--no-experimental-require-module', 'main.js'], { cwd: folder }));
+  return madeIn(await run(process.execPath, [...SOCKETS, '--no-experimental-require-module', 'main.js'], { cwd: folder }));
 }
 
 async function deno() {
   const folder = host('deno');
-  writeFileSync(join(folder, 'main.js'), `
-    import { readFileSync } from 'node:fs';
-    import * as wallet from '@qbtc/wallet';
-    import * as sign from '@qbtc/wallet/sign';
-    import * as light from '@qbtc/wallet/light';
-    import { tryAll } from './scenario.mjs';${PROGRAM}`);
-  const args = ['run', '--no-remote', '--node-modules-dir=manual', '--allow-read', 'main.js'];
+  writeFileSync(join(folder, 'main.js'), PROGRAM);
+  const args = ['run', '--no-remote', '--node-modules-dir=manual', '--allow-read', '--allow-net=127.0.0.1', 'main.js'];
   const env = { ...process.env, DENO_DIR: join(work, 'deno-cache'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
   return madeIn(await run(process.execPath, [join(tools, 'deno/bin.cjs'), ...args], { cwd: folder, env }));
 }
@@ -117,27 +135,42 @@ async function types(name, compilerOptions, type, file) {
   await run(process.execPath, [join(tools, 'typescript/bin/tsc'), '-p', folder]);
 }
 
-/** The page that each bundler is given. */
+/** The page that each bundler is given, and its worker. */
 const PAGE = `
   import * as wallet from '@qbtc/wallet';
   import * as sign from '@qbtc/wallet/sign';
   import * as light from '@qbtc/wallet/light';
   import { tryAll } from './scenario.mjs';
+  import { follow, followInWorker } from './live.mjs';
   import vectors from './vectors.json';
-  globalThis.outcome = tryAll({ wallet, sign, light }, vectors);`;
+  import live from './live.json';
+  globalThis.outcome = tryAll({ wallet, sign, light }, vectors).then(async (made) => {
+    await follow(light, live);
+    await followInWorker(light, live, new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+    return made;
+  });`;
+const WORKER = `
+  import * as light from '@qbtc/wallet/light';
+  import { serve } from './live.mjs';
+  serve(light);`;
+
+function bundled(name) {
+  const folder = host(name);
+  writeFileSync(join(folder, 'main.js'), PAGE);
+  writeFileSync(join(folder, 'worker.js'), WORKER);
+  return folder;
+}
 
 async function vite() {
-  const folder = host('vite');
-  writeFileSync(join(folder, 'main.js'), PAGE);
+  const folder = bundled('vite');
   writeFileSync(join(folder, 'index.html'), '<!doctype html><meta charset="utf-8"><title>Vite</title><script type="module" src="./main.js"></script>');
   await run(process.execPath, [join(tools, 'vite/bin/vite.js'), 'build', '--base', './', '--logLevel', 'warn'], { cwd: folder });
   return join(folder, 'dist');
 }
 
 async function webpack() {
-  const folder = host('webpack');
+  const folder = bundled('webpack');
   symlinkSync(tools, join(folder, 'tools'), 'dir');
-  writeFileSync(join(folder, 'main.js'), PAGE);
   writeFileSync(join(folder, 'webpack.config.cjs'), `module.exports = { mode: 'production', entry: './main.js', performance: false,
     output: { path: ${JSON.stringify(join(folder, 'dist'))} } };`);
   await run(process.execPath, [join(tools, 'webpack/bin/webpack.js'), '--config', 'webpack.config.cjs'], {
@@ -150,11 +183,12 @@ async function webpack() {
 /** A page without any build: the package's own files. */
 function plain(name) {
   const folder = host(name);
-  const page = PAGE.replace(/'@qbtc\/wallet(?:\/(sign|light))?'/g, (_, entry = 'wallet') => `'./package/esm/${entry}.js'`)
-    .replace("import vectors from './vectors.json';", "const vectors = await (await fetch('./vectors.json')).json();");
+  const unbuilt = (script) => script.replace(/'@qbtc\/wallet(?:\/(sign|light))?'/g, (_, entry = 'wallet') => `'./package/esm/${entry}.js'`)
+    .replace(/import (\w+) from '(\S+\.json)';/g, "const $1 = await (await fetch('$2')).json();");
   cpSync(join(folder, 'node_modules/@qbtc/wallet'), join(folder, 'package'), { recursive: true });
   rmSync(join(folder, 'node_modules'), { recursive: true });
-  writeFileSync(join(folder, 'main.js'), page);
+  writeFileSync(join(folder, 'main.js'), unbuilt(PAGE));
+  writeFileSync(join(folder, 'worker.js'), unbuilt(WORKER));
   writeFileSync(join(folder, 'index.html'), '<!doctype html><meta charset="utf-8"><title>plain</title><script type="module" src="main.js"></script>');
   return folder;
 }
@@ -162,10 +196,10 @@ function plain(name) {
 /** The same page in an extension, under the policy that MV3 demands. */
 function extension() {
   const folder = plain('extension');
-  writeFileSync(join(folder, 'worker.js'), '');
+  writeFileSync(join(folder, 'background.js'), '');
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({
     manifest_version: 3, name: 'qbtc test', version: '1',
-    background: { service_worker: 'worker.js', type: 'module' },
+    background: { service_worker: 'background.js', type: 'module' },
     content_security_policy: { extension_pages: "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" },
   }));
   return folder;
@@ -174,6 +208,7 @@ function extension() {
 async function main() {
   mkdirSync(outFolder, { recursive: true });
   await test('the package packs and installs', async () => void (await pack()));
+  await test('a node for light clients', async () => void (await live()));
   await test('node-module', nodeModule);
   await test('node-require', nodeRequire);
   await test('deno', deno);
@@ -211,6 +246,7 @@ async function examples() {
 try {
   await main();
 } finally {
+  for (const close of closing) await close();
   rmSync(work, { recursive: true, force: true });
 }
 const { passed, failed } = results;

@@ -307,7 +307,7 @@ async function stopped(load, QbtcError) {
   }
 }
 
-/** What `@qbtc/wallet/light` can do where there is no node: refuse. That it follows real ones is shown by tests/browser/npm. */
+/** What `@qbtc/wallet/light` can do where there is no node: refuse. That it follows a real one shows live.mjs. */
 async function tryLight({ LightClient, QbtcError, serveConnections }) {
   const identity = 'p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5';
   const direct = `/ip4/127.0.0.1/udp/9/webrtc-direct/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/${identity}`;
