@@ -2,6 +2,7 @@
 // browser can reach.
 import { Node, provenUpTo, until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
+import { UNKEPT, fill } from './storage.mjs'
 import { PASSPHRASE, go, send } from './wallet.mjs'
 
 export async function light (node, browser) {
@@ -92,7 +93,7 @@ async function twoTabs (node, browser, other, height) {
   await browser.check('wallet-after-hand-over')
 }
 
-/** The tab that leads and keeps the wallet stands still without a word, as one that a debugger holds, and goes on much later. */
+/** The tab that leads and keeps the wallet stands still without a word, as one that a debugger holds, and goes on much later. The other's disk is full meanwhile. */
 async function hanging (node, browser, { first, second, other, height }) {
   const leads = (tab) => tab.getByText('This tab. When it closes').isVisible()
   const [hung, next] = await until('one of the tabs leads', async () => (await leads(first) && [first, second]) || (await leads(second) && [second, first]))
@@ -106,8 +107,11 @@ async function hanging (node, browser, { first, second, other, height }) {
   const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve))
   await debug.send('Debugger.pause')
   await paused
+  await fill(next, true)
   await next.getByText('This tab. When it closes').waitFor()
+  await next.getByText(UNKEPT).waitFor()
   judge('two tabs: one that hangs is overtaken', true)
+  await fill(next, false)
   await node.mine(1, other)
   await provenUpTo(next, await height())
   await send(next, other, '0.35')

@@ -3,6 +3,7 @@ import { until } from './harness.mjs'
 import { judge } from '../support/judge.mjs'
 import { PASSPHRASE, go, restore } from './wallet.mjs'
 
+export const UNKEPT = 'The browser could not keep what the wallet knows'
 const WAY_ON = 'free some space, or allow it, and try again'
 
 /** With a wallet that has these words, and coins on the chain of this node. */
@@ -13,7 +14,7 @@ export async function storage (node, browser, words) {
 }
 
 /** From now on each write of the page fails as on a full disk, or none does. */
-const fill = (page, isFull) => page.evaluate((isFull) => {
+export const fill = (page, isFull) => page.evaluate((isFull) => {
   window.honestPut ??= IDBObjectStore.prototype.put
   const put = () => { throw new DOMException('no room', 'QuotaExceededError') }
   Object.defineProperty(IDBObjectStore.prototype, 'put', { value: isFull ? put : window.honestPut, configurable: true })
@@ -67,7 +68,7 @@ async function fullWhilePaying (node, browser, words) {
   await fill(page, true)
   await page.getByRole('button', { name: 'Sign and send' }).click()
   await page.locator('.summary').getByText(WAY_ON).waitFor()
-  await page.getByText('The browser could not keep what the wallet knows').waitFor()
+  await page.getByText(UNKEPT).waitFor()
   judge('storage: a payment that cannot be noted is not sent, which is said', await waiting() === before)
   await browser.check('wallet-full-disk-payment')
   await go(page, 'Overview')
@@ -80,7 +81,7 @@ async function fullWhilePaying (node, browser, words) {
   await page.getByRole('button', { name: 'Sign and send' }).click()
   await page.waitForURL('**/wallet/history')
   await until('the payment waits', async () => await waiting() === before + 1)
-  await until('nothing is said to be unkept', async () => await page.getByText('The browser could not keep what the wallet knows').count() === 0)
+  await until('nothing is said to be unkept', async () => await page.getByText(UNKEPT).count() === 0)
   judge('storage: once there is room, it is sent', true)
   await node.mine(1, other)
 }

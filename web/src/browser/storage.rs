@@ -21,8 +21,12 @@ pub(crate) const KEYSTORE: &str = "keystore";
 const KEEPER: &str = "keeper";
 
 /// Says in the database who keeps the accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claim([u8; 8]);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    own: [u8; 8],
+    /// What stood there before: it still does where the disk is full, until the first write for which there is room again.
+    before: Option<Vec<u8>>,
+}
 
 /// A chain's database.
 #[derive(Clone)]
@@ -94,25 +98,30 @@ impl Storage {
     /// # Errors
     /// [`StorageError`], as of a full disk, or if the keystore is not this one.
     pub(crate) async fn put(&self, keystore: &[u8], entries: &[(&str, &[u8])]) -> Result<(), StorageError> {
-        self.put_claimed(keystore, None, entries).await
+        let transaction = self.change(Some(keystore)).await?;
+        write(&transaction.object_store(TABLE)?, entries).await?;
+        complete(transaction).await
     }
 
-    /// The same, for what was claimed; `None` stands for a browser in which nothing can be.
+    /// The same, for what was claimed.
     ///
     /// # Errors
     /// [`StorageError`], also if another has claimed it since.
     pub(crate) async fn put_claimed(
         &self,
         keystore: &[u8],
-        claim: Option<Claim>,
+        claim: &Claim,
         entries: &[(&str, &[u8])],
     ) -> Result<(), StorageError> {
         let transaction = self.change(Some(keystore)).await?;
         let table = transaction.object_store(TABLE)?;
-        if let Some(Claim(claim)) = claim
-            && read(&table, KEEPER).await?.as_deref() != Some(&claim[..])
-        {
+        let found = read(&table, KEEPER).await?;
+        let is_written = found.as_deref() == Some(&claim.own[..]);
+        if !is_written && found != claim.before {
             return Err(StorageError::OtherKeeper);
+        }
+        if !is_written {
+            write(&table, &[(KEEPER, &claim.own)]).await?;
         }
         write(&table, entries).await?;
         complete(transaction).await
@@ -121,11 +130,16 @@ impl Storage {
     /// Claims the accounts of a keystore: whoever has claimed them before writes them no more, although he may not know.
     ///
     /// # Errors
-    /// [`StorageError`].
+    /// [`StorageError`], but not for a disk that is full.
     pub(crate) async fn claim(&self, keystore: &[u8]) -> Result<Claim, StorageError> {
-        let claim = js_sys::Math::random().to_le_bytes();
-        self.put(keystore, &[(KEEPER, &claim)]).await?;
-        Ok(Claim(claim))
+        let transaction = self.change(Some(keystore)).await?;
+        let table = transaction.object_store(TABLE)?;
+        let claim = Claim { own: js_sys::Math::random().to_le_bytes(), before: read(&table, KEEPER).await? };
+        // One that cannot be written goes with the first write that can.
+        if write(&table, &[(KEEPER, &claim.own)]).await.is_ok() {
+            drop(complete(transaction).await);
+        }
+        Ok(claim)
     }
 
     /// Keeps these and forgets everything else, or nothing happens.

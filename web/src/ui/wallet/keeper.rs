@@ -23,7 +23,7 @@ const LOOK_MS: u32 = 5_000;
 /// What makes this tab the one that keeps the wallet. Dropping it lets another tab keep it.
 pub(crate) struct Keeping {
     lock: Leadership,
-    /// Nothing, if the browser could not keep one: then the lock alone has to do.
+    /// Nothing, if the browser cannot be asked: then the lock alone has to do.
     claim: Option<Claim>,
 }
 
@@ -176,14 +176,17 @@ impl WalletState {
             accounts.iter().enumerate().map(|(index, state)| (name_of(index), state.to_bytes())).collect()
         });
         let (storage, keystore) = (self.storage.get_value(), self.keystore.get_value());
-        let claim = self.keeping.with_value(|keeping| keeping.as_ref().and_then(|keeping| keeping.claim));
+        let claim = self.keeping.with_value(|keeping| keeping.as_ref().and_then(|keeping| keeping.claim.clone()));
         async move {
             if !keeps {
                 return Err(StorageError::OtherKeeper);
             }
             let (Some(storage), Some(keystore)) = (storage, keystore) else { return Ok(()) };
             let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-            storage.put_claimed(&keystore, claim, &entries).await
+            match claim {
+                Some(claim) => storage.put_claimed(&keystore, &claim, &entries).await,
+                None => storage.put(&keystore, &entries).await,
+            }
         }
     }
 }
