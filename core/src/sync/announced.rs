@@ -169,7 +169,7 @@ impl ChainSync {
                 } else if places.len() > BLOCK_TRANSACTIONS_MAX {
                     self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
                 } else {
-                    self.change_slot(id, State::Compact, at);
+                    self.change_slot(id, State::Compact { since: at.now }, at);
                     let question = SyncQuestion::BlockTransactions { block: *id, places };
                     self.ask(peer, Purpose::BlockTransactions(*id), question, at);
                     let pending = Pending { peer, announcement, stage: Stage::Missing(reconstruction) };
@@ -188,7 +188,7 @@ impl ChainSync {
         let Purpose::BlockTransactions(id) = request.purpose else { return };
         let Some(pending) = self.announcements.pending.remove(&id) else { return };
         let Pending { peer, announcement, stage: Stage::Missing(reconstruction) } = pending else { return };
-        self.change_slot(&id, State::Wanted, at);
+        self.compact_ends(&id, at);
         if found.is_empty() {
             // Whoever passes a block on has it.
             self.fault(peer, Fault::Withheld);
@@ -201,7 +201,7 @@ impl ChainSync {
     /// Has a block fetched whole that cannot be put together.
     pub(super) fn give_up_compact(&mut self, id: &BlockHash, verdict: Verdict, at: &Surroundings<'_>) {
         let Some(pending) = self.announcements.pending.remove(id) else { return };
-        self.change_slot(id, State::Wanted, at);
+        self.compact_ends(id, at);
         self.outputs.push_back(Output::Verdict { announcement: pending.announcement, verdict });
     }
 
@@ -224,7 +224,12 @@ impl ChainSync {
     }
 
     fn hand_block(&mut self, id: &BlockHash, peer: PeerKey, block: Arc<CheckedBlock>, at: &Surroundings<'_>) {
-        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
+        let Some(node) = at.tree.node(id) else { return };
+        // Somebody else may have given it whole meanwhile.
+        if node.has_body() || self.bodies.is_on_its_way(id) {
+            return;
+        }
+        let height = node.height();
         let bytes = usize::try_from(block.size_bytes()).unwrap_or(usize::MAX);
         let handed = Handed { peer, bytes, block: Some(Arc::clone(&block)) };
         self.bodies.window().hand(id, height, handed);
@@ -248,11 +253,12 @@ impl ChainSync {
         self.outputs.push_back(Output::Verdict { announcement, verdict });
     }
 
-    /// Whether a block is the next one of the chain and nobody was asked for it.
+    /// Whether a block is the next one of the chain, and is not here. Somebody may have been asked for it: if it could keep others' copies out by
+    /// silence, whoever is first with a block could hold it back from the whole network.
     fn is_wanted_next(&mut self, id: &BlockHash, at: &Surroundings<'_>) -> bool {
         let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return false };
         let window = self.bodies.window();
-        let is_wanted = window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Wanted));
+        let is_wanted = window.slot(id, height).is_some_and(|slot| slot.state.is_awaited());
         is_wanted && window.is_next(height)
     }
 
@@ -266,6 +272,15 @@ impl ChainSync {
         let is_new = !node.has_body() && self.block_at_hand(id).is_none();
         let is_beside = !at.tree.is_in_chain(id, &at.tree.best().id());
         is_new && is_beside && is_longer && (is_ready || self.block_at_hand(parent).is_some())
+    }
+
+    /// A block is not being put together any more. It may be here by now, or asked for.
+    fn compact_ends(&mut self, id: &BlockHash, at: &Surroundings<'_>) {
+        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
+        let window = self.bodies.window();
+        if window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Compact { .. })) {
+            window.change(id, height, State::Wanted);
+        }
     }
 
     fn change_slot(&mut self, id: &BlockHash, state: State, at: &Surroundings<'_>) {

@@ -5,6 +5,7 @@
 //! could keep it out.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::peers::{Purpose, Request};
@@ -57,6 +58,10 @@ struct Giver {
 impl Giver {
     const fn is_free(&self) -> bool {
         self.questions < QUESTIONS_PER_PEER_MAX
+    }
+
+    fn has(&self, height: Height) -> bool {
+        (self.gives.0..=self.gives.1).contains(&height)
     }
 }
 
@@ -186,7 +191,8 @@ impl ChainSync {
             sizes.push(bytes.0.len());
             let Some(height) = at.tree.node(wanted).map(HeaderNode::height) else { continue };
             let slot = self.bodies.window.slot(wanted, height);
-            if slot.is_some_and(|slot| matches!(slot.state, State::Asked { request, .. } if request == id)) {
+            // Another one may have been asked for it since.
+            if slot.is_some_and(|slot| slot.state.is_awaited()) {
                 self.bodies.window.change(wanted, height, State::Arrived { peer, bytes });
             }
         }
@@ -224,28 +230,55 @@ impl ChainSync {
         self.fault(peer, fault);
     }
 
-    /// Gives up a peer whose block everybody waits for, if there is another one to ask.
+    /// Looks after a block that everybody waits for, once it takes too long and there is another one to ask.
     fn look_for_stall(&mut self, at: &Surroundings<'_>) {
         self.bodies.stall = None;
         let is_waiting = |state: &State| !matches!(state, State::Handed | State::Stored);
         let Some(head) = self.bodies.window.slots().find(|slot| is_waiting(&slot.state)) else { return };
-        let State::Asked { peer, since, .. } = head.state else { return };
-        let height = head.height;
-        let is_wanted = self.bodies.window.wanted() > 0;
+        let (id, height) = (head.id, head.height);
+        let (giving, since) = match head.state {
+            State::Asked { peer, since, .. } => (Some(peer), since),
+            State::Compact { since } => (None, since),
+            State::Wanted | State::Arrived { .. } | State::Handed | State::Stored => return,
+        };
         // As long as there is something else to ask for, nobody waits.
-        if !self.bodies.window.has_arrived() || is_wanted && self.has_room(false, at) {
+        if self.bodies.window.wanted() > 0 && self.has_room(false, at) {
             return;
         }
-        let can_give =
-            |giver: &Giver| giver.peer != peer && giver.is_free() && (giver.gives.0..=giver.gives.1).contains(&height);
-        if !self.givers(at).iter().any(can_give) {
+        let is_asked = |peer: PeerKey| {
+            self.requests.values().any(|request| request.peer == peer && asks_for(&request.question, &id))
+        };
+        let can_give = |giver: &&Giver| giver.is_free() && giver.has(height) && !is_asked(giver.peer);
+        let givers = self.givers(at);
+        let Some(next) = givers.iter().filter(can_give).min_by_key(|giver| (!giver.is_outbound, giver.questions))
+        else {
             return;
-        }
+        };
         let patience = since.plus(self.bodies.stall_ms);
         if patience > at.now {
             self.bodies.stall = Some(patience);
             return;
         }
+        match giving {
+            // Others were faster.
+            Some(peer) if self.bodies.window.has_arrived() => self.end_stall(peer, at),
+            _ => self.ask_beside((id, height), next.peer, at),
+        }
+    }
+
+    /// Asks one more peer for a block, and blames nobody: nothing tells yet whether the first one is slow or silent.
+    fn ask_beside(&mut self, (id, height): (BlockHash, Height), peer: PeerKey, at: &Surroundings<'_>) {
+        if !self.has_room(true, at) {
+            return;
+        }
+        self.bodies.stall_ms = (self.bodies.stall_ms * 2).min(STALL_MS_MAX);
+        let request = self.ask(peer, Purpose::Blocks, SyncQuestion::Blocks { ids: vec![id] }, at);
+        self.bodies.window.change(&id, height, State::Asked { request, peer, since: at.now });
+        self.look_for_stall(at);
+    }
+
+    /// Asks others for all that a peer was asked for, which keeps everybody waiting.
+    fn end_stall(&mut self, peer: PeerKey, at: &Surroundings<'_>) {
         self.bodies.stall_ms = (self.bodies.stall_ms * 2).min(STALL_MS_MAX);
         let is_theirs = |request: &Request| request.peer == peer && request.purpose == Purpose::Blocks;
         let theirs: Vec<RequestId> =
@@ -257,6 +290,15 @@ impl ChainSync {
         self.peers.pause(peer, at.now);
         self.fault(peer, Fault::Stalled);
         self.assign(at);
+    }
+}
+
+/// Whether the answer is this block, or a part of it.
+fn asks_for(question: &SyncQuestion, id: &BlockHash) -> bool {
+    match question {
+        SyncQuestion::Blocks { ids } => ids.contains(id),
+        SyncQuestion::BlockTransactions { block, .. } => block == id,
+        SyncQuestion::Headers { .. } | SyncQuestion::Transactions { .. } => false,
     }
 }
 

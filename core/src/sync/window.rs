@@ -40,7 +40,7 @@ impl Counts {
             State::Wanted => Some(&mut self.wanted),
             State::Arrived { .. } => Some(&mut self.arrived),
             State::Stored => Some(&mut self.stored),
-            State::Asked { .. } | State::Compact | State::Handed => None,
+            State::Asked { .. } | State::Compact { .. } | State::Handed => None,
         }
     }
 
@@ -79,7 +79,7 @@ pub(super) enum State {
     /// A peer was asked for it.
     Asked { request: RequestId, peer: PeerKey, since: Moment },
     /// It is being put together from a compact block.
-    Compact,
+    Compact { since: Moment },
     /// It is here, and waits for those before it.
     Arrived { peer: PeerKey, bytes: BlockBytes },
     /// It is on its way into the chain.
@@ -89,10 +89,15 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Whether its body is of use to whoever comes with it first.
+    pub(super) const fn is_awaited(&self) -> bool {
+        matches!(self, Self::Wanted | Self::Asked { .. } | Self::Compact { .. })
+    }
+
     fn arrived_bytes(&self) -> usize {
         match self {
             Self::Arrived { bytes, .. } => bytes.0.len(),
-            Self::Wanted | Self::Asked { .. } | Self::Compact | Self::Handed | Self::Stored => 0,
+            Self::Wanted | Self::Asked { .. } | Self::Compact { .. } | Self::Handed | Self::Stored => 0,
         }
     }
 }
@@ -204,7 +209,7 @@ impl Window {
                     self.handed.insert(slot.id, Handed { peer, bytes, block: None });
                     bodies.push((slot.id, Body::Bytes(body)));
                 }
-                State::Wanted | State::Asked { .. } | State::Compact => break,
+                State::Wanted | State::Asked { .. } | State::Compact { .. } => break,
             }
         }
         bodies

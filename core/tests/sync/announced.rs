@@ -157,6 +157,56 @@ fn a_block_is_fetched_whole_if_its_announcer_cannot_help() {
 }
 
 #[test]
+fn who_is_silent_keeps_nobody_elses_block_out() {
+    let mut scene = Scene::new(3);
+    let theirs = Chain::of(vec![spec().genesis().header, *scene.blocks[0].header()]);
+    let mut block = CompactBlock::new(&scene.blocks[0], 6, |_| false);
+    block.coinbase = scene.blocks[1].coinbase().clone();
+    scene.desk.tell(Input::Announced { peer: PeerKey(1), block, announcement: Announcement(6) });
+    // Another block comes of it, as by short ids that collide: that may be chance. Its announcer is asked for all of it, and says nothing.
+    assert_eq!(scene.verdict(), Some((6, Verdict::Ignore)));
+    let (peer, silent, question) = scene.desk.asked().unwrap();
+    assert_eq!((peer, &question), (1, &SyncQuestion::Blocks { ids: vec![theirs.tip()] }));
+    scene.desk.peer_up(2, &Chain::new(&spec(), 0, 1));
+    scene.announce(2, 0, 7);
+    assert_eq!(scene.verdict(), Some((7, Verdict::Accept)));
+    scene.assert_has_first();
+    // What comes too late is of no use, and does no harm.
+    let bytes = BlockBytes(scene.blocks[0].to_block().to_bytes().into());
+    scene.desk.answer(silent, &SyncAnswer::Blocks(vec![bytes]));
+    scene.assert_has_first();
+    assert_eq!((scene.desk.sync.held_bytes(), scene.desk.faults.len()), (0, 0));
+}
+
+#[test]
+fn a_second_one_is_asked_for_a_block_that_takes_long() {
+    for is_first_late in [false, true] {
+        let mut scene = Scene::new(2);
+        scene.announce(1, 0, 7);
+        let (request, places) = scene.asked_for_missing();
+        // Whoever announces it too has it.
+        scene.desk.peer_up(2, &Chain::new(&spec(), 0, 1));
+        scene.announce(2, 0, 8);
+        assert_eq!(scene.verdict(), Some((8, Verdict::Ignore)));
+        scene.desk.wait(1_999);
+        assert!(scene.desk.asked().is_none());
+        scene.desk.wait(1);
+        let (peer, beside, question) = scene.desk.asked().unwrap();
+        assert_eq!((peer, &question), (2, &SyncQuestion::Blocks { ids: vec![scene.blocks[0].id()] }));
+        let found = SyncAnswer::BlockTransactions(scene.transactions(&places));
+        let whole = SyncAnswer::Blocks(vec![BlockBytes(scene.blocks[0].to_block().to_bytes().into())]);
+        let answers = [(request, found), (beside, whole)];
+        for place in if is_first_late { [1, 0] } else { [0, 1] } {
+            let (request, answer) = &answers[place];
+            scene.desk.answer(*request, answer);
+            scene.assert_has_first();
+        }
+        assert_eq!(scene.verdict(), Some((7, Verdict::Accept)));
+        assert_eq!((scene.desk.sync.held_bytes(), scene.desk.faults.len()), (0, 0));
+    }
+}
+
+#[test]
 fn wrong_transactions_are_a_fault() {
     let mut scene = Scene::new(2);
     scene.announce(1, 0, 7);
