@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::peers::{Giving, Peer, Purpose};
+use super::peers::{Giving, Purpose};
 use super::survey::{Survey, Surveyed};
 use super::{ChainSync, Output, PeerKey, Surroundings, Ticket};
 use crate::chain::{HeaderNode, HeaderTree, InsertError};
@@ -53,12 +53,22 @@ impl ChainSync {
         let tip_age = at.clock.seconds_since(at.tree.best().header().time);
         let givers_max = if tip_age > OLD_TIP_S { 1 } else { GIVERS_MAX };
         while let Some(next) = self.peers.to_ask() {
-            if self.peers.givers().count() >= givers_max && !self.end_slowest(at) {
+            // Whoever came by itself takes no place of those that this node chose.
+            let is_outbound = self.peers.peer(next).is_some_and(|peer| peer.is_outbound);
+            let givers = self.peers.givers().filter(|(_, giver, _)| giver.is_outbound || !is_outbound).count();
+            if givers >= givers_max && !self.end_slowest(at) {
                 break;
             }
             let Some(peer) = self.peers.peer(next) else { break };
             peer.wants_asking = false;
-            let giving = Giving { since: at.now, answers: 0, shown: Work::ZERO, survey: None, ticket: None };
+            let giving = Giving {
+                claimed: peer.claimed,
+                since: at.now,
+                answers: 0,
+                shown: Work::ZERO,
+                survey: None,
+                ticket: None,
+            };
             peer.giving = Some(Box::new(giving));
             let locator = at.tree.locator(&at.tree.best().id());
             self.ask_headers(next, locator, at);
@@ -72,7 +82,7 @@ impl ChainSync {
             let answers = giving.answers.min(answers_max);
             at.now.since(giving.since) > GIVING_MS.saturating_add(GIVING_MS_PER_ANSWER.saturating_mul(answers))
         };
-        let Some((slow, _)) = self.peers.givers().find(|(_, giving)| is_slow(giving)) else { return false };
+        let Some((slow, ..)) = self.peers.givers().find(|(_, _, giving)| is_slow(giving)) else { return false };
         self.requests.retain(|_, request| request.peer != slow || request.purpose != Purpose::Headers);
         self.peers.end_headers(slow);
         self.peers.pause(slow, at.now);
@@ -133,7 +143,11 @@ impl ChainSync {
                         }
                         self.take_headers(key, headers, is_full || !is_last);
                     }
-                    Surveyed::TooLittle => self.headers_end(key, at),
+                    Surveyed::TooLittle => {
+                        // It has shown what it claims, which is of no use: others come first now.
+                        self.peers.pause(key, at.now);
+                        self.headers_end(key, at);
+                    }
                     Surveyed::Changed => self.headers_fault(key, Fault::HeadersChanged, at),
                 }
             }
@@ -179,13 +193,11 @@ impl ChainSync {
     /// A peer has no more headers to give.
     fn headers_end(&mut self, key: PeerKey, at: &Surroundings<'_>) {
         let Some(peer) = self.peers.peer(key) else { return };
-        let Peer { giving: Some(giving), claimed, .. } = peer else { return };
+        let Some(giving) = peer.giving.take() else { return };
         self.has_heard = true;
         // What the node itself has is not given again.
         let shown = giving.shown.max(at.tree.best().work());
-        let has_shown_less = shown < *claimed;
-        peer.giving = None;
-        if has_shown_less {
+        if shown < giving.claimed {
             peer.claimed = Work::ZERO;
             self.fault(key, Fault::ClaimNotShown);
         }

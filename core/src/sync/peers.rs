@@ -80,6 +80,8 @@ pub(super) struct Peer {
 /// A peer that is giving its headers.
 #[derive(Debug)]
 pub(super) struct Giving {
+    /// The work that it said its chain has before it was asked. What it says meanwhile may be of a longer chain than its answers.
+    pub(super) claimed: Work,
     /// Since when.
     pub(super) since: Moment,
     /// How many answers it gave.
@@ -223,8 +225,8 @@ impl Peers {
     }
 
     /// Those that are giving their headers.
-    pub(super) fn givers(&self) -> impl Iterator<Item = (PeerKey, &Giving)> {
-        self.peers.iter().filter_map(|(key, peer)| Some((*key, peer.giving.as_deref()?)))
+    pub(super) fn givers(&self) -> impl Iterator<Item = (PeerKey, &Peer, &Giving)> {
+        self.peers.iter().filter_map(|(key, peer)| Some((*key, peer, peer.giving.as_deref()?)))
     }
 
     /// Has one more peer asked for news: each in its turn, those that this node chose before the others.

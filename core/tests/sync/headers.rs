@@ -164,6 +164,38 @@ fn a_claim_must_be_shown() {
 }
 
 #[test]
+fn a_claim_that_grows_while_headers_come_is_asked_for_and_no_fault() {
+    let mut desk = Desk::new();
+    let chain = Chain::new(&desk.spec, 6, 1);
+    let before = Chain::of(chain.headers()[..=5].to_vec());
+    desk.peer_up(1, &before);
+    let (_, request, question) = desk.asked().unwrap();
+    // Its hello overtakes its answer.
+    desk.tell(Input::Told { peer: PeerKey(1), hello: chain.hello(&spec()) });
+    desk.answer(request, &before.answer(&question, &spec()));
+    assert_eq!(desk.faults, []);
+    desk.serve(&[(1, &chain)]);
+    desk.assert_has(&chain);
+    assert_eq!(desk.faults, []);
+}
+
+#[test]
+fn those_who_came_by_themselves_take_no_place_of_those_that_were_chosen() {
+    let mut desk = Desk::new();
+    let chain = Chain::new(&desk.spec, 20, 1);
+    for peer in 1..=10 {
+        let hello = Chain::new(&desk.spec, 2_000, u8::try_from(peer + 1).unwrap()).hello(&desk.spec);
+        desk.tell(Input::PeerUp { peer: PeerKey(peer), hello, is_outbound: false });
+    }
+    // They say nothing.
+    let kept = desk.all_asked();
+    assert!((1..=4).contains(&kept.len()), "{kept:?}");
+    desk.peer_up(11, &chain);
+    desk.serve(&[(11, &chain)]);
+    desk.assert_has(&chain);
+}
+
+#[test]
 fn an_answer_to_another_question_is_a_fault() {
     let mut desk = Desk::new();
     let chain = Chain::new(&desk.spec, 5, 1);
