@@ -30,7 +30,8 @@ const EMBARGO_MS_MEAN: u64 = 20_000;
 const EMBARGO_MS_MAX: u64 = 180_000;
 /// How long a transaction waits at most before it is passed on.
 const JITTER_MS: u64 = 500;
-/// The most transactions with timers: beyond, they go to everybody at once.
+/// The most transactions with timers: beyond, they go to everybody at once. Those that start here have as many places of their own, so that
+/// nobody can take them by sending many.
 const EMBARGOES_MAX: usize = 4_096;
 
 /// Where transactions go.
@@ -66,6 +67,8 @@ pub enum Route {
         /// How long it waits.
         delay_ms: u64,
     },
+    /// To nobody until its timer ends, since none of those to whom it could go wants to hear of it; then to everybody.
+    Wait,
     /// To everybody.
     Fluff,
 }
@@ -103,8 +106,9 @@ impl Stem {
         self.fill_destinations();
     }
 
-    /// Where a transaction goes that is valid and that everybody does not know yet.
-    pub fn route(&mut self, wtxid: &Wtxid, origin: Origin, now: Moment) -> Route {
+    /// Where a transaction goes that is valid and that everybody does not know yet. `wants` says whether a peer would take it: one that would
+    /// not, as it may say to learn what starts here, is passed over.
+    pub fn route(&mut self, wtxid: &Wtxid, origin: Origin, now: Moment, wants: impl Fn(PeerKey) -> bool) -> Route {
         if self.epoch_ends <= now {
             self.begin_epoch(now);
         }
@@ -112,13 +116,16 @@ impl Stem {
         let is_known = self.embargoes.contains_key(wtxid);
         // What starts here goes along the stem in any case.
         let is_given_to_all = self.is_diffuser && origin != Origin::Here;
-        if is_known || is_given_to_all || self.embargoes.len() >= EMBARGOES_MAX {
-            return self.fluff(wtxid);
+        let embargoes_max = if origin == Origin::Here { 2 * EMBARGOES_MAX } else { EMBARGOES_MAX };
+        let is_alone = self.outbound.iter().all(|to| Origin::Peer(*to) == origin);
+        if is_known || is_given_to_all || is_alone || self.embargoes.len() >= embargoes_max {
+            self.embargoes.remove(wtxid);
+            return Route::Fluff;
         }
-        let Some(to) = self.destination(origin) else { return self.fluff(wtxid) };
+        let to = self.destination(origin, wants);
         let delay_ms = self.draws.below(JITTER_MS);
         self.embargoes.insert(*wtxid, now.plus(delay_ms).plus(self.draws.embargo_ms()));
-        Route::Stem { to, delay_ms }
+        to.map_or(Route::Wait, |to| Route::Stem { to, delay_ms })
     }
 
     /// Notes that everybody knows a transaction.
@@ -141,20 +148,18 @@ impl Stem {
         self.embargoes.values().copied().min()
     }
 
-    fn fluff(&mut self, wtxid: &Wtxid) -> Route {
-        self.embargoes.remove(wtxid);
-        Route::Fluff
-    }
-
-    /// To whom goes what comes from there: always the same in one epoch, and never back.
-    fn destination(&mut self, origin: Origin) -> Option<PeerKey> {
-        if let Some(to) = self.routes.get(&origin) {
-            return Some(*to);
-        }
-        let others: Vec<PeerKey> = self.destinations.iter().copied().filter(|to| Origin::Peer(*to) != origin).collect();
-        let to = *others.get(self.draws.place(others.len())?)?;
-        self.routes.insert(origin, to);
-        Some(to)
+    /// To whom goes what comes from there: always the same in one epoch, and never back. What that one does not want goes to the first that
+    /// does, of the other destinations before all others.
+    fn destination(&mut self, origin: Origin, wants: impl Fn(PeerKey) -> bool) -> Option<PeerKey> {
+        let is_other = |to: &PeerKey| Origin::Peer(*to) != origin;
+        let chosen = self.routes.get(&origin).copied().or_else(|| {
+            let others: Vec<PeerKey> = self.destinations.iter().copied().filter(is_other).collect();
+            let to = *others.get(self.draws.place(others.len())?)?;
+            self.routes.insert(origin, to);
+            Some(to)
+        });
+        let all = chosen.iter().chain(&self.destinations).chain(&self.outbound);
+        all.copied().filter(is_other).find(|to| wants(*to))
     }
 
     fn begin_epoch(&mut self, now: Moment) {
@@ -248,7 +253,7 @@ mod tests {
                 assert!(delay_ms < JITTER_MS);
                 Some(to.0)
             }
-            Route::Fluff => None,
+            Route::Wait | Route::Fluff => None,
         }
     }
 
@@ -256,10 +261,11 @@ mod tests {
     fn what_starts_here_goes_one_way_to_a_peer_that_was_dialled() {
         for seed in 0..100 {
             let mut stem = stem(seed, 8);
-            let first = to(stem.route(&id(0), Origin::Here, NOW)).expect("along the stem, even of a diffuser");
+            let first =
+                to(stem.route(&id(0), Origin::Here, NOW, |_| true)).expect("along the stem, even of a diffuser");
             assert!((1..=8).contains(&first));
             for number in 1..50 {
-                assert_eq!(to(stem.route(&id(number), Origin::Here, NOW)), Some(first));
+                assert_eq!(to(stem.route(&id(number), Origin::Here, NOW, |_| true)), Some(first));
             }
         }
     }
@@ -271,7 +277,7 @@ mod tests {
             let mut stem = stem(seed, 8);
             for peer in [1, 2, 3, 101, 102] {
                 let origin = Origin::Peer(PeerKey(peer));
-                let routes: Vec<_> = (0..5).map(|number| to(stem.route(&id(number), origin, NOW))).collect();
+                let routes: Vec<_> = (0..5).map(|number| to(stem.route(&id(number), origin, NOW, |_| true))).collect();
                 // The same transactions from the next peer have gone in a circle.
                 stem = Stem { embargoes: BTreeMap::new(), ..stem };
                 assert!(routes.iter().all(|route| *route == routes[0] && *route != Some(peer)));
@@ -286,9 +292,9 @@ mod tests {
     fn what_is_passed_on_waits_a_while_that_nobody_foresees() {
         let mut stem = stem(1, 8);
         let mut delays: Vec<u64> = (0..1_000)
-            .map(|number| match stem.route(&id(number), Origin::Here, NOW) {
+            .map(|number| match stem.route(&id(number), Origin::Here, NOW, |_| true) {
                 Route::Stem { delay_ms, .. } => delay_ms,
-                Route::Fluff => panic!("what starts here goes along the stem"),
+                Route::Wait | Route::Fluff => panic!("what starts here goes along the stem"),
             })
             .collect();
         let repeated = delays.windows(2).filter(|two| two[0] == two[1]).count();
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn one_in_ten_gives_to_everybody() {
-        let from_peer = |seed| to(stem(seed, 8).route(&id(0), Origin::Peer(PeerKey(101)), NOW));
+        let from_peer = |seed| to(stem(seed, 8).route(&id(0), Origin::Peer(PeerKey(101)), NOW, |_| true));
         let diffusers = (0..=255).filter(|seed| from_peer(*seed).is_none()).count();
         assert!((13..=40).contains(&diffusers), "{diffusers} of 256");
     }
@@ -312,27 +318,27 @@ mod tests {
     #[test]
     fn a_circle_ends_with_everybody() {
         let mut stem = stem(1, 8);
-        assert!(to(stem.route(&id(0), Origin::Here, NOW)).is_some());
-        assert_eq!(stem.route(&id(0), Origin::Peer(PeerKey(101)), NOW), Route::Fluff);
+        assert!(to(stem.route(&id(0), Origin::Here, NOW, |_| true)).is_some());
+        assert_eq!(stem.route(&id(0), Origin::Peer(PeerKey(101)), NOW, |_| true), Route::Fluff);
         assert_eq!(stem.deadline(), None);
     }
 
     #[test]
     fn alone_a_node_gives_to_everybody() {
         let mut stem = stem(1, 0);
-        assert_eq!(stem.route(&id(0), Origin::Here, NOW), Route::Fluff);
+        assert_eq!(stem.route(&id(0), Origin::Here, NOW, |_| true), Route::Fluff);
         stem.peer_up(PeerKey(1), true);
-        assert_eq!(stem.route(&id(1), Origin::Peer(PeerKey(1)), NOW), Route::Fluff, "never back");
-        assert_eq!(to(stem.route(&id(2), Origin::Here, NOW)), Some(1));
+        assert_eq!(stem.route(&id(1), Origin::Peer(PeerKey(1)), NOW, |_| true), Route::Fluff, "never back");
+        assert_eq!(to(stem.route(&id(2), Origin::Here, NOW, |_| true)), Some(1));
         stem.peer_down(PeerKey(1));
-        assert_eq!(stem.route(&id(3), Origin::Here, NOW), Route::Fluff);
+        assert_eq!(stem.route(&id(3), Origin::Here, NOW, |_| true), Route::Fluff);
     }
 
     #[test]
     fn what_does_not_come_back_goes_to_everybody_in_time() {
         let mut stem = stem(1, 8);
         for number in 0..1_000 {
-            stem.route(&id(number), Origin::Here, NOW);
+            stem.route(&id(number), Origin::Here, NOW, |_| true);
         }
         stem.seen(&id(7));
         assert_eq!(stem.due(NOW.plus(EMBARGO_MS_MIN - 1)), []);
@@ -352,13 +358,27 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_want_to_hear_of_it_is_passed_over_and_makes_nothing_public() {
+        let mut stem = stem(1, 8);
+        let usual = to(stem.route(&id(0), Origin::Here, NOW, |_| true)).unwrap();
+        let instead = to(stem.route(&id(1), Origin::Here, NOW, |peer| peer.0 != usual)).unwrap();
+        assert!(instead != usual && stem.destinations.contains(&PeerKey(instead)));
+        assert_eq!(to(stem.route(&id(2), Origin::Here, NOW, |_| true)), Some(usual), "the way stays the same");
+        let both: Vec<_> = stem.destinations.clone();
+        let third = to(stem.route(&id(3), Origin::Here, NOW, |peer| !both.contains(&peer))).unwrap();
+        assert!((1..=8).contains(&third) && !both.contains(&PeerKey(third)));
+        assert_eq!(stem.route(&id(4), Origin::Here, NOW, |_| false), Route::Wait);
+        assert!(stem.due(NOW.plus(1_000_000)).contains(&id(4)), "it goes to everybody in time");
+    }
+
+    #[test]
     fn epochs_end() {
         let mut stem = stem(1, 8);
         let mut now = NOW;
         let mut routes = alloc::collections::BTreeSet::new();
         for number in 0..200 {
             now = now.plus(2 * EPOCH_MS);
-            routes.extend(to(stem.route(&id(number), Origin::Here, now)));
+            routes.extend(to(stem.route(&id(number), Origin::Here, now, |_| true)));
         }
         assert_eq!(routes.len(), 8);
     }
@@ -367,8 +387,13 @@ mod tests {
     fn timers_are_bounded() {
         let mut stem = stem(1, 8);
         for number in 0..5_000 {
-            stem.route(&id(number), Origin::Peer(PeerKey(101)), NOW);
+            stem.route(&id(number), Origin::Peer(PeerKey(101)), NOW, |_| true);
         }
-        assert!(stem.embargoes.len() <= EMBARGOES_MAX);
+        assert_eq!(stem.embargoes.len(), EMBARGOES_MAX);
+        assert!(to(stem.route(&id(6_000), Origin::Here, NOW, |_| true)).is_some(), "what starts here has its own room");
+        for number in 6_001..u16::MAX {
+            stem.route(&id(number), Origin::Here, NOW, |_| true);
+        }
+        assert_eq!(stem.embargoes.len(), 2 * EMBARGOES_MAX);
     }
 }

@@ -44,6 +44,10 @@ pub(super) struct Allowance {
     dropped: (Budget, u64),
 }
 
+/// What this node sends one peer along the stem: less than the peer takes, so that nobody can have them fall out by sending much.
+pub(super) const STEM_SENT: (Rate, Rate) =
+    (Rate { per_minute: 1_000, at_once: 900 }, Rate { per_minute: 24 * MIB, at_once: 24 * MIB });
+
 /// How many messages may be dropped before their sender has to go.
 const DROPPED: Rate = Rate { per_minute: 600, at_once: 2_000 };
 
@@ -180,7 +184,7 @@ impl Budget {
         self.left(now) > 0
     }
 
-    fn left(&mut self, now: Instant) -> u64 {
+    pub(super) fn left(&mut self, now: Instant) -> u64 {
         self.refill(now);
         self.balance.max(0).unsigned_abs()
     }
@@ -263,6 +267,14 @@ mod tests {
         let later = now + Duration::from_secs(60);
         assert_eq!(allowance.charge(Kind::Gossip, 3, 1 << 32, later), 0, "it pays what it did not have");
         assert_eq!(allowance.charge(Kind::Gossip, 3, 0, later), 3);
+    }
+
+    #[test]
+    fn along_the_stem_less_is_sent_than_is_taken() {
+        let (taken, sent) = ([Kind::Stem.messages(), Kind::Stem.bytes()], [STEM_SENT.0, STEM_SENT.1]);
+        for (taken, sent) in taken.into_iter().zip(sent) {
+            assert!(sent.per_minute < taken.per_minute && sent.at_once < taken.at_once, "{sent:?} of {taken:?}");
+        }
     }
 
     #[test]

@@ -114,7 +114,10 @@ fn blocks(node: &Node, at_hand: &BlocksAtHand, ids: &[BlockHash]) -> Result<Sync
 fn transactions(node: &Node, wtxids: &[Wtxid]) -> SyncAnswer {
     let waiting: Vec<Arc<CheckedTx>> = {
         let live = node.live();
-        wtxids.iter().filter_map(|wtxid| live.pool.entry_by_wtxid(wtxid)).map(|entry| Arc::clone(entry.tx())).collect()
+        let waiting = wtxids.iter().filter_map(|wtxid| live.pool.entry_by_wtxid(wtxid));
+        // Whoever has what nobody has heard of yet is where it began.
+        let told = waiting.filter(|entry| !node.own().is_unheard(&entry.txid()));
+        told.map(|entry| Arc::clone(entry.tx())).collect()
     };
     SyncAnswer::of_transactions(waiting.iter().map(|tx| tx.transaction().clone()), node.spec())
 }

@@ -116,7 +116,10 @@ impl<Question: Message, Answer: Message> Codec for MessageCodec<Question, Answer
         io: &mut T,
         answer: Answer,
     ) -> io::Result<()> {
-        write(io, &answer.encode()).await
+        let bytes = answer.encode();
+        // Whoever takes it slowly has it held once.
+        drop(answer);
+        write(io, &bytes).await
     }
 }
 

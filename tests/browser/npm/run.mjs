@@ -76,7 +76,9 @@ async function pay (run, all, to, other) {
   const pending = await run('balance')
   judge('what comes back is pending', BigInt(pending.value.pending) > 0n && (await run('history'))[0].value.state === 'pending', pending.value)
   judge('what waits is shown by nothing', (await run('history'))[0].level === 'none')
-  judge('a node says that it waits', (await run('prove', sent.txid)).state === 'waiting')
+  // Not before it has gone to everybody: whoever knows it earlier is where it began.
+  const isWaiting = () => run('prove', sent.txid).then(({ state }) => state === 'waiting', () => false)
+  judge('a node says that it waits', await until('it has gone to everybody', 120, isWaiting))
   await until('the node has it', 10, () => node.rpc('getrawmempool').includes(sent.txid))
   node.rpc('generatetoaddress', '2', other)
   const after = await settled(run, BLOCKS + 5 + maturity)

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use qbtc_core::codec;
 use qbtc_core::hash::{Txid, Wtxid};
 use qbtc_core::mempool::{AdmitError, MempoolEntry};
 use qbtc_core::net::{CompactBlock, Fault};
@@ -32,6 +33,7 @@ use qbtc_core::units::FeeRate;
 use qbtc_core::verify::{CheckedBlock, SpendError};
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use super::allowance::{Budget, Rate, STEM_SENT};
 use crate::node::{Event, HandedIn, Node, StopOnPanic, TxRefusal};
 use stem_pool::StemPool;
 use turns::Turns;
@@ -56,6 +58,8 @@ pub(crate) struct Relay {
     turns: Turns,
     /// The least fee rates that the peers want to hear of.
     filters: HashMap<PeerKey, FeeRate>,
+    /// What may still be sent along the stem to each, in messages and bytes.
+    left: HashMap<PeerKey, (Budget, Budget)>,
     verifying: FuturesUnordered<BoxFuture<'static, Verified>>,
     /// What goes to the next peer of the stem after its delay.
     leaving: FuturesUnordered<BoxFuture<'static, (PeerKey, Transaction)>>,
@@ -92,6 +96,7 @@ impl Relay {
             held: StemPool::default(),
             turns: Turns::default(),
             filters: HashMap::new(),
+            left: HashMap::new(),
             verifying: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
         };
@@ -213,6 +218,7 @@ impl Relay {
             }
             RelayEvent::Down { peer } => {
                 self.filters.remove(&peer);
+                self.left.remove(&peer);
                 self.stem.peer_down(peer);
                 Some(())
             }
@@ -221,6 +227,7 @@ impl Relay {
                 self.stem.seen(&wtxid);
                 self.held.remove(&wtxid);
                 self.heard_of(&transaction.txid());
+                self.turns.set_passed_on(&transaction.txid(), self.now());
                 if self.is_waiting(&wtxid) {
                     // It came another way before, and others may not have it yet.
                     return self.tell(RelayCommand::Verdict { message, verdict: Verdict::Accept }).await;
@@ -273,6 +280,7 @@ impl Relay {
             }
             Source::Stem(peer) if is_forged => self.tell(RelayCommand::Fault { peer, fault: Fault::Transaction }).await,
             Source::Stem(peer) => match refusal {
+                None if self.held.is_spent_otherwise(&transaction) => Some(()),
                 None => self.send_on(transaction, Origin::Peer(peer), rate).await,
                 // A stem that leads back to where it began has gone in a circle.
                 Some(TxRefusal::Admit(AdmitError::Known { .. })) if self.turns.has(&transaction.txid()) => {
@@ -285,26 +293,43 @@ impl Relay {
 
     /// Sends a valid transaction to where it goes next: a peer that does not want to hear of what pays so little would drop it.
     async fn send_on(&mut self, transaction: Transaction, origin: Origin, rate: Option<FeeRate>) -> Option<()> {
-        let wtxid = transaction.wtxid();
-        match self.stem.route(&wtxid, origin, self.now()) {
-            Route::Stem { to, delay_ms } if self.leaving.len() < LEAVING_MAX && self.is_wanted_by(to, rate) => {
-                tracing::debug!(%wtxid, peer = to.0, "along the stem");
-                if origin != Origin::Here {
-                    self.held.put(wtxid, transaction.clone());
-                }
-                self.leaving.push(Box::pin(async move {
-                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-                    (to, transaction)
-                }));
-                Some(())
-            }
-            Route::Stem { .. } | Route::Fluff => self.give_to_all(transaction).await,
+        let (wtxid, now) = (transaction.wtxid(), self.now());
+        let filters = &self.filters;
+        let wants = |peer| rate.zip(filters.get(&peer)).is_none_or(|(rate, least)| rate >= *least);
+        let route = self.stem.route(&wtxid, origin, now, wants);
+        if route == Route::Fluff {
+            return self.give_to_all(transaction).await;
         }
+        if origin != Origin::Here {
+            self.held.put(wtxid, transaction.clone());
+        }
+        // What is not sent goes to everybody when its timer ends.
+        if let Route::Stem { to, delay_ms } = route
+            && self.may_send(to, origin, &transaction)
+        {
+            tracing::debug!(%wtxid, peer = to.0, "along the stem");
+            self.leaving.push(Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+                (to, transaction)
+            }));
+        }
+        Some(())
     }
 
-    fn is_wanted_by(&self, peer: PeerKey, rate: Option<FeeRate>) -> bool {
-        let least = self.filters.get(&peer);
-        rate.zip(least).is_none_or(|(rate, least)| rate >= *least)
+    /// Whether a peer takes one more of what goes along the stem: else it would part with this node. What others send has half of that.
+    fn may_send(&mut self, to: PeerKey, origin: Origin, transaction: &Transaction) -> bool {
+        let now = Instant::now();
+        let (count, size) = STEM_SENT;
+        let (messages, bytes) =
+            self.left.entry(to).or_insert_with(|| (Budget::new(count, now), Budget::new(size, now)));
+        let kept = |rate: Rate| if origin == Origin::Here { 0 } else { rate.at_once.unsigned_abs() / 2 };
+        let is_sent =
+            self.leaving.len() < LEAVING_MAX && messages.left(now) > kept(count) && bytes.left(now) > kept(size);
+        if is_sent {
+            messages.spend(1, now);
+            bytes.spend(codec::encoded_len(transaction), now);
+        }
+        is_sent
     }
 
     async fn give_to_all(&mut self, transaction: Transaction) -> Option<()> {

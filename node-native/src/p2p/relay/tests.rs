@@ -92,21 +92,6 @@ fn forged(transaction: &Transaction) -> Transaction {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_wants_to_be_paid_more_is_not_on_the_stem() {
-    let mut scene = Scene::new(true).await;
-    let (first, second) = (scene.payment(0), scene.payment(1));
-    scene.bench.node.spread_transaction(first).await.unwrap();
-    assert!(matches!(scene.command().await, RelayCommand::Stem { peer: DIALLED, .. }));
-    let fee_rate_min = FeeRate::from_quanta_per_1000_bytes(1_000_000);
-    scene.events.send(RelayEvent::Told { peer: DIALLED, fee_rate_min }).await.unwrap();
-    // What comes along the stem is heard after that, what starts here may be before.
-    scene.stem(&second).await;
-    let RelayCommand::Publish(published) = scene.command().await else { panic!() };
-    assert_eq!(published, second);
-    scene.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_everybody_hears_is_verified_first() {
     let mut scene = Scene::new(true).await;
     let (good, bad) = (scene.payment(0), forged(&scene.payment(1)));
@@ -235,6 +220,19 @@ impl Still {
         self.owner.pay(&self.owner.allotments()[..1], 1)
     }
 
+    /// Has a payment handed in and sent on its way.
+    async fn spread(&mut self, payment: &Transaction) {
+        self.bench.node.spread_transaction(payment.clone()).await.unwrap();
+        let handed_in = self.relay.handed_in.transactions.recv().await.unwrap();
+        self.relay.spread(&handed_in).await.unwrap();
+    }
+
+    /// A peer wants no payment of ours.
+    async fn wants_more(&mut self, peer: PeerKey) {
+        let fee_rate_min = FeeRate::from_quanta_per_1000_bytes(1_000_000_000);
+        self.relay.hear(RelayEvent::Told { peer, fee_rate_min }).await.unwrap();
+    }
+
     async fn up(&mut self, peer: PeerKey, is_for_stem: bool) {
         self.relay.hear(RelayEvent::Up { peer, is_for_stem, fee_rate_min: ANY }).await.unwrap();
     }
@@ -281,18 +279,22 @@ async fn what_starts_here_is_given_to_everybody_again_until_it_is_mined() {
     let mut still = Still::new();
     let payment = still.payment();
     still.up(DIALLED, true).await;
-    still.bench.node.spread_transaction(payment.clone()).await.unwrap();
-    let handed_in = still.relay.handed_in.transactions.recv().await.unwrap();
-    still.relay.spread(&handed_in).await.unwrap();
+    still.spread(&payment).await;
     still.happen();
     assert_eq!(still.stemmed().await, (DIALLED, payment.clone()));
     assert_eq!((still.unheard(), still.told().len()), (1, 0), "the next one of the stem may keep it to itself");
     assert!(published(&still.later(300).await, &payment) > 0);
     assert_eq!(still.unheard(), 0);
     for _ in 0..2 {
-        assert_eq!(published(&still.later(2 * 60 * 60).await, &payment), 1);
+        assert_eq!(published(&still.later(3 * 60 * 60).await, &payment), 1);
         assert_eq!(published(&still.later(1).await, &payment), 0);
     }
+    // Others pass it on.
+    let gossip = RelayEvent::Gossiped { peer: OTHER, message: MessageKey(1), transaction: payment.clone() };
+    still.relay.hear(gossip).await.unwrap();
+    assert!(matches!(still.told()[..], [RelayCommand::Verdict { verdict: Verdict::Accept, .. }]));
+    assert_eq!(published(&still.later(11 * 60 * 60).await, &payment), 0, "whoever says it again is where it began");
+    assert_eq!(published(&still.later(26 * 60 * 60).await, &payment), 1);
     let block = still.bench.mine(still.owner.address).unwrap();
     still.bench.node.submit_checked(block).await.unwrap();
     assert!(!still.bench.node.own().has(&payment.txid()));
@@ -305,9 +307,7 @@ async fn what_starts_here_is_given_to_everybody_again_until_it_is_mined() {
 async fn what_nobody_could_hear_waits_for_a_peer_that_was_dialled() {
     let mut still = Still::new();
     let payment = still.payment();
-    still.bench.node.spread_transaction(payment.clone()).await.unwrap();
-    let handed_in = still.relay.handed_in.transactions.recv().await.unwrap();
-    still.relay.spread(&handed_in).await.unwrap();
+    still.spread(&payment).await;
     assert_eq!((published(&still.told(), &payment), still.unheard()), (1, 1), "there was nobody");
     still.up(OTHER, false).await;
     assert!(still.relay.leaving.is_empty() && still.told().is_empty(), "who came by itself may only look who pays");
@@ -338,5 +338,53 @@ async fn what_started_here_before_a_restart_goes_on_its_way() {
     let late = Relay::new(&still.bench.node, RelayLink { events, commands }).unwrap();
     assert!(late.turns.has(&payment.txid()) && late.turns.deadline().is_some());
     drop(late);
+    still.bench.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_be_paid_more_learns_nothing_of_what_starts_here() {
+    let mut still = Still::new();
+    let [first, second] = [0, 1].map(|coin| still.owner.pay(&still.owner.allotments()[coin..=coin], 1));
+    let third = PeerKey(3);
+    still.up(DIALLED, true).await;
+    still.up(third, true).await;
+    still.wants_more(DIALLED).await;
+    still.spread(&first).await;
+    assert_eq!(still.stemmed().await, (third, first));
+    still.wants_more(third).await;
+    still.spread(&second).await;
+    assert!(still.relay.leaving.is_empty() && still.told().is_empty(), "it is not given to everybody at once");
+    assert!(still.later(300).await.iter().any(|command| matches!(command, RelayCommand::Publish(tx) if *tx == second)));
+    still.bench.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_makes_no_peer_part_with_this_node() {
+    let mut still = Still::new();
+    let payment = still.payment();
+    let sent = |relay: &mut Relay, origin| (0..10_000).filter(|_| relay.may_send(DIALLED, origin, &payment)).count();
+    let at_once = usize::try_from(STEM_SENT.0.at_once).unwrap();
+    let of_others = sent(&mut still.relay, Origin::Peer(OTHER));
+    assert!(of_others.abs_diff(at_once / 2) < 20, "{of_others} of {at_once}");
+    let own = sent(&mut still.relay, Origin::Here);
+    assert!((of_others + own).abs_diff(at_once) < 40, "{own}: what starts here has the other half");
+    still.bench.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coin_that_is_spent_twice_goes_along_the_stem_once() {
+    let mut still = Still::new();
+    still.up(DIALLED, true).await;
+    let coins = still.owner.allotments();
+    let [first, second] = [1, 2].map(|amount| still.owner.pay(&coins[..1], amount));
+    assert_ne!(first.txid(), second.txid());
+    for (transaction, expected) in [(first, true), (second, false)] {
+        let wtxid = transaction.wtxid();
+        let from = Source::Stem(OTHER);
+        still.relay.verified(Verified { from, transaction, outcome: Ok(None) }).await.unwrap();
+        // One in ten epochs gives everything to everybody.
+        let is_public = still.told().iter().any(|command| matches!(command, RelayCommand::Publish(_)));
+        assert_eq!(is_public || still.relay.held.has(&wtxid), expected);
+    }
     still.bench.stop().await.unwrap();
 }

@@ -9,8 +9,13 @@ use qbtc_core::sync::Moment;
 use crate::node::OWN_MAX;
 
 /// How long to wait before the first time, which is longer than a transaction may be on the stem; each time twice as long, up to the greatest.
+/// Up to half as much is added by chance.
 const FIRST_MS: u64 = 240_000;
-const LONGEST_MS: u64 = 2 * 60 * 60 * 1_000;
+const LONGEST_MS: u64 = 2 * HOUR_MS;
+/// How long what others have passed on waits: from this, to three times this. They all have it, and whoever gives it to everybody again is the one
+/// with whom it began; so it is rare, and its time says nothing.
+const PASSED_ON_MS: u64 = 12 * HOUR_MS;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 /// Own transactions, and when each is due.
 #[derive(Debug, Default)]
@@ -25,14 +30,23 @@ pub(super) struct Turns {
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     at: Moment,
-    wait_ms: u64,
+    /// How long it waits the next time; `None`, if others have passed it on.
+    wait_ms: Option<u64>,
 }
 
 impl Turns {
     pub(super) fn add(&mut self, txid: Txid, now: Moment) {
         self.remove(&txid);
         if self.waiting.len() < OWN_MAX {
-            self.wait(txid, now, FIRST_MS);
+            self.wait(txid, now, Some(FIRST_MS));
+        }
+    }
+
+    /// Others have passed one of them on.
+    pub(super) fn set_passed_on(&mut self, txid: &Txid, now: Moment) {
+        if self.waiting.get(txid).is_some_and(|turn| turn.wait_ms.is_some()) {
+            self.remove(txid);
+            self.wait(*txid, now, None);
         }
     }
 
@@ -74,14 +88,16 @@ impl Turns {
         for txid in &due {
             if let Some(turn) = self.waiting.get(txid).copied() {
                 self.remove(txid);
-                self.wait(*txid, now, (2 * turn.wait_ms).min(LONGEST_MS));
+                self.wait(*txid, now, turn.wait_ms.map(|wait_ms| (2 * wait_ms).min(LONGEST_MS)));
             }
         }
         due
     }
 
-    fn wait(&mut self, txid: Txid, now: Moment, wait_ms: u64) {
-        let at = now.plus(wait_ms);
+    fn wait(&mut self, txid: Txid, now: Moment, wait_ms: Option<u64>) {
+        let (least, chance) = wait_ms.map_or((PASSED_ON_MS, 2 * PASSED_ON_MS), |wait_ms| (wait_ms, wait_ms / 2));
+        // Without randomness nothing is lost but that one may foresee it.
+        let at = now.plus(least + getrandom::u64().unwrap_or(0) % chance);
         self.waiting.insert(txid, Turn { at, wait_ms });
         self.by_time.insert((at, txid));
     }
@@ -96,15 +112,14 @@ mod tests {
         let (txid, mut turns) = (Txid::from_bytes([1; 32]), Turns::default());
         turns.add(txid, Moment(0));
         assert_eq!(turns.due(Moment(FIRST_MS - 1)), []);
-        let mut times = Vec::new();
-        for _ in 0..9 {
+        let mut last = Moment(0);
+        for expected in [1, 2, 4, 8, 16, 30, 30].map(|times| times * FIRST_MS) {
             let at = turns.deadline().unwrap();
             assert_eq!(turns.due(at), [txid]);
-            times.push(at.0);
+            let waited = at.since(last);
+            assert!((expected..expected + expected / 2).contains(&waited), "{waited} of {expected}");
+            last = at;
         }
-        let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(gaps[..3], [2 * FIRST_MS, 4 * FIRST_MS, 8 * FIRST_MS]);
-        assert_eq!(gaps[7], LONGEST_MS);
         turns.remove(&txid);
         assert_eq!(turns.deadline(), None);
     }
@@ -123,6 +138,29 @@ mod tests {
     }
 
     #[test]
+    fn what_others_pass_on_comes_again_at_a_time_that_says_nothing() {
+        let mut times = BTreeSet::new();
+        for number in 0..20 {
+            let (txid, mut turns) = (Txid::from_bytes([number; 32]), Turns::default());
+            turns.add(txid, Moment(0));
+            turns.set_passed_on(&txid, Moment(1_000));
+            let at = turns.deadline().unwrap();
+            // It is heard of from everybody, again and again.
+            turns.set_passed_on(&txid, Moment(2_000));
+            assert_eq!(turns.deadline(), Some(at));
+            assert_eq!(turns.due(at), [txid]);
+            for waited in [at.since(Moment(1_000)), turns.deadline().unwrap().since(at)] {
+                assert!((PASSED_ON_MS..3 * PASSED_ON_MS).contains(&waited), "{waited}");
+                times.insert(waited);
+            }
+        }
+        assert!(times.len() > 30, "{times:?}");
+        let mut turns = Turns::default();
+        turns.set_passed_on(&Txid::from_bytes([1; 32]), Moment(0));
+        assert_eq!(turns.deadline(), None, "it is none of them");
+    }
+
+    #[test]
     fn many_wait_and_each_comes_at_its_time() {
         let txid = |number: u64| {
             let mut bytes = [0; 32];
@@ -131,18 +169,15 @@ mod tests {
         };
         let (mut turns, count) = (Turns::default(), OWN_MAX as u64);
         for number in 0..=count {
-            turns.add(txid(number), Moment(count - number));
+            turns.add(txid(number), Moment(10 * FIRST_MS * number));
         }
         assert!(turns.has(&txid(count - 1)) && !turns.has(&txid(count)), "there is no room for more");
         // One that is spread anew begins anew.
         turns.add(txid(0), Moment(0));
         assert_eq!((turns.waiting.len(), turns.by_time.len()), (OWN_MAX, OWN_MAX));
-        assert_eq!(turns.due(Moment(FIRST_MS)), [txid(0)]);
-        for number in (1..count).rev() {
-            let at = turns.deadline().unwrap();
-            assert_eq!((at, turns.due(at)), (Moment(FIRST_MS + count - number), vec![txid(number)]));
-        }
         for number in 0..count {
+            let at = turns.deadline().unwrap();
+            assert_eq!(turns.due(at), [txid(number)]);
             turns.remove(&txid(number));
         }
         assert_eq!((turns.deadline(), turns.waiting.len()), (None, 0));
