@@ -73,6 +73,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         match cause.downcast_ref() {
             Some(ClientError::Rpc { .. }) => return FAILED,
+            Some(ClientError::Url(_)) => return NOT_UNDERSTOOD,
             Some(_) => return NO_NODE,
             None => {}
         }
@@ -106,6 +107,7 @@ mod tests {
             ClientError::Rpc { method: "getblock".to_owned(), code: -5, message: "Block not found".to_owned() };
         assert_eq!(exit_code(&anyhow::Error::new(refused).context("cannot sync")), 1);
         assert_eq!(exit_code(&anyhow::Error::new(ClientError::Unauthorized { url: String::new() })), 3);
+        assert_eq!(exit_code(&anyhow::Error::new(ClientError::Url("not//here".to_owned()))), 2);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::WrongPassphrase).context("cannot open")), 4);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::HeaderDamaged)), 1);
         assert_eq!(exit_code(&anyhow::anyhow!("other")), 1);

@@ -28,6 +28,7 @@ Exit codes:
   2  not understood: an unknown option or a missing value
   3  no node to ask: it does not run, does not answer, or does not know you
   4  wrong passphrase
+  5  a payment is signed and kept, and the node did not say whether it took it
 
 Examples:
   qbtc wallet create                       make a wallet and show its words

@@ -120,7 +120,8 @@ impl Node {
             unverified,
             templates: Mutex::default(),
             fees: Mutex::default(),
-            extranonces: AtomicU64::new(0),
+            // Nodes that pay the same address must not do the same work; without randomness one can only begin somewhere.
+            extranonces: AtomicU64::new(getrandom::u64().unwrap_or(0)),
             started: Instant::now(),
         }))
     }

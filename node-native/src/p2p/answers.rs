@@ -115,8 +115,8 @@ fn transactions(node: &Node, wtxids: &[Wtxid]) -> SyncAnswer {
     let waiting: Vec<Arc<CheckedTx>> = {
         let live = node.live();
         let waiting = wtxids.iter().filter_map(|wtxid| live.pool.entry_by_wtxid(wtxid));
-        // Whoever has what nobody has heard of yet is where it began.
-        let told = waiting.filter(|entry| !node.own().is_unheard(&entry.txid()));
+        // Whoever has what is still on the stem is where it began.
+        let told = waiting.filter(|entry| !node.own().is_secret(&entry.txid()));
         told.map(|entry| Arc::clone(entry.tx())).collect()
     };
     SyncAnswer::of_transactions(waiting.iter().map(|tx| tx.transaction().clone()), node.spec())

@@ -193,8 +193,8 @@ impl Chain<'_> {
             let live = self.node.live();
             (live.pool.entry(txid).map(|entry| entry.tx().body().clone()), Arc::clone(&live.chain))
         };
-        // Whoever has what nobody has heard of yet is where it began.
-        if let Some(body) = waiting.filter(|_| !self.node.own().is_unheard(txid)) {
+        // Whoever has what is still on the stem is where it began.
+        if let Some(body) = waiting.filter(|_| !self.node.own().is_secret(txid)) {
             return Ok(Some(LightAnswer::Transaction(Box::new(FoundTransaction::Waiting(body)))));
         }
         let Some(place) = view.transaction_place(txid)? else { return Ok(None) };

@@ -213,6 +213,11 @@ fn money_moves_from_wallet_to_wallet() {
     assert!(user.refused(1, &["wallet", "-w", "rich", "send", &order]).contains("--yes"));
     let refused = user.refused(1, &["wallet", "-w", "rich", "send", &order, "--yes", "--max-fee", "0.00000001"]);
     assert!(refused.contains("--max-fee"), "{refused}");
+    // Who raises the guard means it, whatever the node holds for a mistake.
+    let dear = user.wallet(&["-w", "rich", "send", &order, "--yes", "--fee-rate", "20000000", "--max-fee", "10"]);
+    user.wallet(&["-w", "rich", "cancel", &text(&dear["txid"]), "--yes", "--fee-rate", "40000000", "--max-fee", "10"]);
+    user.done(&["rpc", "generatetoaddress", "1", &bob]);
+
     let sent = user.wallet(&["-w", "rich", "send", &order, "--yes"]);
     assert!(user.done(&["rpc", "getrawmempool"]).contains(&text(&sent["txid"])));
     assert_eq!(user.wallet(&["-w", "bob", "balance"])["pending"], "12.5");

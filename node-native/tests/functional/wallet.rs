@@ -74,6 +74,8 @@ fn what_watches_makes_a_payment_and_what_is_offline_signs_it() {
     assert!(shown.contains(&format!("1.5 QBTC  to {bob}")) && shown.contains("lacks    the signature"), "{shown}");
     assert!(shown.contains("(your own)"), "the change is recognised: {shown}");
     assert!(offline.refused(1, &["wallet", "partial", "sign", "pay.ptx"]).contains("--yes"));
+    let dear = offline.refused(1, &["wallet", "partial", "sign", "pay.ptx", "--yes", "--max-fee", "0.00000001"]);
+    assert!(dear.contains("--max-fee"), "{dear}");
     let signed = offline.wallet(&["partial", "sign", "pay.ptx", "--yes", "--out", "signed.ptx"]);
     assert_eq!((&signed["signed"], &signed["is_complete"]), (&Value::from(1), &Value::from(true)));
     assert_eq!(signed["effect"]["txid"], made["effect"]["txid"]);
@@ -85,7 +87,9 @@ fn what_watches_makes_a_payment_and_what_is_offline_signs_it() {
     assert!(offline.refused(1, &["--chain", "test", "wallet", "partial", "show", "pay.ptx"]).contains("on chain"));
 
     carry(&offline, &online, "signed.ptx");
-    let sent = online.wallet(&["-w", "till", "partial", "send", "signed.ptx", "--yes"]);
+    let send = ["wallet", "-w", "till", "partial", "send", "signed.ptx", "--yes"];
+    assert!(online.refused(1, &[&send[..], &["--max-fee", "0.00000001"]].concat()).contains("--max-fee"));
+    let sent = online.wallet(&send[1..]);
     assert!(online.done(&["rpc", "getrawmempool"]).contains(&text(&sent["txid"])));
     online.done(&["rpc", "generatetoaddress", "1", &bob]);
     let history = online.wallet(&["-w", "till", "history"]);
@@ -138,7 +142,7 @@ fn two_of_two_sign_copies_that_are_combined() {
     partial.choose(conditions, Path::default()).unwrap();
     for signer in &signers {
         fs::write(signer.path("pay.ptx"), partial.to_bytes()).unwrap();
-        let signed = signer.wallet(&["partial", "sign", "pay.ptx", "--yes", "--out", "signed.ptx"]);
+        let signed = signer.wallet(&["partial", "sign", "pay.ptx", "--yes", "--max-fee", "1", "--out", "signed.ptx"]);
         assert_eq!((&signed["signed"], &signed["is_complete"]), (&Value::from(1), &Value::from(false)));
         assert_eq!(signed["effect"]["own_inputs"], 0);
     }

@@ -22,7 +22,7 @@ use session::Session;
 
 const EXAMPLES: &str = "\
 Nodes are named with --peer; name three or more that different people run. Without it, a node that runs on this machine is asked, and
-those that the chain's spec names; where these are few, DNS seeds tell others. What was proven is kept in the data folder, so that the next time takes a few bytes.
+those that the chain's spec names; where none runs here and these are few, DNS seeds tell others. What was proven is kept in the data folder, so that the next time takes a few bytes.
 
 What is shown has a level: `header` stands in the chain with the most work that was shown; `filter` says beside that nothing was left out.
 Both trust that miners with most of the work keep the rules. See docs/light-client.md.

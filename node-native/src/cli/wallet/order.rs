@@ -22,6 +22,13 @@ pub(super) struct FeeOptions {
     /// Asks the node for the fee rate that is mined within so many blocks.
     #[arg(long, value_name = "BLOCKS", default_value_t = 6, conflicts_with = "fee_rate")]
     confirm_within: u32,
+    #[command(flatten)]
+    guard: FeeGuard,
+}
+
+/// Which fee can only be a mistake.
+#[derive(Args, Clone)]
+pub(super) struct FeeGuard {
     /// The highest fee that is paid, in QBTC: a guard against mistakes.
     #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
     max_fee: Amount,
@@ -60,6 +67,13 @@ impl FeeOptions {
         Ok(advice.rate)
     }
 
+    /// Refuses a fee that can only be a mistake.
+    pub(super) fn check(&self, fee: Amount) -> anyhow::Result<()> {
+        self.guard.check(fee)
+    }
+}
+
+impl FeeGuard {
     /// Refuses a fee that can only be a mistake.
     pub(super) fn check(&self, fee: Amount) -> anyhow::Result<()> {
         if fee > self.max_fee {

@@ -15,7 +15,7 @@ use qbtc_core::wallet::pay::pay;
 use super::context::{Context, confirm};
 use super::desk::send;
 use super::effect::{Effect, Sent, View};
-use super::order::{FeeOptions, OrderOptions, with_mend};
+use super::order::{FeeGuard, FeeOptions, OrderOptions, with_mend};
 use crate::cli::output::print_error;
 use crate::client::Client;
 use crate::wallet::source::ChainSource;
@@ -89,6 +89,8 @@ struct SignCommand {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
+    guard: FeeGuard,
+    #[command(flatten)]
     out: OutOptions,
 }
 
@@ -108,6 +110,8 @@ struct SendCommand {
     /// Does not ask.
     #[arg(long, short)]
     yes: bool,
+    #[command(flatten)]
+    guard: FeeGuard,
 }
 
 impl PartialCommand {
@@ -167,6 +171,9 @@ impl SignCommand {
         }
         if !self.yes {
             print_error(&effect);
+        }
+        self.guard.check(partial.fee())?;
+        if !self.yes {
             if !confirm("Sign it?")? {
                 bail!("nothing was signed");
             }
@@ -218,9 +225,12 @@ impl SendCommand {
         if !missing.is_empty() {
             bail!("the payment still lacks {}", missing.join(", "));
         }
-        let transaction = partial.finalize()?;
         if !self.yes {
             print_error(&effect);
+        }
+        self.guard.check(partial.fee())?;
+        let transaction = partial.finalize()?;
+        if !self.yes {
             if !confirm("Send it?")? {
                 bail!("nothing was sent");
             }

@@ -52,8 +52,13 @@ async fn transactions_are_those_that_wait() {
     let waiting = node.payment(2);
     node.submit(&waiting).await;
     let wtxids = vec![Wtxid::ZERO, waiting.wtxid()];
-    let answer = told(&node, SyncQuestion::Transactions { wtxids }).await;
-    assert_eq!(answer, SyncAnswer::Transactions(vec![waiting]));
+    let question = SyncQuestion::Transactions { wtxids };
+    assert_eq!(told(&node, question.clone()).await, SyncAnswer::Transactions(vec![waiting.clone()]));
+    // Not while it is on the stem: whoever shows that he has it then is where it began.
+    node.node.own().add(waiting.txid());
+    assert_eq!(told(&node, question.clone()).await, SyncAnswer::Transactions(Vec::new()));
+    node.node.own().set_known(&waiting.txid());
+    assert_eq!(told(&node, question).await, SyncAnswer::Transactions(vec![waiting]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -346,6 +346,7 @@ impl Relay {
         let txid = transaction.txid();
         if self.filters.is_empty() {
             self.turns.set_unheard(&txid);
+            self.node.own().set_offered(&txid);
         } else {
             self.heard_of(&txid);
         }

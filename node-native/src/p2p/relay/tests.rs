@@ -283,6 +283,7 @@ async fn what_starts_here_is_given_to_everybody_again_until_it_is_mined() {
     still.happen();
     assert_eq!(still.stemmed().await, (DIALLED, payment.clone()));
     assert_eq!((still.unheard(), still.told().len()), (1, 0), "the next one of the stem may keep it to itself");
+    assert!(still.bench.node.own().is_secret(&payment.txid()));
     assert!(published(&still.later(300).await, &payment) > 0);
     assert_eq!(still.unheard(), 0);
     for _ in 0..2 {
@@ -309,6 +310,7 @@ async fn what_nobody_could_hear_waits_for_a_peer_that_was_dialled() {
     let payment = still.payment();
     still.spread(&payment).await;
     assert_eq!((published(&still.told(), &payment), still.unheard()), (1, 1), "there was nobody");
+    assert!(!still.bench.node.own().is_secret(&payment.txid()), "it went to everybody there was");
     still.up(OTHER, false).await;
     assert!(still.relay.leaving.is_empty() && still.told().is_empty(), "who came by itself may only look who pays");
     still.up(DIALLED, true).await;

@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 use configure::{Configure, Configured};
 use message::{Incoming, Params, Request};
 use seen::SeenShares;
-use settings::{BARE_NAME_BYTES_MAX, HANDSHAKE, IDLE, JOBS_MAX, STRIKES_MAX, USER_BYTES_MAX, WORKERS_MAX};
+use settings::{BARE_NAME_BYTES_MAX, HANDSHAKE, JOBS_MAX, STRIKES_MAX, USER_BYTES_MAX, WORKERS_MAX};
 use submit::{Rules, Share, Submit};
 use vardiff::Vardiff;
 
@@ -83,7 +83,7 @@ pub enum Farewell {
     #[error("did not subscribe and authorize within {} s", HANDSHAKE.as_secs())]
     Handshake,
     /// Silent for too long.
-    #[error("silent for {} s", IDLE.as_secs())]
+    #[error("silent for too long")]
     Idle,
     /// Too many lines that had to be refused.
     #[error("too many refused requests")]
@@ -160,7 +160,7 @@ impl Session {
         if self.payout().is_none() {
             return self.began.saturating_add(HANDSHAKE);
         }
-        let idle = self.heard.saturating_add(IDLE);
+        let idle = self.heard.saturating_add(self.settings.idle());
         if self.jobs.is_empty() { idle } else { idle.min(self.vardiff.deadline()) }
     }
 
@@ -173,7 +173,7 @@ impl Session {
             if now.elapsed >= self.began.saturating_add(HANDSHAKE) {
                 self.close(Farewell::Handshake);
             }
-        } else if now.elapsed >= self.heard.saturating_add(IDLE) {
+        } else if now.elapsed >= self.heard.saturating_add(self.settings.idle()) {
             self.close(Farewell::Idle);
         } else {
             self.retarget(now);

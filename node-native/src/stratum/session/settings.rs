@@ -28,6 +28,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a miner may be silent.
+    pub(super) fn idle(&self) -> Duration {
+        IDLE_MIN.max(self.share_interval.saturating_mul(IDLE_INTERVALS))
+    }
+
     /// The defaults on a chain.
     #[must_use]
     pub fn new(spec: &ChainSpec, reward: Option<Address>) -> Self {
@@ -46,8 +51,10 @@ impl Settings {
 
 /// How long a connection may take until it has subscribed and authorized.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
-/// How long a miner may be silent. The difficulty falls within minutes for one that finds nothing.
-pub(super) const IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long a miner may be silent at least. By then the difficulty has fallen for one that finds nothing.
+const IDLE_MIN: Duration = Duration::from_secs(15 * 60);
+/// How many intervals of shares it may be silent: at its right difficulty it is so by chance once in e²⁴ times.
+const IDLE_INTERVALS: u32 = 24;
 /// The jobs for which shares are accepted, until the tip changes.
 pub(super) const JOBS_MAX: usize = 16;
 /// The worker names of one connection: a proxy may speak for many machines.

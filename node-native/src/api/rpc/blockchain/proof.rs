@@ -49,7 +49,7 @@ pub(super) fn methods() -> [Method<Context>; 2] {
                 "[ \"hex\",... ]    (json array) The transactions that are proven; none, if the proof does not hold",
             )
             .takes(CHECK, "\"proof\"")
-            .sized(Size::Transaction),
+            .sized(Size::Block),
     ]
 }
 

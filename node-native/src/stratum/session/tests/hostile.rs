@@ -25,6 +25,14 @@ fn half_open_and_silent_connections_end() {
     assert_eq!(scene.farewell(), None);
     scene.after(1).tick();
     assert_eq!(scene.farewell(), Some(Farewell::Idle));
+
+    // Who is to find a share in ten minutes finds none in fifteen often enough.
+    let mut scene = Scene::with(|settings| settings.share_interval = Duration::from_secs(600));
+    scene.log_in();
+    scene.after(24 * 600 - 1).tick();
+    assert_eq!(scene.farewell(), None);
+    scene.after(1).tick();
+    assert_eq!(scene.farewell(), Some(Farewell::Idle));
 }
 
 #[test]
