@@ -69,7 +69,7 @@ interface Spending {
   readonly feeRate: FeeRate;
   /** The highest fee, against mistakes and nodes that lie about what is usual: 0.1 QBTC if left out. Beyond it, `payment-fee-too-high`. */
   readonly maxFee?: Quanta;
-  /** The greatest height of a block that may hold it; `null` for none; about an hour if left out. */
+  /** The greatest height of a block that may hold it; `null` for none. If left out, about an hour for a payment, and that of the original for what replaces one. */
   readonly expiryHeight?: number | null;
   /** Signs with the dormant key. */
   readonly useFallbackKey?: boolean;

@@ -2,7 +2,7 @@
 
 import { QbtcError } from './errors.js';
 import { type Glue, type Source, loadInto } from './guard.js';
-import { Telling } from './light-events.js';
+import { Deadline, Telling } from './light-events.js';
 import type {
   Asking, Balance, ConnectionServer, FilterProof, FoundEntry, FoundTransaction, HistoryEntry, LightClient, LightClientOptions, LightNode, LightStatus,
   Sent, Tip, TransactionBody, WatchedCoin,
@@ -40,11 +40,11 @@ interface RawClient {
   followMore(from: number, addresses: readonly string[]): void;
   balance(): RawFiltered<Balance>;
   coins(): RawFiltered<RawCoin>[];
-  history(limit: number): RawFiltered<RawEntry, FoundEntry['level']>[];
+  history(limit?: number): RawFiltered<RawEntry, FoundEntry['level']>[];
   transaction(txid: Txid, signal?: AbortSignal): Promise<(RawProven & { type: 'transaction'; body: RawBody }) | { type: 'waiting'; value: Uint8Array; body: RawBody }>;
   header(height: number, signal?: AbortSignal): Promise<RawProven>;
   submit(bytes: Uint8Array, signal?: AbortSignal): Promise<Sent>;
-  fees(blocks: Uint32Array, signal?: AbortSignal): Promise<{ rates: FeeRate[]; nodes: number }>;
+  fees(blocks: readonly number[], signal?: AbortSignal): Promise<{ rates: FeeRate[]; nodes: number }>;
   addNode(address: string): void;
   wake(): void;
   close(): Promise<void>;
@@ -141,13 +141,15 @@ export class RunningClient extends Telling implements LightClient {
     return this.raw.coins().map((coin) => filtered(coin, shownCoin, height));
   }
 
-  history(limit = 0xffff_ffff): readonly FoundEntry[] {
+  history(limit?: number): readonly FoundEntry[] {
     const { height } = this.open().balance();
     return this.raw.history(limit).map((entry) => filtered(entry, shownEntry, height));
   }
 
   watch(addresses: readonly string[], birthday = 0): void {
-    this.open().followMore(birthday, addresses);
+    this.open();
+    this.checkBirthday(birthday);
+    this.raw.followMore(birthday, addresses);
   }
 
   async transaction(txid: Txid, { signal }: Asking = {}): Promise<FoundTransaction> {
@@ -164,7 +166,7 @@ export class RunningClient extends Telling implements LightClient {
   }
 
   async fees(blocks: readonly number[], { signal }: Asking = {}): Promise<{ readonly rates: readonly FeeRate[]; readonly nodes: number }> {
-    const { rates, nodes } = await this.open().fees(Uint32Array.from(blocks), signal);
+    const { rates, nodes } = await this.open().fees(blocks, signal);
     return { rates, nodes };
   }
 
@@ -235,10 +237,30 @@ export async function startLight(program: LightProgram, options: LightClientOpti
 
 /** {@link LightClientClass.connect}, for an entry of the package. */
 export async function connectLight(program: LightProgram, options: LightClientOptions): Promise<LightClient> {
-  const { timeoutMs, signal } = options;
-  const client = await startLight(program, options);
+  const { birthday = 0, timeoutMs, signal } = options;
+  const deadline = new Deadline(timeoutMs);
+  const client = await startBefore(deadline, program, options);
   void client.run();
-  return client.ready(() => client.proven(timeoutMs, signal), signal);
+  return client.ready(() => client.proven(deadline, signal).then(() => client.checkBirthday(birthday)), signal);
+}
+
+/** Starts a client in time, or not at all. */
+async function startBefore(deadline: Deadline, program: LightProgram, options: LightClientOptions): Promise<RunningClient> {
+  const stop = new AbortController();
+  const { signal } = options;
+  const aborted = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', aborted);
+  if (signal?.aborted) aborted();
+  const starting = startLight(program, { ...options, signal: stop.signal });
+  try {
+    return await deadline.during(starting, 'the client has not begun: its program or its store does not come');
+  } catch (error) {
+    stop.abort();
+    starting.then((client) => client.halt(), () => undefined);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', aborted);
+  }
 }
 
 /** {@link serveConnections}, for an entry of the package. */

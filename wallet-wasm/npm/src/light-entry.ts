@@ -2,6 +2,7 @@
 import { QbtcError } from './errors.js';
 import { createGlue } from './glue/light.js';
 import type { LoadOptions } from './guard.js';
+import { Deadline } from './light-events.js';
 import { type LightProgram, connectLight, servePort, startLight } from './light-client.js';
 import type {
   ConnectionServer, LightClientClass, LightClientOptions, SharedLightClient, SharedLightClientClass, SharedLightClientOptions,
@@ -36,9 +37,11 @@ async function shareLight(light: LightProgram, options: SharedLightClientOptions
     const source = await wasm;
     return source instanceof Response ? source.clone() : source!;
   };
-  const bytes = typeof chain === 'string' ? chain : String(chain instanceof Uint8Array ? chain : chain.toBytes());
+  // As it is now: whoever has made the object may free it.
+  const spec = typeof chain === 'string' ? chain : chain instanceof Uint8Array ? chain.slice() : chain.toBytes();
+  const deadline = new Deadline(timeoutMs);
   // A release that speaks otherwise takes another number.
-  const start: Start = (all, from, stop) => startLight(light, { ...options, ...(wasm && { wasm: program() }), addresses: all, birthday: from, signal: stop });
-  const client = new SharingClient(`qbtc-light-1/${bytes}/${name}`, start, addresses, birthday);
-  return client.ready(() => client.join(timeoutMs, signal), signal);
+  const start: Start = (all, from, stop) => startLight(light, { ...options, chain: spec, ...(wasm && { wasm: program() }), addresses: all, birthday: from, signal: stop });
+  const client = new SharingClient(`qbtc-light-1/${spec}/${name}`, start, addresses, birthday);
+  return client.ready(() => client.join(deadline, signal), signal);
 }

@@ -7,6 +7,10 @@ import type { Proven } from './types.js';
 /** The most events that wait for one reader. */
 const EVENTS_MAX = 1_024;
 const TIMEOUT_MS = 60_000;
+/** The longest time that hosts wait for: a longer one would end at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+/** How far above the tip a birthday may be: nodes may be behind, but a time is no height. */
+const BIRTHDAY_AHEAD = 1_000;
 
 /** Puts an event at the end of those that wait. A later word on the same thing takes the place of the one before. */
 export function addEvent(waiting: LightEvent[], event: LightEvent): void {
@@ -16,6 +20,40 @@ export function addEvent(waiting: LightEvent[], event: LightEvent): void {
   if (isRenewed) waiting.pop();
   if (waiting.length >= EVENTS_MAX) waiting.shift();
   waiting.push(event);
+}
+
+/** Until when something must have happened. */
+export class Deadline {
+  readonly ms: number;
+  private readonly endMs: number;
+
+  constructor(timeoutMs: number = TIMEOUT_MS) {
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      throw new QbtcError('argument', `timeoutMs is ${String(timeoutMs)}: expected a number of milliseconds`, { found: String(timeoutMs) });
+    }
+    this.ms = Math.min(timeoutMs, LONGEST_MS);
+    this.endMs = Date.now() + this.ms;
+  }
+
+  /** Calls this when it is too late. */
+  onLate(late: () => void): ReturnType<typeof setTimeout> {
+    return setTimeout(late, Math.max(0, this.endMs - Date.now()));
+  }
+
+  error(what: string): QbtcError {
+    return new QbtcError('timeout', `${what} (within ${this.ms} ms)`, { expected: String(this.ms) });
+  }
+
+  /** What comes in time. */
+  async during<T>(coming: Promise<T>, what: string): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, failed) => (timer = this.onLate(() => failed(this.error(what)))));
+    try {
+      return await Promise.race([coming, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 /** Who is told events. */
@@ -94,17 +132,14 @@ export abstract class Telling {
   }
 
   /** Waits until the work of the best chain is proven. */
-  async proven(timeoutMs = TIMEOUT_MS, signal?: AbortSignal): Promise<void> {
+  async proven(deadline: Deadline, signal?: AbortSignal): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const aborted = (): void => this.waiting?.(new QbtcError('aborted', 'connecting was stopped', {}, { cause: signal?.reason }));
     try {
       await new Promise<void>((done, failed) => {
         this.waiting = (error) => (error ? failed(error) : done());
-        const late = (): void => {
-          const message = `no node has proven a chain within ${timeoutMs} ms${this.trouble && `; the last one: ${this.trouble}`}`;
-          this.waiting?.(new QbtcError('timeout', message, { expected: String(timeoutMs) }));
-        };
-        timer = setTimeout(late, timeoutMs);
+        const late = (): void => this.waiting?.(deadline.error(`no node has proven a chain${this.trouble && `; the last one: ${this.trouble}`}`));
+        timer = deadline.onLate(late);
         signal?.addEventListener('abort', aborted);
         if (signal?.aborted) aborted();
         this.checkReady();
@@ -113,6 +148,15 @@ export abstract class Telling {
       clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
       this.waiting = undefined;
+    }
+  }
+
+  /** Refuses a birthday that the chain will not reach for long: what is paid before it would not be found. */
+  checkBirthday(birthday: number): void {
+    const { phase, tip: { height } } = this.status;
+    if (['scanning', 'live'].includes(phase) && birthday > height + BIRTHDAY_AHEAD) {
+      const message = `the birthday is ${birthday}, and the chain ends at ${height}: expected the height below which nothing was paid`;
+      throw new QbtcError('argument', message, { found: String(birthday), expected: String(height) });
     }
   }
 

@@ -18,7 +18,7 @@ export interface LightClientOptions extends LoadOptions {
   readonly store?: string;
   /** In a worker: the other end of a port that a page has handed to {@link serveConnections}. */
   readonly port?: MessagePort;
-  /** How long it may take until the chain's work is proven, in milliseconds; 60,000 if left out. */
+  /** How long it may take from the call until the chain's work is proven, in milliseconds; 60,000 if left out. */
   readonly timeoutMs?: number;
   /** Ends the client: before it is connected, and after. */
   readonly signal?: AbortSignal;

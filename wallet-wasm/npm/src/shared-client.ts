@@ -5,7 +5,7 @@
  * goes on, it hears so and ends its client, which until then can store nothing: who has begun last has claimed the store (`client/store.rs`).
  */
 import { QbtcError } from './errors.js';
-import { Telling, addEvent } from './light-events.js';
+import { type Deadline, Telling, addEvent } from './light-events.js';
 import type { RunningClient } from './light-client.js';
 import type {
   Asking, Balance, FilterProof, FoundEntry, FoundTransaction, LightEvent, LightNode, LightStatus, Sent, SharedLightClient, WatchedCoin,
@@ -94,8 +94,9 @@ export class SharingClient extends Telling implements SharedLightClient {
   }
 
   /** Waits until the chain is proven, in whatever tab, and the addresses of this one are watched. */
-  async join(timeoutMs?: number, signal?: AbortSignal): Promise<void> {
-    await this.proven(timeoutMs, signal);
+  async join(deadline: Deadline, signal?: AbortSignal): Promise<void> {
+    await this.proven(deadline, signal);
+    this.checkBirthday(this.birthday);
     this.isJoined = true;
     await this.cover();
   }

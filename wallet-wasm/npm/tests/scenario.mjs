@@ -126,9 +126,13 @@ function words(qbtc, QbtcError) {
   equal(`${wrong.found} at ${wrong.position}`, 'thnak at 3', 'the wrong word');
   refused('mnemonic-word-count', () => Mnemonic.parse('legal'), QbtcError);
   refused('mnemonic-word-count', () => Mnemonic.generate(13), QbtcError);
+  refused('argument', () => Mnemonic.generate(24.5), QbtcError);
   refused('mnemonic-checksum', () => Mnemonic.parse('abandon '.repeat(24)), QbtcError);
   // Composed or decomposed, an accent gives one seed.
   const chain = qbtc.Chain.named('dev');
+  const seed = made.toSeed();
+  for (const index of [2 ** 32, -1, 0.5, NaN, '1']) refused('argument', () => seed.account(chain, index), QbtcError);
+  refused('argument', () => Mnemonic.fromEntropy('00'), QbtcError);
   const first = (passphrase) => made.toSeed(passphrase).account(chain).address('receive', 0).address;
   equal(first('caf\u00e9'), first('cafe\u0301'), 'one passphrase in two forms');
   check(first('cafe') !== first(undefined), 'a passphrase counts');
@@ -311,12 +315,15 @@ async function stopped(load, QbtcError) {
 async function tryLight({ LightClient, QbtcError, serveConnections }) {
   const identity = 'p2p/12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5';
   const direct = `/ip4/127.0.0.1/udp/9/webrtc-direct/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/${identity}`;
-  const options = { chain: 'dev', nodes: [], timeoutMs: 100 };
+  const options = { chain: 'dev', nodes: [], timeoutMs: 20_000 };
   const hasWebRtc = typeof RTCPeerConnection !== 'undefined';
   for (const [changes, code] of [
-    [{}, 'timeout'], [{ nodes: [direct] }, hasWebRtc ? 'timeout' : 'unsupported'], [{ nodes: ['/ip4/127.0.0.1/udp/9/quic-v1'] }, 'bad-address'],
-    [{ chain: 'regtest' }, 'chain-unknown'], [{ addresses: ['nobody'] }, 'address-separator'], [{ signal: AbortSignal.abort() }, 'aborted'],
-    [{ wasm: new Uint8Array(8) }, 'load'], [{ nodes: [7] }, 'argument'],
+    [{ timeoutMs: 100 }, 'timeout'], [{ nodes: [direct], timeoutMs: 2_000 }, hasWebRtc ? 'timeout' : 'unsupported'],
+    [{ nodes: ['/ip4/127.0.0.1/udp/9/quic-v1'] }, 'bad-address'], [{ chain: 'regtest' }, 'chain-unknown'], [{ addresses: ['nobody'] }, 'address-separator'],
+    [{ signal: AbortSignal.abort() }, 'aborted'], [{ wasm: new Uint8Array(8) }, 'load'], [{ nodes: [7] }, 'argument'],
+    // A program that never comes counts as well.
+    [{ wasm: new Promise(() => {}), timeoutMs: 100 }, 'timeout'], [{ timeoutMs: 'soon' }, 'argument'],
+    [{ birthday: 2 ** 32 + 1 }, 'argument'], [{ birthday: 0.5 }, 'argument'],
   ]) {
     const error = await LightClient.connect({ ...options, ...changes }).then(() => null, (error) => error);
     check(error instanceof QbtcError && error.code === code, `${code}: ${error?.code} ${error}`);

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const module = (name) => import(pathToFileURL(join(resolve(process.argv[2]), 'esm', name)).href);
-const [{ SharingClient }, { Telling }, { QbtcError }, { wordOf }] =
+const [{ SharingClient }, { Deadline, Telling }, { QbtcError }, { wordOf }] =
   await Promise.all(['shared-client.js', 'light-events.js', 'errors.js', 'shared-words.js'].map(module));
 
 /** Locks as browsers give them out, as far as they are used. */
@@ -142,7 +142,7 @@ class Group {
     const client = new SharingClient(this.name, start, addresses, 0);
     const tab = { client, document, events: [] };
     delete globalThis.document;
-    await client.ready(() => client.join(3_000, signal), signal);
+    await client.ready(() => client.join(new Deadline(3_000), signal), signal);
     tab.reading = (async () => {
       for await (const event of client.events) tab.events.push(event);
     })();

@@ -5,10 +5,11 @@ use alloc::string::{String, ToString as _};
 use qbtc_core::crypto::SecretKey as Key;
 use qbtc_core::wallet::derivation::{AccountKey, AddressPath};
 use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
 
 use super::chain::Chain;
 use super::shown_key;
-use super::value::{Object, branch, child_index, exactly, layout, scheme};
+use super::value::{Object, branch, child_index, exactly, layout, scheme, secret_bytes};
 use crate::failure::Failure;
 
 /// The secret of an account.
@@ -68,8 +69,9 @@ impl Account {
 impl SecretKey {
     /// The key of a seed that was made elsewhere.
     #[wasm_bindgen(js_name = fromSeed)]
-    pub fn from_seed(of: &JsValue, seed: &[u8]) -> Result<Self, Failure> {
-        Ok(Self { key: Key::from_seed(scheme(of)?, &exactly(seed, "seed")?) })
+    pub fn from_seed(of: &JsValue, seed: &JsValue) -> Result<Self, Failure> {
+        let seed = Zeroizing::new(exactly(&secret_bytes(seed, "seed")?, "seed")?);
+        Ok(Self { key: Key::from_seed(scheme(of)?, &seed) })
     }
 
     /// Its public key.

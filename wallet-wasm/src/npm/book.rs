@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use super::account::Account;
 use super::chain::Chain;
 use super::shown_key;
-use super::value::{Object, branch, layout, list, shown_branch, shown_layout};
+use super::value::{Object, branch, layout, list, maybe_u32, shown_branch, shown_layout};
 use crate::failure::Failure;
 
 /// The longest encoding that is read, in bytes: room for some 5,000 addresses with ML-DSA-87 keys.
@@ -24,8 +24,8 @@ pub struct AddressBook {
 #[wasm_bindgen]
 impl AddressBook {
     /// The first addresses of an account.
-    pub fn create(account: &Account, made_of: &JsValue, gap_limit: Option<u32>) -> Result<Self, Failure> {
-        let gap_limit = gap_limit.unwrap_or(Book::GAP_LIMIT);
+    pub fn create(account: &Account, made_of: &JsValue, gap_limit: &JsValue) -> Result<Self, Failure> {
+        let gap_limit = maybe_u32(gap_limit, "gapLimit")?.unwrap_or(Book::GAP_LIMIT);
         let mut book = Book::new(account.key().path(), layout(made_of)?, gap_limit)?;
         book.extend(account.key())?;
         Ok(Self { book, chain: account.chain().clone() })

@@ -12,7 +12,7 @@ use super::account::{Account, SecretKey};
 use super::chain::Chain;
 use super::entropy;
 use super::tree::AddressTree;
-use super::value::{branch, child_index, field, layout, object};
+use super::value::{self, branch, child_index, field, layout, object};
 use crate::failure::Failure;
 
 #[wasm_bindgen]
@@ -47,11 +47,12 @@ impl Account {
 pub fn sign_message_with(
     chain: &Chain,
     tree: &AddressTree,
-    alternative: u32,
+    alternative: &JsValue,
     text: &str,
     keys: Vec<SecretKey>,
 ) -> Result<String, Failure> {
-    let mut draft = MessageDraft::new(&chain.identity().id, tree.tree(), alternative as usize, text)?;
+    let alternative = value::u32(alternative, "alternative")? as usize;
+    let mut draft = MessageDraft::new(&chain.identity().id, tree.tree(), alternative, text)?;
     for key in &keys {
         draft.sign(key.key(), &entropy()?);
     }

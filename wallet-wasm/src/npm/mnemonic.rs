@@ -1,7 +1,6 @@
 //! Words, and the seed that they stand for.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use js_sys::JsString;
 use qbtc_core::wallet::derivation::{AccountKey, AccountPath, ChildIndex, CoinType};
@@ -13,7 +12,7 @@ use zeroize::Zeroizing;
 use super::account::Account;
 use super::chain::Chain;
 use super::entropy;
-use super::value::exactly;
+use super::value::{exactly, maybe_u32, secret_bytes, shown_secret};
 use crate::failure::Failure;
 
 /// Words to write down.
@@ -31,8 +30,8 @@ pub struct Seed {
 #[wasm_bindgen]
 impl Mnemonic {
     /// Words of fresh entropy: 12, 15, 18, 21 or 24 of them.
-    pub fn generate(words: Option<usize>) -> Result<Self, Failure> {
-        let count = words.unwrap_or(Words::WORDS_DEFAULT);
+    pub fn generate(words: &JsValue) -> Result<Self, Failure> {
+        let count = maybe_u32(words, "words")?.map_or(Words::WORDS_DEFAULT, |words| words as usize);
         let length = match count {
             12 | 15 | 18 | 21 | 24 => count / 3 * 4,
             _ => {
@@ -42,7 +41,7 @@ impl Mnemonic {
             }
         };
         let entropy = Zeroizing::new(entropy()?);
-        Self::from_entropy(&entropy[..length])
+        Ok(Self { words: Words::from_entropy(&entropy[..length])? })
     }
 
     /// Words typed by somebody.
@@ -53,20 +52,20 @@ impl Mnemonic {
 
     /// The words of given entropy.
     #[wasm_bindgen(js_name = fromEntropy)]
-    pub fn from_entropy(entropy: &[u8]) -> Result<Self, Failure> {
-        Ok(Self { words: Words::from_entropy(entropy)? })
+    pub fn from_entropy(entropy: &JsValue) -> Result<Self, Failure> {
+        Ok(Self { words: Words::from_entropy(&secret_bytes(entropy, "entropy")?)? })
     }
 
     /// The words, with a space between each two.
     #[must_use]
-    pub fn phrase(&self) -> String {
-        self.words.phrase().as_str().into()
+    pub fn phrase(&self) -> JsValue {
+        JsValue::from_str(self.words.phrase().as_str())
     }
 
     /// The entropy.
     #[must_use]
-    pub fn entropy(&self) -> Vec<u8> {
-        self.words.entropy().to_vec()
+    pub fn entropy(&self) -> JsValue {
+        shown_secret(&self.words.entropy())
     }
 
     /// The seed of the words and a passphrase.
@@ -98,14 +97,15 @@ impl Mnemonic {
 impl Seed {
     /// The seed of 64 bytes.
     #[wasm_bindgen(js_name = fromBytes)]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
-        Ok(Self { seed: WalletSeed::from_bytes(exactly(bytes, "seed")?) })
+    pub fn from_bytes(bytes: &JsValue) -> Result<Self, Failure> {
+        let seed = Zeroizing::new(exactly(&secret_bytes(bytes, "seed")?, "seed")?);
+        Ok(Self { seed: WalletSeed::from_bytes(*seed) })
     }
 
     /// An account of a chain.
-    pub fn account(&self, chain: &Chain, index: Option<u32>) -> Result<Account, Failure> {
+    pub fn account(&self, chain: &Chain, index: &JsValue) -> Result<Account, Failure> {
         let coin = CoinType::of_identity(chain.identity());
-        let path = AccountPath { coin, account: ChildIndex::new(index.unwrap_or_default())? };
+        let path = AccountPath { coin, account: ChildIndex::new(maybe_u32(index, "account")?.unwrap_or_default())? };
         Ok(Account::of(AccountKey::derive(&self.seed, path), chain.clone()))
     }
 }

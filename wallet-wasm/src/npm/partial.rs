@@ -77,8 +77,9 @@ impl Partial {
     }
 
     /// Chooses an alternative of an address.
-    pub fn choose(&mut self, tree: &AddressTree, alternative: u32) -> Result<(), Failure> {
-        Ok(self.partial.choose_of_tree(tree.tree(), alternative as usize)?)
+    pub fn choose(&mut self, tree: &AddressTree, alternative: &JsValue) -> Result<(), Failure> {
+        let alternative = value::u32(alternative, "alternative")? as usize;
+        Ok(self.partial.choose_of_tree(tree.tree(), alternative)?)
     }
 
     /// Signs wherever this key is wanted; how many places that filled.

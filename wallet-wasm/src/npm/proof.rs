@@ -8,7 +8,7 @@ use qbtc_core::header::Header;
 use wasm_bindgen::prelude::*;
 
 use super::chain::Chain;
-use super::value::{Object, exactly, list};
+use super::value::{self, Object, exactly, list};
 use crate::failure::Failure;
 
 /// The longest proof of transactions that is read, in bytes: one for each of a hundred of the largest size.
@@ -39,7 +39,8 @@ pub fn verify_commitments_proof(header: &[u8], proof: &[u8]) -> Result<JsValue, 
 
 /// Checks that a block is part of a history.
 #[wasm_bindgen(js_name = verifyBlockProof)]
-pub fn verify_block_proof(bytes: &[u8], history_root: &str, blocks: u32) -> Result<JsValue, Failure> {
+pub fn verify_block_proof(bytes: &[u8], history_root: &str, blocks: &JsValue) -> Result<JsValue, Failure> {
+    let blocks = value::u32(blocks, "blocks")?;
     let proven = BlockProof::decode(bytes)?.check(history_root.parse()?, blocks)?;
     Ok(shown_block(&proven).into())
 }

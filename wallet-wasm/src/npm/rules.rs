@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 
 use qbtc_core::mempool::Policy;
-use qbtc_core::units::Height;
 use qbtc_core::wallet::builder::expiry_height;
 use wasm_bindgen::prelude::*;
 
 use super::chain::Chain;
 use super::shown_amount;
+use super::value::height;
+use crate::failure::Failure;
 
 #[wasm_bindgen]
 impl Chain {
@@ -49,8 +50,7 @@ impl Chain {
 
     /// When a payment made on top of this height should expire.
     #[wasm_bindgen(js_name = expiryHeight)]
-    #[must_use]
-    pub fn expiry_height(&self, tip: u32) -> u32 {
-        expiry_height(Height(tip), self.spec().consensus().spacing_s).0
+    pub fn expiry_height(&self, tip: &JsValue) -> Result<u32, Failure> {
+        Ok(expiry_height(height(tip, "tip")?, self.spec().consensus().spacing_s).0)
     }
 }

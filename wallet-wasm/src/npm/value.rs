@@ -12,6 +12,7 @@ use qbtc_core::units::{Amount, FeeRate, Height};
 use qbtc_core::wallet::derivation::{Branch, ChildIndex};
 use qbtc_core::wallet::layout::AddressLayout;
 use wasm_bindgen::{JsCast as _, JsValue};
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -133,6 +134,16 @@ pub(super) fn bytes(value: &JsValue, name: &str) -> Result<Vec<u8>, Failure> {
     Ok(array.to_vec())
 }
 
+/// Bytes that are secret: no copy of them is left.
+pub(super) fn secret_bytes(value: &JsValue, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    bytes(value, name).map(Zeroizing::new)
+}
+
+/// Secret bytes for whoever calls: as [`JsValue`] there is no copy here that would be left.
+pub(super) fn shown_secret(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
 pub(super) fn bytes_32(value: &JsValue, name: &str) -> Result<[u8; 32], Failure> {
     exactly(&bytes(value, name)?, name)
 }
@@ -169,6 +180,11 @@ pub(super) fn u32(value: &JsValue, name: &str) -> Result<u32, Failure> {
         return Err(Failure::new("argument", sentence).about(name).found(found));
     }
     Ok(whole)
+}
+
+/// A whole number of 32 bits that may be left out.
+pub(super) fn maybe_u32(value: &JsValue, name: &str) -> Result<Option<u32>, Failure> {
+    if value.is_undefined() || value.is_null() { Ok(None) } else { u32(value, name).map(Some) }
 }
 
 /// A bigint of 64 bits.

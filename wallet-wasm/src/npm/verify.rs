@@ -18,13 +18,8 @@ pub fn verify_signature(public_key: &JsValue, message: &[u8], signature: &[u8]) 
 
 /// Checks a signed text. The height says which schemes may sign.
 #[wasm_bindgen(js_name = verifyMessage)]
-pub fn verify_message(
-    chain: &Chain,
-    address: &str,
-    text: &str,
-    proof: &str,
-    height: Option<u32>,
-) -> Result<(), Failure> {
+pub fn verify_message(chain: &Chain, address: &str, text: &str, proof: &str, height: &JsValue) -> Result<(), Failure> {
     let proof: MessageProof = proof.parse()?;
-    Ok(proof.verify(chain.address(address)?, text, Height(height.unwrap_or_default()), chain.spec())?)
+    let height = Height(value::maybe_u32(height, "height")?.unwrap_or_default());
+    Ok(proof.verify(chain.address(address)?, text, height, chain.spec())?)
 }

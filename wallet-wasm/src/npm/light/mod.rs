@@ -21,7 +21,6 @@ use qbtc_core::lock::{Address, AddressPrefix};
 use qbtc_core::net::LIGHT_FEES_MAX;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::sync::light::{Outcome, Query};
-use qbtc_core::units::Height;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::{AbortSignal, MessagePort};
@@ -113,18 +112,19 @@ impl LightClient {
     }
 
     /// Watches these addresses, of which no coin is older than this height. What is found then is told as `touched` in events.
-    pub fn follow(&self, birthday: u32, addresses: &JsValue) -> Result<Promise, Failure> {
-        let (this, addresses) = (self.clone(), self.addresses(addresses)?);
+    pub fn follow(&self, birthday: &JsValue, addresses: &JsValue) -> Result<Promise, Failure> {
+        let (this, birthday, addresses) =
+            (self.clone(), value::height(birthday, "birthday")?, self.addresses(addresses)?);
         Ok(future_to_promise(async move {
-            this.watching.start(&this.client, &this.spec, Height(birthday), &addresses).await?;
+            this.watching.start(&this.client, &this.spec, birthday, &addresses).await?;
             Ok(JsValue::UNDEFINED)
         }))
     }
 
     /// Watches more addresses.
     #[wasm_bindgen(js_name = followMore)]
-    pub fn follow_more(&self, from: u32, addresses: &JsValue) -> Result<(), Failure> {
-        self.watching.add(&self.client, Height(from), &self.addresses(addresses)?)
+    pub fn follow_more(&self, from: &JsValue, addresses: &JsValue) -> Result<(), Failure> {
+        self.watching.add(&self.client, value::height(from, "birthday")?, &self.addresses(addresses)?)
     }
 
     /// How much the watched addresses have.
@@ -140,9 +140,9 @@ impl LightClient {
     }
 
     /// Their transactions, newest first, as many as are wanted.
-    pub fn history(&self, count_max: u32) -> Result<JsValue, Failure> {
+    pub fn history(&self, count_max: &JsValue) -> Result<JsValue, Failure> {
         let tip = self.client.tip();
-        let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+        let count_max = value::maybe_u32(count_max, "limit")?.map_or(usize::MAX, |limit| limit as usize);
         self.watching
             .look(|watch| list(watch.ledger().history().take(count_max).map(|entry| shown_entry(entry, watch, &tip))))
     }
@@ -167,8 +167,8 @@ impl LightClient {
     }
 
     /// The header at a height, with its proof.
-    pub fn header(&self, height: u32, signal: Option<AbortSignal>) -> Promise {
-        self.query(Query::Header { height: Height(height) }, signal)
+    pub fn header(&self, height: &JsValue, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        Ok(self.query(Query::Header { height: value::height(height, "height")? }, signal))
     }
 
     /// Gives a transaction to several nodes.
@@ -187,7 +187,9 @@ impl LightClient {
     }
 
     /// What a transaction should pay to be mined within so many blocks.
-    pub fn fees(&self, blocks: Vec<u32>, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+    pub fn fees(&self, blocks: &JsValue, signal: Option<AbortSignal>) -> Result<Promise, Failure> {
+        let blocks = value::items(blocks, "blocks")?;
+        let blocks = blocks.iter().map(|blocks| value::u32(blocks, "blocks")).collect::<Result<Vec<u32>, Failure>>()?;
         if blocks.len() > LIGHT_FEES_MAX {
             let message = format!("{} waiting times: at most {LIGHT_FEES_MAX} can be asked about", blocks.len());
             return Err(Failure::new("query-too-many-times", message).found(blocks.len()).expected(LIGHT_FEES_MAX));
