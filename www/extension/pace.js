@@ -4,7 +4,7 @@
 export const RATE_PER_S = 20
 /** Requests at once. */
 export const BURST = 60
-/** After so many refusals by the user within {@link REFUSALS_MS}, the page may not open windows for {@link COOL_DOWN_MS}. */
+/** After so many questions that ended without the user's yes within {@link REFUSALS_MS}, the page may not open windows for {@link COOL_DOWN_MS}. */
 export const REFUSALS_MAX = 3
 export const REFUSALS_MS = 60_000
 export const COOL_DOWN_MS = 60_000
@@ -31,7 +31,7 @@ export class Pace {
     return true
   }
 
-  /** Notes that the user said no. */
+  /** Notes that the user was asked, and did not say yes. */
   refused(now) {
     this.#refusals = this.#refusals.filter(at => now - at < REFUSALS_MS)
     this.#refusals.push(now)

@@ -117,11 +117,10 @@ export class Requests {
     if (result !== undefined) {
       question.pace.allowed()
       question.resolve(Promise.resolve(ready).then(() => result))
-    } else if (typeof error === 'string') {
-      question.reject(new ProviderError(-32000, error))
     } else {
+      // A window that ends without a yes has been in the user's way, whatever ended it.
       question.pace.refused(this.#now())
-      question.reject(ProviderError.rejected())
+      question.reject(typeof error === 'string' ? new ProviderError(-32000, error) : ProviderError.rejected())
     }
     return true
   }
@@ -147,7 +146,7 @@ export class Requests {
 
   #question(origin, { method, params }, pace) {
     if (!pace.mayAsk(this.#now())) {
-      throw ProviderError.limit('The user has said no several times: wait a minute before you ask again.')
+      throw ProviderError.limit('The user has been asked several times without a yes: wait a minute before you ask again.')
     }
     if ([...this.#questions.values()].some(question => question.origin === origin)) {
       throw ProviderError.limit('A question of this page waits for the user already.')

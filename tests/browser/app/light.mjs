@@ -59,6 +59,7 @@ async function twoTabs (node, browser, other, height) {
   await first.getByText('This tab. When it closes').waitFor()
   judge('two tabs: one runs the light client, both see what it proves', true)
 
+  await spendOnce(node, first, second, other, height)
   await send(second, other, '0.25')
   await go(first, 'History')
   await until('the first tab shows the payment', async () => (await first.getByTestId('payment').first().innerText()).includes('0.25'))
@@ -91,6 +92,29 @@ async function twoTabs (node, browser, other, height) {
   await proven(second, '0.5')
   judge('two tabs: the one that is left pays, and sees it proven', true)
   await browser.check('wallet-after-hand-over')
+}
+
+/** A payment that was looked at in one tab while the other sent one of the same coins does not take its place. */
+async function spendOnce (node, first, second, other, height) {
+  await go(first, 'Receive')
+  const own = await first.getByTestId('address').getAttribute('data-address')
+  await go(first, 'Overview')
+  // Two of these cannot both be paid.
+  const most = (Number((await first.getByTestId('balance').innerText()).split(' ')[0]) * 0.6).toFixed(4)
+  await go(first, 'Send')
+  await first.getByLabel('To', { exact: true }).fill(other)
+  await first.getByLabel('Amount in QBTC').fill(most)
+  await first.getByRole('button', { name: 'Review' }).click()
+  await first.getByText('This will happen').waitFor()
+  await send(second, own, most)
+  const waiting = () => node.get('/api/v1/mempool/transactions').then(({ transactions }) => transactions.map(({ txid }) => txid))
+  const [sent] = await until('the payment waits', async () => (await waiting()).length === 1 && waiting())
+  await first.getByRole('button', { name: 'Sign and send' }).click()
+  await first.getByText('Another payment has spent the same coins').waitFor()
+  judge('two tabs: what one has shown does not replace what the other has sent since', (await waiting()).join() === sent)
+  await node.mine(1, other)
+  await provenUpTo(first, await height())
+  await until('nothing waits', async () => (await waiting()).length === 0)
 }
 
 /** The tab that leads and keeps the wallet stands still without a word, as one that a debugger holds, and goes on much later. The other's disk is full meanwhile. */

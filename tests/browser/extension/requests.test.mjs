@@ -243,6 +243,17 @@ test('a page that goes takes its questions along', async () => {
   assert.equal(requests.question(id), undefined)
 })
 
+test('a page that reloads again and again cannot open windows without end', async () => {
+  const { call, asking, requests } = scene()
+  for (let round = 1; round <= REFUSALS_MAX; round += 1) {
+    const asked = call('qbtc_requestAccounts')
+    await asking(round)
+    requests.gone(PAGE)
+    await assert.rejects(asked, code(-32000))
+  }
+  await assert.rejects(call('qbtc_requestAccounts'), code(-32005))
+})
+
 test('a window that cannot be opened is an error and not a no', async () => {
   const { call } = scene({ ask: async () => Promise.reject(new Error('no windows')) })
   await assert.rejects(call('qbtc_requestAccounts'), code(-32000))

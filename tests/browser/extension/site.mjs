@@ -89,7 +89,7 @@ async function pay ({ node, extension, other }, site) {
     await click('Sign and send')(window)
   })
   const txid = sent.result?.txid
-  judge('pay: a yes gives the id', /^[0-9a-f]{64}$/.test(txid), sent)
+  judge('pay: a yes gives the id, and says that a node has it', /^[0-9a-f]{64}$/.test(txid) && sent.result.isTaken === true, sent)
   const waiting = JSON.parse(await node.rpc('getrawmempool'))
   judge('pay: the node has it', waiting.includes(txid), waiting)
   await node.mine(1, other)

@@ -86,6 +86,8 @@ pub const REVIEW_MEANS: &str =
 pub const SIGN_AND_SEND: &str = "Sign and send";
 pub const SIGNING: &str = "Signing…";
 pub const SENT: &str = "The payment is on its way";
+pub const SPENT_SINCE: &str =
+    "Another payment has spent the same coins since this one was made. Go back, and make it again.";
 pub const SENT_UNSURE: &str = "The node did not say whether it has the payment. It is handed in again by itself.";
 pub const TO_YOURSELF: &str = "This is one of your own addresses.";
 pub const LEAVES_WALLET: &str = "Leaves your wallet";

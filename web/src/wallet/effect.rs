@@ -26,7 +26,9 @@ pub struct Effect {
     pub coins: usize,
     /// The last height at which it can be mined; 0 for any.
     pub expiry_height: Height,
-    /// How many payments go with the one that this replaces: those that were made of its change.
+    /// The payment that this replaces, and those that go with it.
+    pub replaces: Vec<Txid>,
+    /// How many go with it: those that were made of its change.
     pub drops: usize,
     /// What they pay to others.
     pub dropped: Amount,
@@ -79,6 +81,7 @@ impl Effect {
             leaves: sum(unsigned.partial().spent()).saturating_sub(sum(&body.outputs)),
             coins: body.inputs.len(),
             expiry_height: body.expiry_height,
+            replaces: replaces.copied().into_iter().chain(gone.iter().map(|entry| entry.txid)).collect(),
             drops: gone.len(),
             dropped,
         }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_params_map;
+use qbtc_core::hash::Txid;
 use qbtc_core::units::Amount;
 use qbtc_core::wallet::builder::UnsignedTx;
 use serde_json::{Value, json};
 
 use crate::browser::extension::{self, Decision, Says};
-use crate::browser::source;
+use crate::browser::source::{self, Handed};
 use crate::extension::{Question, Wish, order};
 use crate::ui::context::Shared;
 use crate::ui::parts::{Fact, Notice, Title};
@@ -290,12 +291,12 @@ fn Review(asking: Asking, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView
         asking.is_busy.set(true);
         spawn_local(async move {
             let paid = match asking.begin().await {
-                Ok(true) => sign_and_send(wallet, unsigned).await,
+                Ok(true) => sign_and_send(wallet, unsigned, &[]).await,
                 Ok(false) => return,
                 Err(error) => Err(error),
             };
             match paid {
-                Ok((txid, _)) => asking.decide_or(Decision::Result(sent(&txid.to_string())), End::Paid),
+                Ok((txid, handed)) => asking.decide_or(Decision::Result(sent(&txid, &handed)), End::Paid),
                 Err(error) => asking.fail(fault, error),
             }
         });
@@ -313,6 +314,6 @@ fn Review(asking: Asking, shown: Outcome, unsigned: UnsignedTx) -> impl IntoView
     }
 }
 
-fn sent(txid: &str) -> Value {
-    json!({ "txid": txid })
+fn sent(txid: &Txid, handed: &Handed) -> Value {
+    json!({ "txid": txid.to_string(), "isTaken": *handed == Handed::Taken })
 }

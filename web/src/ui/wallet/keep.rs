@@ -10,6 +10,7 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use qbtc_core::chain::BlockMark;
+use qbtc_core::hash::Txid;
 use qbtc_core::lock::Address;
 use qbtc_core::spec::ChainSpec;
 use qbtc_core::tx::Transaction;
@@ -305,14 +306,25 @@ impl WalletState {
         Ok(())
     }
 
-    /// Notes a payment and hands it to the network, in this order: it can be out whatever becomes of this document while nodes are asked.
+    /// Notes a payment and hands it to the network, in this order: it can be out whatever becomes of this document while nodes are asked. It takes
+    /// the place of `replaces` and of no other payment: one that was sent since this one was shown may spend the same coins.
     ///
     /// # Errors
     /// A sentence, if it could not be noted, or if nobody wants it: then it is not out, and nothing stays noted.
-    pub(crate) async fn hand_in(self, spec: &ChainSpec, transaction: Transaction) -> Result<Handed, String> {
+    pub(crate) async fn hand_in(
+        self,
+        spec: &ChainSpec,
+        transaction: Transaction,
+        replaces: &[Txid],
+    ) -> Result<Handed, String> {
         let account = self.current.get_untracked();
         let back = self.accounts.with_untracked(|accounts| {
-            accounts.get(account).map(|state| Change::taking_back(state, &transaction)).ok_or(text::LOCKED)
+            let state = accounts.get(account).ok_or(text::LOCKED)?;
+            let is_meant = |gone: &Transaction| replaces.contains(&gone.txid());
+            if !state.outbox().replaced_by(&transaction).all(is_meant) {
+                return Err(text::SPENT_SINCE);
+            }
+            Ok(Change::taking_back(state, &transaction))
         })?;
         let sent = Change::Sent(Box::new(transaction.clone()));
         self.apply(account, &sent, spec)?;

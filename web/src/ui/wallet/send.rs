@@ -245,13 +245,14 @@ pub(crate) fn draft_fault(error: &DraftError) -> String {
 pub(crate) fn Review(shown: Effect, draft: Draft, effect: RwSignal<Option<Effect>>) -> impl IntoView {
     let (wallet, shared, navigate) = (WalletState::here(), Shared::here(), use_navigate());
     let (fault, is_busy) = (RwSignal::new(None::<String>), RwSignal::new(false));
+    let replaces = shown.replaces.clone();
     let confirm = move |_| {
         let Some(unsigned) = draft.get_value() else { return effect.set(None) };
         is_busy.set(true);
         wallet.unsent.set(None);
-        let navigate = navigate.clone();
+        let (navigate, replaces) = (navigate.clone(), replaces.clone());
         spawn_local(async move {
-            match sign_and_send(wallet, unsigned).await {
+            match sign_and_send(wallet, unsigned, &replaces).await {
                 Ok((_, handed)) => {
                     draft.try_update_value(|draft| *draft = None);
                     shared.say(match handed {
@@ -323,14 +324,18 @@ pub(crate) fn What(shown: Effect) -> impl IntoView {
     }
 }
 
-/// Signs and hands in what was shown; the payment's id, and what came of it.
+/// Signs and hands in what was shown, in place of these payments; the payment's id, and what came of it.
 ///
 /// # Errors
 /// A sentence.
-pub(crate) async fn sign_and_send(wallet: WalletState, unsigned: UnsignedTx) -> Result<(Txid, Handed), String> {
+pub(crate) async fn sign_and_send(
+    wallet: WalletState,
+    unsigned: UnsignedTx,
+    replaces: &[Txid],
+) -> Result<(Txid, Handed), String> {
     let spec = wallet.spec();
     let key = wallet.key(wallet.current.get_untracked(), &spec).ok_or(text::LOCKED)?;
     let transaction = unsigned.sign(&key, &entropy()?).map_err(|error| error.to_string())?;
     let txid = transaction.txid();
-    Ok((txid, wallet.hand_in(&spec, transaction).await?))
+    Ok((txid, wallet.hand_in(&spec, transaction, replaces).await?))
 }
