@@ -62,12 +62,16 @@ async fn front(
     (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Response {
     let is_upgrade = headers.get(UPGRADE).is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    match (socket, from) {
+    let charged = |cost| from.as_ref().map_or(Ok(()), |Extension(ConnectInfo(from))| shared.rate.charge(*from, cost));
+    match (socket, &from) {
         (Ok(socket), Some(Extension(ConnectInfo(from)))) => {
-            enter(&shared, socket, from).unwrap_or_else(axum::response::IntoResponse::into_response)
+            enter(&shared, socket, *from).unwrap_or_else(axum::response::IntoResponse::into_response)
         }
         (Err(rejection), _) if is_upgrade => Problem::bad_request(rejection.body_text()).into_response(),
-        _ => web::serve(method, uri, headers).await,
+        _ => match charged(Cost::LIGHT) {
+            Ok(()) => web::serve(method, uri, headers).await,
+            Err(problem) => problem.into_response(),
+        },
     }
 }
 

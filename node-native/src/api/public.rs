@@ -50,7 +50,7 @@ pub fn router(node: &Node, options: PublicOptions) -> Router {
         .merge(rest::router(node.clone(), options.p2p, &rate))
         .merge(ws::router(node.clone(), options.subscribers, &rate))
         .merge(health::router(node.clone(), options.database, &rate))
-        .merge(web::router())
+        .merge(web::router(&rate))
         .method_not_allowed_fallback(|uri: Uri| async move { Problem::method(uri.path()) })
         .layer(middleware::from_fn(harden))
         .layer(middleware::from_fn_with_state(Arc::clone(metrics), count))

@@ -4,7 +4,11 @@
 //! in the file system. A page of the app has an address of its own, such as `/block/7`, at which the app's one page is served; every other
 //! path that is not a file is not known here.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::{
     ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, VARY,
 };
@@ -12,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::rate::{Cost, RateLimiter};
 use super::rest::{Problem, Validity};
 
 /// What `cargo xtask web` leaves. A node that is built without it serves everything but the app. While developing (without
@@ -44,8 +49,8 @@ const PERMISSIONS_POLICY: (HeaderName, HeaderValue) = (
 );
 
 /// The answer to whatever no other route has taken.
-pub(super) fn router() -> Router {
-    Router::new().fallback(serve)
+pub(super) fn router(rate: &Arc<RateLimiter>) -> Router {
+    Router::new().fallback(serve).layer(rate.layer(Cost::LIGHT))
 }
 
 /// The file at a path, or the page of the app.
@@ -94,7 +99,10 @@ fn file(name: &str, asked: &HeaderMap) -> Option<Response> {
     let kind = kind(name)?;
     let (file, encoding) = smallest(name, asked)?;
     let tag = hex::encode(&file.metadata.sha256_hash()[..8]);
-    let body = file.data.into_owned();
+    let body = match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
     let mut response = Validity::Program(tag).respond(asked, ([(CONTENT_TYPE, kind)], body).into_response());
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));

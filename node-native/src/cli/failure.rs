@@ -25,6 +25,11 @@ pub(super) struct MaybeSent {
     pub(super) txid: Txid,
 }
 
+/// None of the nodes that were named or found has shown a chain.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoChainShown(pub(super) String);
+
 /// Tells what is wrong, and gives the exit code for it.
 pub(super) fn explain(error: &anyhow::Error, as_json: bool) -> ExitCode {
     let code = exit_code(error);
@@ -77,6 +82,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             Some(_) => return NO_NODE,
             None => {}
         }
+        if cause.is::<NoChainShown>() {
+            return NO_NODE;
+        }
         if let Some(KeystoreError::WrongPassphrase) = cause.downcast_ref() {
             return WRONG_PASSPHRASE;
         }
@@ -107,6 +115,7 @@ mod tests {
             ClientError::Rpc { method: "getblock".to_owned(), code: -5, message: "Block not found".to_owned() };
         assert_eq!(exit_code(&anyhow::Error::new(refused).context("cannot sync")), 1);
         assert_eq!(exit_code(&anyhow::Error::new(ClientError::Unauthorized { url: String::new() })), 3);
+        assert_eq!(exit_code(&anyhow::Error::new(NoChainShown("nobody answers".to_owned()))), 3);
         assert_eq!(exit_code(&anyhow::Error::new(ClientError::Url("not//here".to_owned()))), 2);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::WrongPassphrase).context("cannot open")), 4);
         assert_eq!(exit_code(&anyhow::Error::new(KeystoreError::HeaderDamaged)), 1);

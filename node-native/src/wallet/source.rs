@@ -170,23 +170,14 @@ pub fn is_refusal(error: &ClientError) -> bool {
     matches!(error, ClientError::Rpc { code, .. } if REFUSED.contains(code))
 }
 
-/// What nodes say about fees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeeAdvice {
-    /// The rate.
-    pub rate: FeeRate,
-    /// Whether it is an estimate; otherwise the node has seen too little, and it is the least that it relays.
-    pub is_estimate: bool,
-}
-
 /// Asks at which rate a transaction is mined within so many blocks, and never advises less than the node relays.
 ///
 /// # Errors
 /// [`ClientError`].
-pub fn fee_advice(node: &Client, within_blocks: u32) -> Result<FeeAdvice, ClientError> {
+pub fn fee_advice(node: &Client, within_blocks: u32) -> Result<FeeRate, ClientError> {
     #[derive(Deserialize)]
     struct Estimate {
-        feerate: Option<Box<RawValue>>,
+        feerate: Box<RawValue>,
     }
     #[derive(Deserialize)]
     struct Pool {
@@ -197,8 +188,7 @@ pub fn fee_advice(node: &Client, within_blocks: u32) -> Result<FeeAdvice, Client
     let rate =
         |method, coins: &RawValue| Ok(FeeRate::from_quanta_per_1000_bytes(amount_of(node, method, coins)?.quanta()));
     let least = rate("getmempoolinfo", &pool.mempoolminfee)?;
-    let estimate = estimate.feerate.map(|coins| rate("estimatesmartfee", &coins)).transpose()?;
-    Ok(FeeAdvice { rate: estimate.unwrap_or(least).max(least), is_estimate: estimate.is_some() })
+    Ok(rate("estimatesmartfee", &estimate.feerate)?.max(least))
 }
 
 /// The fees of all that would leave the pool with a transaction, its own not counted. What the node's operator has valued otherwise counts as he

@@ -42,8 +42,12 @@ impl Client {
     }
 
     fn fails(&self, peers: &[String], args: &[&str]) -> String {
+        self.fails_with(1, peers, args)
+    }
+
+    fn fails_with(&self, code: i32, peers: &[String], args: &[&str]) -> String {
         let ended = self.run(peers, args);
-        assert_eq!(ended.code, Some(1), "{args:?}: {} {}", ended.stdout, ended.stderr);
+        assert_eq!(ended.code, Some(code), "{args:?}: {} {}", ended.stdout, ended.stderr);
         let told: Value = serde_json::from_str(ended.stderr.lines().last().unwrap()).unwrap();
         told["error"]["message"].as_str().unwrap().to_owned()
     }
@@ -119,7 +123,8 @@ fn what_cannot_be_is_said() {
     let user = Client::new(&place);
     assert!(user.fails(&[], &["tip"]).contains("--peer"));
     let nobody = ["/ip4/127.0.0.1/tcp/9".to_owned()];
-    assert!(user.fails(&nobody, &["tip", "--timeout", "2"]).contains("no node can be asked: /ip4/127.0.0.1/tcp/9"));
+    let said = user.fails_with(3, &nobody, &["tip", "--timeout", "2"]);
+    assert!(said.contains("no node can be asked: /ip4/127.0.0.1/tcp/9"), "{said}");
     let node = place.start(&["--p2p", "127.0.0.1:0"]);
     node.mine(5, Owner(1));
     let peers = addresses(&[&node]);
@@ -145,6 +150,6 @@ fn what_cannot_be_is_said() {
     // Nodes of another chain have nothing to say.
     let other = Client::new(&Place::with(qbtc_core::spec::ChainSpec::dev()));
     let other = Client { chain: "dev".to_owned(), ..other };
-    let said = other.fails(&peers, &["tip", "--timeout", "3"]);
+    let said = other.fails_with(3, &peers, &["tip", "--timeout", "3"]);
     assert!(said.contains("no node can be asked"), "{said}");
 }

@@ -69,7 +69,7 @@ struct Document;
 /// The routes, the document that describes them, and the page to read it.
 pub(super) fn router(node: Node, p2p: Option<P2p>, rate: &Arc<RateLimiter>) -> Router {
     let (router, document) = documented(rate).split_for_parts();
-    router.with_state(Arc::new(Api::new(node, p2p))).merge(docs::router(&document))
+    router.with_state(Arc::new(Api::new(node, p2p))).merge(docs::router(&document).layer(rate.layer(Cost::LIGHT)))
 }
 
 fn documented(rate: &Arc<RateLimiter>) -> OpenApiRouter<Arc<Api>> {

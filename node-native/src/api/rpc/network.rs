@@ -304,10 +304,12 @@ impl LocalAddress {
 
 async fn network_info(rpc: Arc<Rpc<Context>>) -> Outcome {
     let p2p = rpc.context.p2p.as_ref();
-    let peers = match p2p {
+    let mut peers = match p2p {
         Some(p2p) => p2p.peers().await?,
         None => Vec::new(),
     };
+    // Those that getpeerinfo lists.
+    peers.retain(|peer| peer.hello.is_some());
     let own = crate::p2p::hello(&rpc.context.node);
     let services = if p2p.is_some() { own.services } else { Services::default() };
     let connections_out = peers.iter().filter(|peer| peer.is_outbound).count();

@@ -17,6 +17,9 @@ use super::{Rpc, json};
 use crate::json::Coins;
 
 /// The calls of this category.
+/// The longest wait that is asked about, as Bitcoin Core has it.
+const CONF_TARGET_MAX: u32 = 1_008;
+
 pub(super) fn methods() -> Vec<Method<Context>> {
     const ADDRESS: &[Param] = &[Param::required(&["address"], Kind::Text, "The address.")];
     const MESSAGE: &[Param] = &[
@@ -25,7 +28,11 @@ pub(super) fn methods() -> Vec<Method<Context>> {
         Param::required(&["message"], Kind::Text, "The text that is said to be signed."),
     ];
     const ESTIMATE: &[Param] = &[
-        Param::required(&["conf_target"], Kind::Number, "Within how many blocks it should be mined, 1 to 100."),
+        Param::required(
+            &["conf_target"],
+            Kind::Number,
+            "Within how many blocks it should be mined, 1 to 1008; above 100 is as 100, and the answer says so.",
+        ),
         Param::optional(&["estimate_mode"], Kind::Text, "economical", "Taken for Bitcoin's sake; there is one mode."),
     ];
     vec![
@@ -119,11 +126,12 @@ struct Estimate {
 fn estimate(rpc: &Rpc<Context>, args: &Args) -> Outcome {
     let invalid = || {
         let found = args.value("conf_target");
-        RpcError::parameter(format!("Invalid conf_target {found}, must be between 1 and {ESTIMATE_BLOCKS_MAX}"))
+        RpcError::parameter(format!("Invalid conf_target {found}, must be between 1 and {CONF_TARGET_MAX}"))
     };
     let found = args.int("conf_target")?.unwrap_or(0);
     let blocks =
-        u32::try_from(found).ok().filter(|blocks| (1..=ESTIMATE_BLOCKS_MAX).contains(blocks)).ok_or_else(invalid)?;
+        u32::try_from(found).ok().filter(|blocks| (1..=CONF_TARGET_MAX).contains(blocks)).ok_or_else(invalid)?;
+    let blocks = blocks.min(ESTIMATE_BLOCKS_MAX);
     let mode = args.text_or_none("estimate_mode").unwrap_or("economical");
     if !["economical", "conservative", "unset"].contains(&mode.to_ascii_lowercase().as_str()) {
         let message = "Invalid estimate_mode parameter, must be one of: \"unset\", \"economical\", \"conservative\"";

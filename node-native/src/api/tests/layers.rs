@@ -37,6 +37,20 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_are_charged_for_too() {
+    let rate = RateLimits { per_second: 1, burst: 25, local_per_second: 10_000 };
+    for path in ["/", "/wallet", "/no-such.js", "/api/docs", "/api/v1/openapi.json"] {
+        let node = TestNode::start(ALL_INDEXES, PublicOptions { rate, ..PublicOptions::default() });
+        let peer: SocketAddr = "192.0.2.7:5000".parse().unwrap();
+        let mut refused = 0;
+        for _ in 0..40 {
+            refused += u32::from(node.get_from(peer, path).await.status == StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert!((10..=15).contains(&refused), "{path}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_has_is_not_sent_again() {
     let node = TestNode::with_blocks(104).await;
     let chain = node.node.chain();

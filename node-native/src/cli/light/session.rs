@@ -8,6 +8,7 @@ use qbtc_core::sync::light::{
     EclipseSign, Event, Input, Outcome, PEERS_WANTED, Phase, Query, QueryId, STALE_SPACINGS, Warnings,
 };
 
+use crate::cli::failure::NoChainShown;
 use crate::cli::output::note;
 use crate::light::{Light, LightOptions, Resumed};
 
@@ -94,16 +95,20 @@ impl Session {
         let status = self.light.client().status();
         let unreachable: Vec<String> =
             self.light.unreachable().iter().map(|(address, why)| format!("{address}: {why}")).collect();
-        match status.phase {
+        let sentence = match status.phase {
             Phase::Connecting if unreachable.is_empty() => {
-                anyhow!("no node has answered in time; say with --timeout how long to wait, or name others with --peer")
+                "no node has answered in time; say with --timeout how long to wait, or name others with --peer"
+                    .to_owned()
             }
-            Phase::Connecting => anyhow!("no node can be asked: {}", unreachable.join("; ")),
+            Phase::Connecting => format!("no node can be asked: {}", unreachable.join("; ")),
             Phase::Proving | Phase::SyncingHeaders => {
-                anyhow!("{} nodes are there, but none has shown its chain in time", status.peers)
+                format!("{} nodes are there, but none has shown its chain in time", status.peers)
             }
-            Phase::Scanning | Phase::Live => anyhow!("not done in time; say with --timeout how long to wait"),
-        }
+            Phase::Scanning | Phase::Live => {
+                return anyhow!("not done in time; say with --timeout how long to wait");
+            }
+        };
+        NoChainShown(sentence).into()
     }
 
     /// What whoever decides about money should know, in sentences.

@@ -9,7 +9,6 @@ use qbtc_core::wallet::pay::{Order, PayError};
 
 use super::addresses;
 use super::context::Context;
-use crate::cli::output::note;
 use crate::client::Client;
 use crate::wallet::source::fee_advice;
 
@@ -60,11 +59,7 @@ impl FeeOptions {
         if let Some(quanta) = self.fee_rate {
             return Ok(FeeRate::from_quanta_per_1000_bytes(quanta));
         }
-        let advice = fee_advice(&node()?, self.confirm_within)?;
-        if !advice.is_estimate {
-            note(&"note: the node has seen too few payments to estimate fees; this pays the least that it relays");
-        }
-        Ok(advice.rate)
+        Ok(fee_advice(&node()?, self.confirm_within)?)
     }
 
     /// Refuses a fee that can only be a mistake.

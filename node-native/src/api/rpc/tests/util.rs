@@ -46,8 +46,10 @@ async fn messages_hold_for_their_address_and_text() {
 async fn fees_are_estimated_for_waits_that_are_known() {
     let world = World::new();
     assert_eq!(world.ok("estimatesmartfee", json!([6])).await, json!({"feerate": 0.00001, "blocks": 6}));
-    assert_eq!(world.ok("estimatesmartfee", json!([100, "CONSERVATIVE"])).await["blocks"], json!(100));
-    for (wait, code) in [(json!(0), -8), (json!(101), -8), (json!(-1), -8), (json!(1.5), -1)] {
+    for wait in [100, 101, 1_008] {
+        assert_eq!(world.ok("estimatesmartfee", json!([wait, "CONSERVATIVE"])).await["blocks"], json!(100));
+    }
+    for (wait, code) in [(json!(0), -8), (json!(1009), -8), (json!(-1), -8), (json!(1.5), -1)] {
         assert_eq!(world.code("estimatesmartfee", json!([wait])).await, code, "{wait}");
     }
     assert_eq!(world.code("estimatesmartfee", json!([6, "hasty"])).await, -8);
