@@ -173,10 +173,8 @@ impl SignCommand {
             print_error(&effect);
         }
         self.guard.check(partial.fee())?;
-        if !self.yes {
-            if !confirm("Sign it?")? {
-                bail!("nothing was signed");
-            }
+        if !self.yes && !confirm("Sign it?")? {
+            bail!("nothing was signed");
         }
         let unlocked = context.unlock(&wallet)?;
         let mut signed = 0;
@@ -230,10 +228,8 @@ impl SendCommand {
         }
         self.guard.check(partial.fee())?;
         let transaction = partial.finalize()?;
-        if !self.yes {
-            if !confirm("Send it?")? {
-                bail!("nothing was sent");
-            }
+        if !self.yes && !confirm("Send it?")? {
+            bail!("nothing was sent");
         }
         match wallet.as_mut().filter(|_| effect.own_inputs > 0) {
             Some(wallet) => send(wallet, &node, &transaction, None)?,
