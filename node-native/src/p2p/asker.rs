@@ -114,7 +114,7 @@ impl Asker {
     pub fn new(spec: &Arc<ChainSpec>, addresses: &[NodeAddress]) -> Result<Self, TransportError> {
         // Whoever only asks needs no name that stays.
         let identity = Identity::random();
-        let exchanges = Exchanges(spec);
+        let exchanges = Exchanges::new(spec);
         let behaviour = Behaviour {
             hello: exchanges.both("hello", HELLO_TIME_MAX, 4),
             light: exchanges.asking("light", ANSWER_TIME_MAX, QUESTIONS_MAX),

@@ -21,6 +21,7 @@ use super::heard::Gossip;
 use super::identity::Identity;
 use super::kademlia::Kademlia;
 use super::reach::Bounded;
+use super::sending::Sending;
 use super::service::P2pOptions;
 use super::wire::{Exchange, Message, MessageCodec, Sealed, Sealing, protocol};
 use crate::node::Node;
@@ -115,7 +116,7 @@ impl Behaviour {
             // Those that may be told are told where addresses are asked for.
             .with_hide_listen_addrs(true)
             .with_cache_size(0);
-        let exchanges = Exchanges(node.spec());
+        let exchanges = Exchanges::new(node.spec());
         Self {
             gate: Gate::new(node, bans, options.inbound),
             limits: connection_limits::Behaviour::new(limits),
@@ -139,9 +140,16 @@ impl Behaviour {
 }
 
 /// Makes what questions of one kind need: the protocol's name, how long an answer may take, and how many streams a connection may have for them.
-pub(super) struct Exchanges<'a>(pub(super) &'a Arc<ChainSpec>);
+pub(super) struct Exchanges<'a> {
+    spec: &'a Arc<ChainSpec>,
+    sending: Sending,
+}
 
-impl Exchanges<'_> {
+impl<'a> Exchanges<'a> {
+    pub(super) fn new(spec: &'a Arc<ChainSpec>) -> Self {
+        Self { spec, sending: Sending::default() }
+    }
+
     pub(super) fn both<Q: Message, A: Message>(
         &self,
         what: &str,
@@ -175,7 +183,7 @@ impl Exchanges<'_> {
     ) -> Exchange<Q, A> {
         let config =
             request_response::Config::default().with_request_timeout(time_max).with_max_concurrent_streams(streams_max);
-        let name = protocol(&self.0.chain_id(), what, 1);
-        Exchange::with_codec(MessageCodec::new(Arc::clone(self.0)), [(name, support)], config)
+        let name = protocol(&self.spec.chain_id(), what, 1);
+        Exchange::with_codec(MessageCodec::new(Arc::clone(self.spec), self.sending.clone()), [(name, support)], config)
     }
 }

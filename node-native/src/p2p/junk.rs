@@ -83,7 +83,7 @@ impl JunkOptions {
     }
 
     fn swarm(&self) -> Result<Swarm<Junk>, TransportError> {
-        let (identity, exchanges) = (Identity::random(), Exchanges(&self.spec));
+        let (identity, exchanges) = (Identity::random(), Exchanges::new(&self.spec));
         let junk = Junk {
             hello: exchanges.both("hello", ANSWER_TIME_MAX, STREAMS_MAX),
             sync: exchanges.both("sync", ANSWER_TIME_MAX, STREAMS_MAX),

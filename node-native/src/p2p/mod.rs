@@ -26,6 +26,7 @@ mod peers;
 pub(crate) mod place;
 mod reach;
 pub(crate) mod relay;
+mod sending;
 mod service;
 mod spent;
 pub(crate) mod sync;

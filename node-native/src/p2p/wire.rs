@@ -17,6 +17,8 @@ use qbtc_core::net::{Hello, IdentityAnswer, IdentityQuestion, LightAnswer, Light
 use qbtc_core::relay::StemMessage;
 use qbtc_core::spec::ChainSpec;
 
+use super::sending::Sending;
+
 /// Bytes of a message's length: a big-endian u32.
 const LENGTH_BYTES: usize = 4;
 /// What is allocated before anything has come.
@@ -53,6 +55,7 @@ pub(super) trait Message: Sized + Send + 'static {
 /// Reads and writes a question and its answer.
 pub(super) struct MessageCodec<Question, Answer> {
     spec: Arc<ChainSpec>,
+    sending: Sending,
     carries: PhantomData<fn(Question) -> Answer>,
 }
 
@@ -63,14 +66,14 @@ pub(super) type Exchange<Question, Answer> = request_response::Behaviour<Message
 pub(super) type ExchangeEvent<Question, Answer> = request_response::Event<Result<Question, Malformed>, Answer>;
 
 impl<Question, Answer> MessageCodec<Question, Answer> {
-    pub(super) const fn new(spec: Arc<ChainSpec>) -> Self {
-        Self { spec, carries: PhantomData }
+    pub(super) const fn new(spec: Arc<ChainSpec>, sending: Sending) -> Self {
+        Self { spec, sending, carries: PhantomData }
     }
 }
 
 impl<Question, Answer> Clone for MessageCodec<Question, Answer> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.spec))
+        Self::new(Arc::clone(&self.spec), self.sending.clone())
     }
 }
 
@@ -119,7 +122,11 @@ impl<Question: Message, Answer: Message> Codec for MessageCodec<Question, Answer
         let bytes = answer.encode();
         // Whoever takes it slowly has it held once.
         drop(answer);
-        write(io, &bytes).await
+        let mut held = self.sending.begin(bytes.len());
+        tokio::select! {
+            written = write(io, &bytes) => written,
+            () = held.must_go() => Err(io::Error::new(io::ErrorKind::TimedOut, "others want to be answered too")),
+        }
     }
 }
 
@@ -313,12 +320,42 @@ mod tests {
         assert!(sender.asked_most <= ALLOCATED_AHEAD_MAX, "{}", sender.asked_most);
     }
 
+    /// Takes nothing.
+    struct Stuck;
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_gives_way() {
+        let (spec, sending) = (Arc::new(ChainSpec::dev()), Sending::default());
+        let name = protocol(&spec.chain_id(), "sync", 1);
+        let mut codec = MessageCodec::<SyncQuestion, SyncAnswer>::new(spec, sending.clone());
+        let answer = SyncAnswer::Transactions(Vec::new());
+        let mut stream = Stuck;
+        let sent = codec.write_response(&name, &mut stream, answer);
+        let others = async { drop(sending.begin(usize::MAX)) };
+        let (sent, ()) = tokio::join!(sent, others);
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
     #[tokio::test]
     async fn bytes_that_are_no_message_are_told_from_none() {
         let name = protocol(&ChainSpec::dev().chain_id(), "sync", 1);
         let spec = Arc::new(ChainSpec::dev());
-        let mut codec = MessageCodec::<SyncQuestion, SyncAnswer>::new(Arc::clone(&spec));
-        let mut greeting = MessageCodec::<Hello, Hello>::new(spec);
+        let mut codec = MessageCodec::<SyncQuestion, SyncAnswer>::new(Arc::clone(&spec), Sending::default());
+        let mut greeting = MessageCodec::<Hello, Hello>::new(spec, Sending::default());
         let (question, mut bytes) = (SyncQuestion::Blocks { ids: Vec::new() }, Vec::new());
         codec.write_request(&name, &mut bytes, Ok(question.clone())).await.unwrap();
         assert_eq!(codec.read_request(&name, &mut &bytes[..]).await.unwrap(), Ok(question));

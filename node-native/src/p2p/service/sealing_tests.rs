@@ -34,7 +34,7 @@ struct Browser {
 impl Browser {
     async fn greet(net: &Net) -> Self {
         let identity = Identity::random();
-        let exchanges = Exchanges(net.node.node.spec());
+        let exchanges = Exchanges::new(net.node.node.spec());
         let behaviour = Client {
             hello: exchanges.both("hello", HELLO_TIME_MAX, 4),
             seal: exchanges.asking(SEAL, HELLO_TIME_MAX, 4),
