@@ -118,8 +118,8 @@ export class Requests {
       question.pace.allowed()
       question.resolve(Promise.resolve(ready).then(() => result))
     } else {
-      // A window that ends without a yes has been in the user's way, whatever ended it.
-      question.pace.refused(this.#now())
+      // A window that ends without a yes has been in the user's way, but a page that is connected is not to blame for what the wallet cannot do.
+      if (typeof error !== 'string' || question.method === 'qbtc_requestAccounts') question.pace.refused(this.#now())
       question.reject(typeof error === 'string' ? new ProviderError(-32000, error) : ProviderError.rejected())
     }
     return true
@@ -128,7 +128,12 @@ export class Requests {
   /** Ends the questions of an origin whose pages have gone, and returns their ids. Nobody has said no. */
   gone(origin) {
     const ids = [...this.#questions].filter(([, question]) => question.origin === origin).map(([id]) => id)
-    for (const id of ids) this.decide(id, { error: 'The page has gone.' })
+    for (const id of ids) {
+      const { pace, method } = this.#questions.get(id)
+      // Reloading is no way to ask without end.
+      if (method !== 'qbtc_requestAccounts') pace.refused(this.#now())
+      this.decide(id, { error: 'The page has gone.' })
+    }
     return ids
   }
 

@@ -254,6 +254,25 @@ test('a page that reloads again and again cannot open windows without end', asyn
   await assert.rejects(call('qbtc_requestAccounts'), code(-32005))
 })
 
+test('a connected page may ask again after what the wallet could not do, but not by reloading', async () => {
+  const { call, asking, connect, requests } = scene()
+  await connect()
+  const ask = () => call('qbtc_sendTransaction', { outputs: [{ address: 'dbqs1other', amount: '1' }] })
+  let asked = 1
+  for (let round = 0; round <= REFUSALS_MAX; round += 1) {
+    const paid = ask()
+    requests.decide(await asking(++asked), { error: 'More than there is.' })
+    await assert.rejects(paid, code(-32000))
+  }
+  for (let round = 0; round < REFUSALS_MAX; round += 1) {
+    const paid = ask()
+    await asking(++asked)
+    requests.gone(PAGE)
+    await assert.rejects(paid, code(-32000))
+  }
+  await assert.rejects(ask(), code(-32005))
+})
+
 test('a window that cannot be opened is an error and not a no', async () => {
   const { call } = scene({ ask: async () => Promise.reject(new Error('no windows')) })
   await assert.rejects(call('qbtc_requestAccounts'), code(-32000))
