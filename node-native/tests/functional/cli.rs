@@ -197,6 +197,24 @@ fn without_a_node_the_mend_is_named() {
 }
 
 #[test]
+fn the_wallet_guards_against_fees_that_are_mistakes() {
+    let user = User::new();
+    let _node = user.start_node(&[]);
+    user.write("words", WORDS);
+    user.wallet(&["restore", "rich", "--words-file", "words"]);
+    let bob = text(&user.wallet(&["create", "bob"])["address"]);
+    user.done(&["rpc", "generatetoaddress", "10", &bob]);
+    let order = format!("{bob}=12.5");
+    let refused = user.refused(1, &["wallet", "-w", "rich", "send", &order, "--yes", "--max-fee", "0.00000001"]);
+    assert!(refused.contains("--max-fee"), "{refused}");
+    // Who raises the guard means it, whatever the node holds for a mistake.
+    let dear = ["wallet", "-w", "rich", "send", &order, "--yes", "--fee-rate", "20000000"];
+    assert!(user.refused(1, &dear).contains("--max-fee"));
+    let sent = user.wallet(&[&dear[1..], &["--max-fee", "10"]].concat());
+    assert!(user.done(&["rpc", "getrawmempool"]).contains(&text(&sent["txid"])));
+}
+
+#[test]
 fn money_moves_from_wallet_to_wallet() {
     let user = User::new();
     let node = user.start_node(&[]);
@@ -211,13 +229,6 @@ fn money_moves_from_wallet_to_wallet() {
     let planned = user.wallet(&["-w", "rich", "send", &order, "--dry-run"]);
     assert_eq!(planned["recipients"][0]["amount"], "12.5");
     assert!(user.refused(1, &["wallet", "-w", "rich", "send", &order]).contains("--yes"));
-    let refused = user.refused(1, &["wallet", "-w", "rich", "send", &order, "--yes", "--max-fee", "0.00000001"]);
-    assert!(refused.contains("--max-fee"), "{refused}");
-    // Who raises the guard means it, whatever the node holds for a mistake.
-    let dear = user.wallet(&["-w", "rich", "send", &order, "--yes", "--fee-rate", "20000000", "--max-fee", "10"]);
-    user.wallet(&["-w", "rich", "cancel", &text(&dear["txid"]), "--yes", "--fee-rate", "40000000", "--max-fee", "10"]);
-    user.done(&["rpc", "generatetoaddress", "1", &bob]);
-
     let sent = user.wallet(&["-w", "rich", "send", &order, "--yes"]);
     assert!(user.done(&["rpc", "getrawmempool"]).contains(&text(&sent["txid"])));
     assert_eq!(user.wallet(&["-w", "bob", "balance"])["pending"], "12.5");

@@ -96,8 +96,17 @@ window.parts = {
     if (isDeaf) for (const name of ['freeze', 'resume']) document.addEventListener(name, (event) => event.stopImmediatePropagation())
     const { SharedLightClient } = await import('/npm/esm/light.js')
     const begin = performance.now()
-    shared = await SharedLightClient.connect({ chain, nodes, addresses: [watched], birthday: 1, store: 'qbtc-tabs', timeoutMs: 30_000 })
+    let isFreed = false
+    const spec = {
+      toBytes () {
+        if (isFreed) throw new Error('it was freed')
+        return Uint8Array.from(chain.match(/../g), (byte) => parseInt(byte, 16))
+      },
+    }
+    shared = await SharedLightClient.connect({ chain: spec, nodes, addresses: [watched], birthday: 1, store: 'qbtc-tabs', timeoutMs: 30_000 })
     const ms = performance.now() - begin
+    // This tab may come to lead much later.
+    isFreed = true
     const listen = async () => {
       for await (const event of shared.events) told.push(event)
     }

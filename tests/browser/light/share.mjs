@@ -1,11 +1,12 @@
 // Tabs that share one client, by the npm package. See README.md.
 import { open } from '../support/browser.mjs'
 import { judge, pause, until } from '../support/judge.mjs'
+import { specHex } from '../support/programs.mjs'
 
-/** Opens a tab that joins the others. */
+/** Opens a tab that joins the others. It hands over the spec, and takes it back. */
 async function join (browser, url, nodes, watched, isDeaf = false) {
   const tab = await open(browser, url)
-  tab.ms = await tab.run('join', 'dev', nodes.map((node) => node.address), watched, isDeaf)
+  tab.ms = await tab.run('join', specHex('dev'), nodes.map((node) => node.address), watched, isDeaf)
   return tab
 }
 

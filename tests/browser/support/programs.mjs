@@ -102,6 +102,9 @@ export class Node {
   }
 }
 
+/** A chain's spec as hex: a built-in one's by its name, another by its file. */
+export const specHex = (chain) => execFileSync(QBTC, ['chain', 'show', '--chain', chain, '--hex'], { encoding: 'utf8' }).trim()
+
 /** A chain without payments that ends about now: the spec's file, the same as hex, and files of so many blocks each, all of one chain. `blocks` may say how many addresses
  * each pays, as in `20x1000`. */
 export function longChain (folder, ...blocks) {
@@ -111,9 +114,8 @@ export function longChain (folder, ...blocks) {
   const time = Math.floor(Date.now() / 1000) - blocks.reduce((sum, part) => sum + parseInt(part), 0) * spacing
   const numbers = ['--spacing', spacing, '--time', time, '--bits', '207fffff', '--bits-limit', '207fffff'].map(String)
   execFileSync(QBTC, ['chain', 'new', '--name', 'long', '--like', 'main', ...numbers, '--out', spec])
-  const hex = execFileSync(QBTC, ['chain', 'show', '--chain', spec, '--hex'], { encoding: 'utf8' }).trim()
   execFileSync(LONG_CHAIN, [spec, ...files.map((file, number) => `${file}=${blocks[number]}`)], { stdio: ['ignore', 'ignore', 'inherit'] })
-  return { spec, hex, files }
+  return { spec, hex: specHex(spec), files }
 }
 
 /** An example that prints what it sees as lines of JSON: the newest of each is here, and how often each came. */
