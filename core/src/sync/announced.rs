@@ -26,10 +26,15 @@ const PENDING_MAX: usize = 3;
 /// The most bytes that they take, in longest answers: the announcement, and what is asked for.
 pub(super) const ANSWERS_MAX: usize = 2 * PENDING_MAX;
 
-/// The announced blocks that are worked on.
+/// The most peers that are asked at a time for what is missing of one block: whoever is first with a block and silent must not keep others out. As
+/// in Bitcoin Core, all but the first are peers that this node has chosen.
+const ASKED_MAX: usize = 2;
+
+/// The announcements that are worked on.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
-    pending: BTreeMap<BlockHash, Pending>,
+    /// By their block, and who has made them.
+    pending: BTreeMap<(BlockHash, PeerKey), Pending>,
     /// The longest answer, and so the longest announcement.
     answer_bytes: usize,
 }
@@ -37,7 +42,6 @@ pub(super) struct Announcements {
 /// An announced block.
 #[derive(Debug)]
 struct Pending {
-    peer: PeerKey,
     announcement: Announcement,
     stage: Stage,
 }
@@ -58,6 +62,15 @@ impl Announcements {
         });
         answers.sum::<usize>() * self.answer_bytes
     }
+
+    /// How many of a block are worked on.
+    fn count(&self, id: &BlockHash) -> usize {
+        self.pending.keys().filter(|(block, _)| block == id).count()
+    }
+
+    fn is_full(&self, id: &BlockHash) -> bool {
+        self.pending.len() >= PENDING_MAX || self.count(id) >= ASKED_MAX
+    }
 }
 
 impl ChainSync {
@@ -73,12 +86,13 @@ impl ChainSync {
             Ok(()) => {
                 let (id, header) = (block.id(), block.header);
                 self.announcements.answer_bytes = SyncAnswer::bytes_max(at.spec);
-                self.announcements.pending.insert(id, Pending { peer, announcement, stage: Stage::Header(block) });
                 if at.tree.node(&id).is_some() {
-                    self.announced_header_taken(&id, Ok(()), at);
+                    self.put_together(peer, block, announcement, at);
                 } else {
+                    let pending = Pending { announcement, stage: Stage::Header(block) };
+                    self.announcements.pending.insert((id, peer), pending);
                     let ticket = Ticket(self.number());
-                    self.tickets.insert(ticket, Ticketed::Announced { id });
+                    self.tickets.insert(ticket, Ticketed::Announced { id, peer });
                     self.outputs.push_back(Output::TakeHeaders { ticket, headers: vec![header] });
                 }
             }
@@ -98,26 +112,23 @@ impl ChainSync {
                 return Err(Verdict::Ignore);
             }
             self.peers.has_shown(peer, &id, at.tree);
-            if node.has_body() || self.announcements.pending.contains_key(&id) {
+            if node.has_body() || self.announcements.pending.contains_key(&(id, peer)) {
                 return Err(Verdict::Ignore);
             }
-        } else {
-            let Some(parent) = at.tree.node(&block.header.parent) else {
-                self.wants_headers_of(peer);
-                return Err(Verdict::Ignore);
-            };
-            if parent.status() == Status::Invalid {
-                return Err(Verdict::Ignore);
-            }
-            let work = parent.work().checked_add(target.work()).unwrap_or(Work::ZERO);
-            if work < self.work_needed(at) {
-                return Err(Verdict::Ignore);
-            }
+            return Ok(());
         }
-        if self.announcements.pending.contains_key(&id) {
+        let Some(parent) = at.tree.node(&block.header.parent) else {
+            self.wants_headers_of(peer);
+            return Err(Verdict::Ignore);
+        };
+        let work = parent.work().checked_add(target.work()).unwrap_or(Work::ZERO);
+        if parent.status() == Status::Invalid || work < self.work_needed(at) {
             return Err(Verdict::Ignore);
         }
-        if self.announcements.pending.len() >= PENDING_MAX {
+        if self.announcements.pending.contains_key(&(id, peer)) {
+            return Err(Verdict::Ignore);
+        }
+        if self.announcements.is_full(&id) {
             self.wants_headers_of(peer);
             return Err(Verdict::Ignore);
         }
@@ -133,13 +144,12 @@ impl ChainSync {
     pub(super) fn announced_header_taken(
         &mut self,
         id: &BlockHash,
+        peer: PeerKey,
         outcome: Result<(), InsertError>,
         at: &Surroundings<'_>,
     ) {
-        let Some(Pending { peer, announcement, stage: Stage::Header(block) }) = self.announcements.pending.remove(id)
-        else {
-            return;
-        };
+        let pending = self.announcements.pending.remove(&(*id, peer));
+        let Some(Pending { announcement, stage: Stage::Header(block) }) = pending else { return };
         if let Err(error) = outcome {
             // The parent was found invalid in the meantime: whoever passed this one on may not have known better.
             if matches!(error, InsertError::Invalid { .. }) {
@@ -153,6 +163,12 @@ impl ChainSync {
             self.outputs.push_back(Output::Verdict { announcement, verdict });
             return;
         }
+        self.put_together(peer, block, announcement, at);
+    }
+
+    /// Puts a block together whose header is in the tree, or asks for what is missing.
+    fn put_together(&mut self, peer: PeerKey, block: CompactBlock, announcement: Announcement, at: &Surroundings<'_>) {
+        let id = &block.id();
         self.peers.has_shown(peer, id, at.tree);
         self.bodies.window().follow(at.tree);
         if !self.is_wanted_next(id, at) && !self.is_wanted_beside(id, at) {
@@ -164,16 +180,21 @@ impl ChainSync {
             Err(error) => self.compact_block_failed(peer, announcement, error, at),
             Ok(reconstruction) => {
                 let places = reconstruction.missing();
+                // Whoever was asked in vain lately would keep others' announcements out meanwhile.
+                let is_first = self.announcements.count(id) == 0;
+                let is_of_help =
+                    self.peers.peer(peer).is_some_and(|peer| peer.failures == 0 && (is_first || peer.is_outbound));
+                let can_be_asked = is_of_help && !self.announcements.is_full(id);
                 if places.is_empty() {
                     self.finish_compact(id, peer, announcement, reconstruction, Vec::new(), at);
-                } else if places.len() > BLOCK_TRANSACTIONS_MAX {
+                } else if places.len() > BLOCK_TRANSACTIONS_MAX || !can_be_asked {
                     self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
                 } else {
-                    self.change_slot(id, State::Compact { since: at.now }, at);
+                    self.compact_begins(id, at);
                     let question = SyncQuestion::BlockTransactions { block: *id, places };
                     self.ask(peer, Purpose::BlockTransactions(*id), question, at);
-                    let pending = Pending { peer, announcement, stage: Stage::Missing(reconstruction) };
-                    self.announcements.pending.insert(*id, pending);
+                    let pending = Pending { announcement, stage: Stage::Missing(reconstruction) };
+                    self.announcements.pending.insert((*id, peer), pending);
                 }
             }
         }
@@ -186,8 +207,9 @@ impl ChainSync {
         at: &Surroundings<'_>,
     ) {
         let Purpose::BlockTransactions(id) = request.purpose else { return };
-        let Some(pending) = self.announcements.pending.remove(&id) else { return };
-        let Pending { peer, announcement, stage: Stage::Missing(reconstruction) } = pending else { return };
+        let peer = request.peer;
+        let Some(pending) = self.announcements.pending.remove(&(id, peer)) else { return };
+        let Pending { announcement, stage: Stage::Missing(reconstruction) } = pending else { return };
         self.compact_ends(&id, at);
         if found.is_empty() {
             // Whoever passes a block on has it.
@@ -199,8 +221,8 @@ impl ChainSync {
     }
 
     /// Has a block fetched whole that cannot be put together.
-    pub(super) fn give_up_compact(&mut self, id: &BlockHash, verdict: Verdict, at: &Surroundings<'_>) {
-        let Some(pending) = self.announcements.pending.remove(id) else { return };
+    pub(super) fn give_up_compact(&mut self, id: &BlockHash, peer: PeerKey, verdict: Verdict, at: &Surroundings<'_>) {
+        let Some(pending) = self.announcements.pending.remove(&(*id, peer)) else { return };
         self.compact_ends(id, at);
         self.outputs.push_back(Output::Verdict { announcement: pending.announcement, verdict });
     }
@@ -218,6 +240,7 @@ impl ChainSync {
             Err(error) => self.compact_block_failed(peer, announcement, error, at),
             Ok(block) => {
                 self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Accept });
+                self.peers.gave_blocks(peer);
                 self.hand_block(id, peer, Arc::new(block), at);
             }
         }
@@ -233,7 +256,18 @@ impl ChainSync {
         let bytes = usize::try_from(block.size_bytes()).unwrap_or(usize::MAX);
         let handed = Handed { peer, bytes, block: Some(Arc::clone(&block)) };
         self.bodies.window().hand(id, height, handed);
+        self.overtake(id, at.now);
         self.outputs.push_back(Output::TakeBlock { id: *id, body: Body::Checked(block) });
+        self.end_others(id);
+    }
+
+    /// Has nobody else help to put a block together that is here.
+    fn end_others(&mut self, id: &BlockHash) {
+        let others: Vec<(BlockHash, PeerKey)> =
+            self.announcements.pending.keys().filter(|(block, _)| block == id).copied().collect();
+        for Pending { announcement, .. } in others.iter().filter_map(|key| self.announcements.pending.remove(key)) {
+            self.outputs.push_back(Output::Verdict { announcement, verdict: Verdict::Ignore });
+        }
     }
 
     fn compact_block_failed(
@@ -274,18 +308,24 @@ impl ChainSync {
         is_new && is_beside && is_longer && (is_ready || self.block_at_hand(parent).is_some())
     }
 
+    /// A block is being put together. If somebody was asked for it before, that goes on.
+    fn compact_begins(&mut self, id: &BlockHash, at: &Surroundings<'_>) {
+        let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
+        let window = self.bodies.window();
+        if window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Wanted)) {
+            window.change(id, height, State::Compact { since: at.now });
+        }
+    }
+
     /// A block is not being put together any more. It may be here by now, or asked for.
     fn compact_ends(&mut self, id: &BlockHash, at: &Surroundings<'_>) {
+        if self.announcements.count(id) > 0 {
+            return;
+        }
         let Some(height) = at.tree.node(id).map(HeaderNode::height) else { return };
         let window = self.bodies.window();
         if window.slot(id, height).is_some_and(|slot| matches!(slot.state, State::Compact { .. })) {
             window.change(id, height, State::Wanted);
-        }
-    }
-
-    fn change_slot(&mut self, id: &BlockHash, state: State, at: &Surroundings<'_>) {
-        if let Some(height) = at.tree.node(id).map(HeaderNode::height) {
-            self.bodies.window().change(id, height, state);
         }
     }
 }

@@ -51,6 +51,8 @@ struct Giver {
     peer: PeerKey,
     questions: usize,
     is_outbound: bool,
+    /// How often it was asked in vain since it last gave a block.
+    failures: u32,
     /// The lowest and the highest that it has.
     gives: (Height, Height),
 }
@@ -58,6 +60,11 @@ struct Giver {
 impl Giver {
     const fn is_free(&self) -> bool {
         self.questions < QUESTIONS_PER_PEER_MAX
+    }
+
+    /// Who is asked first has the least.
+    const fn rank(&self) -> (u32, usize, bool) {
+        (self.failures, self.questions, !self.is_outbound)
     }
 
     fn has(&self, height: Height) -> bool {
@@ -89,6 +96,11 @@ impl Bodies {
 
     pub(super) const fn window(&mut self) -> &mut Window {
         &mut self.window
+    }
+
+    /// Waits longer before somebody else is asked.
+    fn be_patient(&mut self) {
+        self.stall_ms = (self.stall_ms * 2).min(STALL_MS_MAX);
     }
 
     /// Learns from an answer how long blocks are here.
@@ -130,7 +142,7 @@ impl ChainSync {
             let fair = self.bodies.window.wanted().div_ceil(free.max(1)).max(SHARED_BLOCKS_MIN);
             let fits = SyncAnswer::bytes_max(at.spec) / self.bodies.block_bytes;
             let blocks_max = fair.min(fits).clamp(1, BLOCKS_MAX);
-            givers.sort_by_key(|giver| (giver.questions, !giver.is_outbound));
+            givers.sort_by_key(Giver::rank);
             let question = givers.iter_mut().filter(|giver| giver.is_free()).find_map(|giver| {
                 let (low, high) = giver.gives;
                 let blocks: Vec<(BlockHash, Height)> = wanted()
@@ -158,7 +170,8 @@ impl ChainSync {
         let givers = unpaused.filter_map(|(key, peer)| {
             let is_theirs = |request: &&Request| request.peer == key && request.purpose == Purpose::Blocks;
             let questions = self.requests.values().filter(is_theirs).count();
-            Some(Giver { peer: key, questions, is_outbound: peer.is_outbound, gives: peer.gives(at.tree)? })
+            let (is_outbound, failures) = (peer.is_outbound, peer.failures);
+            Some(Giver { peer: key, questions, is_outbound, failures, gives: peer.gives(at.tree)? })
         });
         givers.collect()
     }
@@ -179,6 +192,9 @@ impl ChainSync {
         blocks: Vec<BlockBytes>,
         at: &Surroundings<'_>,
     ) {
+        if request.is_close_behind(at.now) {
+            self.bodies.be_patient();
+        }
         let (peer, SyncQuestion::Blocks { ids }) = (request.peer, request.question) else { return };
         let asked = ids.len();
         let mut fault = blocks.is_empty().then_some(Fault::Withheld);
@@ -194,6 +210,7 @@ impl ChainSync {
             // Another one may have been asked for it since.
             if slot.is_some_and(|slot| slot.state.is_awaited()) {
                 self.bodies.window.change(wanted, height, State::Arrived { peer, bytes });
+                self.overtake(wanted, at.now);
             }
         }
         self.bodies.learn(asked, &sizes);
@@ -201,9 +218,9 @@ impl ChainSync {
             self.bodies.release(id);
         }
         match fault {
-            None => self.peers.did_well(peer),
+            None => self.peers.gave_blocks(peer),
             Some(fault) => {
-                self.peers.pause(peer, at.now);
+                self.peers.gave_no_block(peer, at.now);
                 self.fault(peer, fault);
             }
         }
@@ -245,16 +262,17 @@ impl ChainSync {
         if self.bodies.window.wanted() > 0 && self.has_room(false, at) {
             return;
         }
-        let is_asked = |peer: PeerKey| {
-            self.requests.values().any(|request| request.peer == peer && asks_for(&request.question, &id))
-        };
+        let asked = || self.requests.values().filter(|request| asks_for(&request.question, &id));
+        let is_asked = |peer: PeerKey| asked().any(|request| request.peer == peer);
         let can_give = |giver: &&Giver| giver.is_free() && giver.has(height) && !is_asked(giver.peer);
         let givers = self.givers(at);
-        let Some(next) = givers.iter().filter(can_give).min_by_key(|giver| (!giver.is_outbound, giver.questions))
-        else {
+        let Some(next) = givers.iter().filter(can_give).min_by_key(|giver| giver.rank()) else {
             return;
         };
-        let patience = since.plus(self.bodies.stall_ms);
+        // Each one more is asked after twice as long.
+        let doublings = u32::try_from(asked().count().saturating_sub(1)).unwrap_or(u32::MAX);
+        let patience_ms = self.bodies.stall_ms.saturating_mul(2_u64.saturating_pow(doublings)).min(STALL_MS_MAX);
+        let patience = since.plus(patience_ms);
         if patience > at.now {
             self.bodies.stall = Some(patience);
             return;
@@ -271,15 +289,22 @@ impl ChainSync {
         if !self.has_room(true, at) {
             return;
         }
-        self.bodies.stall_ms = (self.bodies.stall_ms * 2).min(STALL_MS_MAX);
         let request = self.ask(peer, Purpose::Blocks, SyncQuestion::Blocks { ids: vec![id] }, at);
         self.bodies.window.change(&id, height, State::Asked { request, peer, since: at.now });
         self.look_for_stall(at);
     }
 
+    /// Notes that a block is here, for those who were asked for it as well. If it was this node's line that was slow, they come close behind, and
+    /// nobody else is asked so soon again; who is silent makes nobody patient.
+    pub(super) fn overtake(&mut self, id: &BlockHash, now: Moment) {
+        for request in self.requests.values_mut().filter(|request| asks_for(&request.question, id)) {
+            request.overtaken.get_or_insert(now);
+        }
+    }
+
     /// Asks others for all that a peer was asked for, which keeps everybody waiting.
     fn end_stall(&mut self, peer: PeerKey, at: &Surroundings<'_>) {
-        self.bodies.stall_ms = (self.bodies.stall_ms * 2).min(STALL_MS_MAX);
+        self.bodies.be_patient();
         let is_theirs = |request: &Request| request.peer == peer && request.purpose == Purpose::Blocks;
         let theirs: Vec<RequestId> =
             self.requests.iter().filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
@@ -287,7 +312,7 @@ impl ChainSync {
             self.requests.remove(&id);
             self.bodies.release(id);
         }
-        self.peers.pause(peer, at.now);
+        self.peers.gave_no_block(peer, at.now);
         self.fault(peer, Fault::Stalled);
         self.assign(at);
     }

@@ -31,7 +31,7 @@ pub(super) enum Ticketed {
     /// Those that a peer gives.
     Given { peer: PeerKey, last: BlockHash, is_more: bool },
     /// That of an announced block.
-    Announced { id: BlockHash },
+    Announced { id: BlockHash, peer: PeerKey },
 }
 
 impl ChainSync {
@@ -173,7 +173,7 @@ impl ChainSync {
                     Err(error) => self.headers_fault(peer, Fault::Header(error), at),
                     Ok(()) => {
                         self.peers.has_given(peer, &last, at.tree);
-                        self.peers.did_well(peer);
+                        self.peers.gave_headers(peer);
                         let survey = self.peers.giving(peer).and_then(|giving| giving.survey.as_ref());
                         let locator =
                             survey.map_or_else(|| at.tree.locator(&last), |survey| survey_locator(survey, at));
@@ -185,7 +185,7 @@ impl ChainSync {
                     }
                 }
             }
-            Some(Ticketed::Announced { id }) => self.announced_header_taken(&id, outcome, at),
+            Some(Ticketed::Announced { id, peer }) => self.announced_header_taken(&id, peer, outcome, at),
             None => {}
         }
     }

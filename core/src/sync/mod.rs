@@ -405,7 +405,10 @@ impl ChainSync {
         for id in late {
             if let Some(request) = self.requests.remove(&id) {
                 self.fault(request.peer, Fault::Timeout);
-                self.peers.pause(request.peer, at.now);
+                match request.purpose {
+                    Purpose::Headers => self.peers.pause(request.peer, at.now),
+                    _ => self.peers.gave_no_block(request.peer, at.now),
+                }
                 self.give_up(id, &request, at);
             }
         }
@@ -417,13 +420,13 @@ impl ChainSync {
             Purpose::Headers => self.peers.end_headers(request.peer),
             Purpose::Blocks => self.bodies.release(id),
             Purpose::Rival(_) => self.rival.end(),
-            Purpose::BlockTransactions(block) => self.give_up_compact(&block, Verdict::Ignore, at),
+            Purpose::BlockTransactions(block) => self.give_up_compact(&block, request.peer, Verdict::Ignore, at),
         }
     }
 
     fn ask(&mut self, peer: PeerKey, purpose: Purpose, question: SyncQuestion, at: &Surroundings<'_>) -> RequestId {
         let id = RequestId(self.number());
-        self.requests.insert(id, Request { peer, purpose, question: question.clone(), asked: at.now });
+        self.requests.insert(id, Request { peer, purpose, question: question.clone(), asked: at.now, overtaken: None });
         self.outputs.push_back(Output::Ask { peer, request: id, question });
         id
     }

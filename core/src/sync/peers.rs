@@ -26,6 +26,8 @@ pub(super) struct Request {
     pub(super) purpose: Purpose,
     pub(super) question: SyncQuestion,
     pub(super) asked: Moment,
+    /// When somebody else had given a block that it asks for.
+    pub(super) overtaken: Option<Moment>,
 }
 
 /// What a question is for.
@@ -40,6 +42,11 @@ pub(super) enum Purpose {
 }
 
 impl Request {
+    /// Whether it came about as soon as the block that somebody else gave meanwhile: its peer is as quick as others, and was asked for nothing.
+    pub(super) fn is_close_behind(&self, now: Moment) -> bool {
+        self.overtaken.is_some_and(|other| now.since(self.asked) <= 2 * other.since(self.asked))
+    }
+
     /// Whether whole blocks come of it.
     pub(super) const fn is_for_blocks(&self) -> bool {
         matches!(self.purpose, Purpose::Blocks | Purpose::Rival(_))
@@ -75,6 +82,8 @@ pub(super) struct Peer {
     /// Until then it is not asked.
     pub(super) paused_until: Option<Moment>,
     pauses: u32,
+    /// How often it was asked in vain for blocks, or parts of them, since it last gave one. Headers make up for nothing.
+    pub(super) failures: u32,
 }
 
 /// A peer that is giving its headers.
@@ -144,6 +153,7 @@ impl Peers {
             giving: None,
             paused_until: None,
             pauses: 0,
+            failures: 0,
         };
         self.peers.insert(key, peer);
     }
@@ -199,11 +209,26 @@ impl Peers {
         peer.pauses = (peer.pauses + 1).min(PAUSE_DOUBLINGS_MAX);
     }
 
-    /// Notes that a peer gave what was asked for.
-    pub(super) fn did_well(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(&key) {
+    /// Notes that a peer gave headers that were asked for.
+    pub(super) fn gave_headers(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.failures == 0) {
             peer.pauses = 0;
         }
+    }
+
+    /// Notes that a peer gave blocks that were asked for.
+    pub(super) fn gave_blocks(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            (peer.pauses, peer.failures) = (0, 0);
+        }
+    }
+
+    /// Notes that a peer was asked in vain for a block, or a part of it.
+    pub(super) fn gave_no_block(&mut self, key: PeerKey, now: Moment) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.failures = peer.failures.saturating_add(1);
+        }
+        self.pause(key, now);
     }
 
     /// Ends what a peer was giving.

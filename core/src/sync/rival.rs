@@ -97,13 +97,13 @@ impl ChainSync {
         let peer = request.peer;
         let fault = match blocks.into_iter().next() {
             Some(bytes) if bodies::is_block(&bytes, id) => {
-                self.peers.did_well(peer);
+                self.peers.gave_blocks(peer);
                 return self.hand_rival(peer, id, bytes, at);
             }
             Some(_) => Fault::OtherBlock,
             None => Fault::Withheld,
         };
-        self.peers.pause(peer, at.now);
+        self.peers.gave_no_block(peer, at.now);
         self.fault(peer, fault);
     }
 

@@ -65,6 +65,12 @@ impl Scene {
         Self { desk, parent, blocks }
     }
 
+    /// A peer that has come by itself, and has what is known here.
+    fn visitor(&mut self, peer: u64) {
+        let hello = Chain::new(&spec(), 0, 1).hello(&self.desk.spec);
+        self.desk.tell(Input::PeerUp { peer: PeerKey(peer), hello, is_outbound: false });
+    }
+
     fn announce(&mut self, peer: u64, block: usize, number: u64) {
         let block = CompactBlock::new(&self.blocks[block], number, |_| false);
         self.desk.tell(Input::Announced { peer: PeerKey(peer), block, announcement: Announcement(number) });
@@ -86,9 +92,13 @@ impl Scene {
 
     /// The question for what the first block misses.
     fn asked_for_missing(&mut self) -> (RequestId, Vec<u32>) {
+        self.asked_for_missing_of(1)
+    }
+
+    fn asked_for_missing_of(&mut self, expected: u64) -> (RequestId, Vec<u32>) {
         let (peer, request, question) = self.desk.asked().unwrap();
         let SyncQuestion::BlockTransactions { block, places } = question else { panic!("{question:?}") };
-        assert_eq!((peer, block), (1, self.blocks[0].id()));
+        assert_eq!((peer, block), (expected, self.blocks[0].id()));
         (request, places)
     }
 
@@ -140,8 +150,7 @@ fn a_block_is_fetched_whole_if_its_announcer_cannot_help() {
     // It does not give them; it does not answer; it leaves.
     for case in 0..3 {
         let mut scene = Scene::new(0);
-        let peers_chain = Chain::new(&spec(), 0, 1);
-        scene.desk.peer_up(2, &peers_chain);
+        scene.visitor(2);
         scene.announce(1, 0, 7);
         let (request, _) = scene.asked_for_missing();
         scene.announce(2, 0, 8);
@@ -179,13 +188,70 @@ fn who_is_silent_keeps_nobody_elses_block_out() {
 }
 
 #[test]
+fn whoever_is_silent_is_not_the_only_one_that_is_asked_for_what_is_missing() {
+    let mut scene = Scene::new(2);
+    scene.desk.peer_up(2, &Chain::new(&spec(), 0, 1));
+    scene.desk.peer_up(3, &Chain::new(&spec(), 0, 1));
+    scene.announce(1, 0, 7);
+    let (silent, places) = scene.asked_for_missing();
+    scene.announce(2, 0, 8);
+    let (request, missing) = scene.asked_for_missing_of(2);
+    assert_eq!(missing, places);
+    scene.announce(3, 0, 9);
+    assert_eq!(scene.verdict(), Some((9, Verdict::Ignore)), "two are enough");
+    let found = SyncAnswer::BlockTransactions(scene.transactions(&places));
+    scene.desk.answer(request, &found);
+    scene.assert_has_first();
+    assert_eq!((scene.verdict(), scene.verdict()), (Some((8, Verdict::Accept)), Some((7, Verdict::Ignore))));
+    // What comes too late is of no use, and does no harm.
+    scene.desk.answer(silent, &found);
+    scene.assert_has_first();
+    assert_eq!((scene.desk.sync.held_bytes(), scene.desk.faults.len()), (0, 0));
+}
+
+#[test]
+fn whoever_was_asked_in_vain_comes_last() {
+    let mut scene = Scene::new(2);
+    scene.desk.peer_up(2, &Chain::new(&spec(), 0, 1));
+    scene.announce(1, 0, 7);
+    scene.asked_for_missing();
+    scene.desk.wait(5_000);
+    assert_eq!(scene.desk.faults, [(PeerKey(1), Fault::Timeout)]);
+    assert_eq!(scene.verdict(), Some((7, Verdict::Ignore)));
+    scene.announce(1, 0, 8);
+    assert_eq!(scene.verdict(), Some((8, Verdict::Ignore)));
+    assert!(scene.desk.asked().is_none());
+    scene.announce(2, 0, 9);
+    let (request, places) = scene.asked_for_missing_of(2);
+    let found = scene.transactions(&places);
+    scene.desk.answer(request, &SyncAnswer::BlockTransactions(found));
+    assert_eq!(scene.verdict(), Some((9, Verdict::Accept)));
+    scene.assert_has_first();
+}
+
+#[test]
+fn a_block_whose_transactions_wait_here_is_taken_while_others_are_asked() {
+    let mut scene = Scene::new(2);
+    scene.announce(1, 0, 7);
+    scene.asked_for_missing();
+    for peer in [2, 3] {
+        scene.visitor(peer);
+        let block = CompactBlock::new(&scene.blocks[0], peer, |_| true);
+        let announcement = Announcement(peer);
+        scene.desk.tell(Input::Announced { peer: PeerKey(peer), block, announcement });
+    }
+    assert_eq!(scene.verdict(), Some((2, Verdict::Accept)), "it brings all of them");
+    scene.assert_has_first();
+}
+
+#[test]
 fn a_second_one_is_asked_for_a_block_that_takes_long() {
     for is_first_late in [false, true] {
         let mut scene = Scene::new(2);
         scene.announce(1, 0, 7);
         let (request, places) = scene.asked_for_missing();
         // Whoever announces it too has it.
-        scene.desk.peer_up(2, &Chain::new(&spec(), 0, 1));
+        scene.visitor(2);
         scene.announce(2, 0, 8);
         assert_eq!(scene.verdict(), Some((8, Verdict::Ignore)));
         scene.desk.wait(1_999);

@@ -49,11 +49,13 @@ pub enum Lie {
     Duplicates,
     /// Announces others' blocks with colliding, missing or wrong transactions, and gives wrong ones when asked.
     Garbage,
+    /// Announces others' blocks at once, so that it is asked for what is missing of them, or for all, and then is silent.
+    Silent,
 }
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Withhold,
         Self::BadWork,
         Self::BadBits,
@@ -66,6 +68,7 @@ impl Lie {
         Self::Unrequested,
         Self::Duplicates,
         Self::Garbage,
+        Self::Silent,
     ];
 
     /// Its name on the command line.
@@ -84,6 +87,7 @@ impl Lie {
             Self::Unrequested => "unrequested",
             Self::Duplicates => "duplicates",
             Self::Garbage => "garbage",
+            Self::Silent => "silent",
         }
     }
 }
@@ -114,7 +118,7 @@ impl Liar {
     }
 
     pub(super) const fn passes_on(&self) -> bool {
-        !matches!(self.lie, Lie::Withhold | Lie::Stall | Lie::Garbage)
+        !matches!(self.lie, Lie::Withhold | Lie::Stall | Lie::Garbage | Lie::Silent)
     }
 
     /// Which of so many ways to lie comes next.
@@ -207,6 +211,7 @@ impl World {
             Lie::Withhold => return self.withhold(at, link, request, question, honest),
             Lie::Stall => return self.stall(at, link, request, question, honest),
             Lie::Unrequested => return self.answer_otherwise(at, link, request, honest),
+            Lie::Silent if !matches!(question, SyncQuestion::Headers { .. }) => return self.lied(at, "is silent"),
             _ => {}
         }
         let answer = match (lie, honest) {
@@ -368,9 +373,14 @@ impl World {
     /// What a liar does when it hears of a block: some are quicker than whoever passes on what is right.
     pub(super) fn hear_as_liar(&mut self, at: usize, block: &CompactBlock) {
         let Some(liar) = &mut self.nodes[at].liar else { return };
+        let lie = liar.lie;
         // Once for each block: else two of them would never end.
-        if liar.lie == Lie::Garbage && liar.heard.insert(block.id()) {
-            self.announce_garbage(at, &block.header, &block.coinbase, &block.commitments);
+        if matches!(lie, Lie::Garbage | Lie::Silent) && liar.heard.insert(block.id()) {
+            if lie == Lie::Garbage {
+                self.announce_garbage(at, &block.header, &block.coinbase, &block.commitments);
+            } else {
+                self.announce_to_be_asked(at, block);
+            }
         }
     }
 
@@ -431,6 +441,16 @@ impl World {
         let (salt, spec) = (self.random.next(), self.library.spec());
         let compact = forge::compact(header, &coinbase, commitments, salt, names, prefilled, spec);
         self.announce_as_liar(at, compact, "garbage");
+    }
+
+    /// With a transaction that nobody has, or two of one name: then what is missing, or the whole block, has to be asked for.
+    fn announce_to_be_asked(&mut self, at: usize, block: &CompactBlock) {
+        let count = if self.liar(at).next(2) == 0 { 1 } else { 2 };
+        let salt = self.random.next();
+        let names = vec![ShortId([u8::try_from(salt % 256).expect("a byte"); SHORT_ID_BYTES]); count];
+        let spec = self.library.spec();
+        let compact = forge::compact(&block.header, &block.coinbase, &block.commitments, salt, names, Vec::new(), spec);
+        self.announce_as_liar(at, compact, "announces to be asked");
     }
 
     fn answer_nobody(&mut self, at: usize) {
